@@ -1,0 +1,53 @@
+/**
+ * What every use case of this room gets: the context (what the server was built with, one per process) and the call (who
+ * asks, in which catalog). A use case is an exported function `operationId(context, call, ...parameters)`, named as the
+ * specification names the operation. Requests arrive parsed by `iceberg/json.ts` and validated by their schema; the route
+ * has asked `access/decide.ts` whether the principal may.
+ */
+import type { Principal } from '../access/principal.ts'
+import type { ObjectStore } from '../storage/storage.ts'
+import type { Store } from '../stores/store.ts'
+import type { MetadataCache } from './metadata-cache.ts'
+
+/** A catalog as the URL named it, resolved: `lake` is branch `main`. */
+export interface CatalogHandle {
+  readonly tenantId: string
+  readonly id: string
+  readonly name: string
+  readonly branch: string
+  /** Slash-terminated location below which the catalog's tables live. */
+  readonly root: string
+  readonly storage: ObjectStore
+  /** What clients get as `config` of a table: the warehouse's own static, non-secret settings. */
+  readonly clientConfig: Readonly<Record<string, string>>
+  /** Changes whenever `clientConfig` or `root` does: part of ETags and cache keys. */
+  readonly configVersion: string
+  readonly properties: Readonly<Record<string, string>>
+}
+
+export interface CatalogContext {
+  readonly store: Store
+  readonly cache: MetadataCache
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** UUID version 4, and version 7 for keys in time order. */
+  readonly uuid: () => string
+  readonly uuidV7: () => string
+  readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
+  /** Tells the task runner that a task was stored. */
+  readonly taskStored: () => void
+}
+
+export interface CatalogCall {
+  readonly principal: Principal
+  readonly catalog: CatalogHandle
+  /** Present when the request carried an Idempotency-Key; the fingerprint covers principal, method, path and body. */
+  readonly idempotency?: { readonly key: string; readonly fingerprint: string }
+}
+
+/** An answer with a metadata document: bytes, ready for the socket. `body` is absent for 304. */
+export interface MetadataAnswer {
+  readonly status: 200 | 304
+  readonly etag: string | undefined
+  readonly body: Uint8Array | undefined
+}

@@ -1,0 +1,38 @@
+/**
+ * The object store contract. Locations are absolute URIs as `iceberg/location.ts` makes them; a store is opened for one
+ * warehouse and refuses locations outside what it serves. One file implements one kind of storage.
+ */
+
+export interface StoredObject {
+  readonly location: string
+  readonly sizeBytes: number
+}
+
+export interface ObjectStore {
+  /** @throws StorageError `missing`; `too-large` when the object has more than `maxBytes` */
+  read(location: string, options: { readonly maxBytes: number }): Promise<Buffer>
+  /**
+   * Writes a new object, durable before it resolves, visible whole or not at all.
+   * @throws StorageError `exists` when the location is taken: objects are never overwritten
+   */
+  create(location: string, bytes: Uint8Array): Promise<void>
+  /** Deletes what is there; what is not there is not an error. */
+  delete(locations: readonly string[]): Promise<void>
+  /** All objects whose location begins with the slash-terminated `prefix`. */
+  list(prefix: string): AsyncIterable<StoredObject>
+  /** Makes what a client needs to write below a table's location (folders on a local disk; nothing on object stores). */
+  prepare(tableLocation: string): Promise<void>
+  close(): Promise<void>
+}
+
+export type StorageErrorKind = 'missing' | 'exists' | 'too-large' | 'forbidden' | 'invalid' | 'unavailable'
+
+/** What an object store throws, and nothing else. The message names the location and never a secret. */
+export class StorageError extends Error {
+  readonly kind: StorageErrorKind
+  constructor(kind: StorageErrorKind, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'StorageError'
+    this.kind = kind
+  }
+}

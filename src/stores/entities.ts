@@ -1,0 +1,153 @@
+/**
+ * Every entity that a store keeps, declared once: columns, key, indexes. Engines derive their tables, collections and
+ * statements from here and hold no entity logic. Every row also has a `version` (see `store.ts`), kept by the engine.
+ *
+ * Rows are keyed by tenant first and, for what a branch covers, by catalog and branch, so that a look-up can't cross a
+ * tenant and a distributed database can shard by the key. Text is compared by code point. `integer` is a safe integer;
+ * 64-bit values of the Iceberg format never stand in a column of their own. `json` is plain JSON (no 64-bit integers).
+ * Namespace paths are their levels joined by U+001F; the root is the empty string. Times are milliseconds since 1970.
+ */
+import type { Version } from './store.ts'
+
+interface ColumnTypes {
+  text: string
+  'text?': string | null
+  integer: number
+  'integer?': number | null
+  boolean: boolean
+  json: Json
+  'json?': Json | null
+}
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+export type ColumnType = keyof ColumnTypes
+
+export interface IndexDeclaration {
+  readonly columns: readonly string[]
+  readonly unique?: boolean
+}
+
+export interface EntityDeclaration {
+  readonly columns: { readonly [column: string]: ColumnType }
+  readonly key: readonly string[]
+  readonly indexes: { readonly [name: string]: IndexDeclaration }
+}
+
+const entity = <const D extends EntityDeclaration>(declaration: D): D => declaration
+
+export const entities = {
+  tenants: entity({
+    columns: { id: 'text', name: 'text', properties: 'json', created_at: 'integer' },
+    key: ['id'],
+    indexes: { by_name: { columns: ['name'], unique: true } },
+  }),
+  /** People. `password_hash` is argon2id. */
+  users: entity({
+    columns: {
+      id: 'text', tenant_id: 'text?', username: 'text', email: 'text?', password_hash: 'text?', role: 'text',
+      active: 'boolean', created_at: 'integer', updated_at: 'integer',
+    },
+    key: ['id'],
+    indexes: { by_username: { columns: ['username'], unique: true }, by_tenant: { columns: ['tenant_id', 'username'] } },
+  }),
+  /** Long-lived tokens (`pgl_<id>_<secret>`): found by id, compared by the SHA-256 of the secret. */
+  tokens: entity({
+    columns: {
+      id: 'text', tenant_id: 'text?', user_id: 'text', secret_hash: 'text', description: 'text?',
+      created_at: 'integer', expires_at: 'integer?',
+    },
+    key: ['id'],
+    indexes: { by_user: { columns: ['user_id', 'created_at'] } },
+  }),
+  /** `secrets` is the sealed JSON of the secret part of the storage configuration (see `access/secrets.ts`). */
+  warehouses: entity({
+    columns: {
+      tenant_id: 'text', name: 'text', id: 'text', use_sts: 'boolean', storage_config: 'json', vending_strategy: 'json?',
+      secrets: 'text?', created_at: 'integer', updated_at: 'integer',
+    },
+    key: ['tenant_id', 'name'],
+    indexes: {},
+  }),
+  catalogs: entity({
+    columns: {
+      tenant_id: 'text', name: 'text', id: 'text', catalog_type: 'text', warehouse_name: 'text?', storage_location: 'text?',
+      federated_config: 'json?', properties: 'json', created_at: 'integer', updated_at: 'integer',
+    },
+    key: ['tenant_id', 'name'],
+    indexes: { by_warehouse: { columns: ['tenant_id', 'warehouse_name'] } },
+  }),
+  /** `epoch` grows with each fork taken from the branch; rows of the branch carry the epoch they were written in. */
+  branches: entity({
+    columns: {
+      tenant_id: 'text', catalog_id: 'text', name: 'text', branch_type: 'text', epoch: 'integer', parent: 'text?',
+      parent_epoch: 'integer?', created_at: 'integer',
+    },
+    key: ['tenant_id', 'catalog_id', 'name'],
+    indexes: {},
+  }),
+  namespaces: entity({
+    columns: {
+      tenant_id: 'text', catalog_id: 'text', branch: 'text', parent: 'text', name: 'text', id: 'text', epoch: 'integer',
+      deleted: 'boolean', properties: 'json', created_at: 'integer', updated_at: 'integer',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch', 'parent', 'name'],
+    indexes: {},
+  }),
+  /** Tables and views: one key space, so that a view can't take a table's name. `metadata_location` is THE pointer. */
+  entries: entity({
+    columns: {
+      tenant_id: 'text', catalog_id: 'text', branch: 'text', namespace: 'text', name: 'text', id: 'text', kind: 'text',
+      epoch: 'integer', deleted: 'boolean', metadata_location: 'text', location: 'text', created_at: 'integer', updated_at: 'integer',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch', 'namespace', 'name'],
+    indexes: {
+      by_kind: { columns: ['tenant_id', 'catalog_id', 'branch', 'namespace', 'kind', 'name'] },
+      by_location: { columns: ['tenant_id', 'location'] },
+      by_id: { columns: ['tenant_id', 'id'] },
+    },
+  }),
+  /** The catalog's log of changes: one row a change, newest last (`id` is a UUIDv7). */
+  commits: entity({
+    columns: {
+      tenant_id: 'text', catalog_id: 'text', branch: 'text', id: 'text', timestamp_ms: 'integer', author: 'text', message: 'text',
+      operations: 'json',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch', 'id'],
+    indexes: {},
+  }),
+  /** Outcomes of requests with an Idempotency-Key; `fingerprint` binds the key to principal, method, path and body. */
+  idempotency: entity({
+    columns: {
+      tenant_id: 'text', idempotency_key: 'text', fingerprint: 'text', status: 'integer', outcome: 'json?', expires_at: 'integer',
+    },
+    key: ['tenant_id', 'idempotency_key'],
+    indexes: { by_expiry: { columns: ['expires_at'] } },
+  }),
+  /** Scan and commit reports as clients sent them; `report` is their JSON text (it holds 64-bit integers). */
+  metrics: entity({
+    columns: {
+      tenant_id: 'text', catalog_id: 'text', entry_id: 'text', id: 'text', received_at: 'integer', report_type: 'text', report: 'text',
+    },
+    key: ['tenant_id', 'catalog_id', 'entry_id', 'id'],
+    indexes: { by_age: { columns: ['received_at'] } },
+  }),
+  /** Background work, leased: a task belongs to `owner` until `due_at`, then to whoever takes it. */
+  tasks: entity({
+    columns: {
+      id: 'text', tenant_id: 'text', kind: 'text', payload: 'json', due_at: 'integer', owner: 'text?', attempts: 'integer',
+      last_error: 'text?', created_at: 'integer',
+    },
+    key: ['id'],
+    indexes: { by_due: { columns: ['due_at'] } },
+  }),
+} as const satisfies { readonly [name: string]: EntityDeclaration }
+
+export type Entities = typeof entities
+export type EntityName = keyof Entities
+type Columns<E extends EntityName> = Entities[E]['columns']
+type Value<T> = T extends ColumnType ? ColumnTypes[T] : never
+
+/** A row without its version. */
+export type NewRow<E extends EntityName> = { readonly [C in keyof Columns<E>]: Value<Columns<E>[C]> }
+export type Row<E extends EntityName> = NewRow<E> & { readonly version: Version }
+export type Key<E extends EntityName> = Pick<NewRow<E>, Extract<Entities[E]['key'][number], keyof Columns<E>>>
+export type IndexName<E extends EntityName> = 'primary' | Extract<keyof Entities[E]['indexes'], string>

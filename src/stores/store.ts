@@ -1,0 +1,77 @@
+/**
+ * The store contract: rows of declared entities, read one by one or in index order, and changed by atomic batches of
+ * compare-and-set mutations. A store knows how to keep rows, never what a table is. Every engine passes the one suite in
+ * `test/stores/suite`.
+ *
+ * A batch is data, not a callback: it holds no lock while somebody thinks, it can be shipped to a writer thread, grouped
+ * with others under one fsync, sent to a database in one round trip, or carried out by single-document writes.
+ */
+import type { EntityName, IndexName, Key, NewRow, Row } from './entities.ts'
+
+/**
+ * Opaque, drawn anew (53 random bits) each time a row is written, also when a removed row is inserted again: equal versions
+ * mean the very same write, so a compare-and-set has no ABA.
+ */
+export type Version = number
+
+/** One step of a batch. All steps are checked and carried out in order, or none is. */
+export type Mutation<E extends EntityName = EntityName> = E extends EntityName
+  ?
+      | { readonly op: 'insert'; readonly entity: E; readonly row: NewRow<E> }
+      /** Replaces the row with the key of `row`, if its version is `expected`. */
+      | { readonly op: 'replace'; readonly entity: E; readonly row: NewRow<E>; readonly expected: Version }
+      | { readonly op: 'remove'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' }
+      /** Holds until the batch is committed: the row is at this version, exists at all (`any`), or does not (`none`). */
+      | { readonly op: 'require'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' | 'none' }
+      /**
+       * No row has these leading values in this index. To make it hold against concurrent inserts, the batch that inserts
+       * must `require` a row that this batch removes or replaces (a namespace, for its tables), in an earlier step.
+       */
+      | { readonly op: 'requireEmpty'; readonly entity: E; readonly index: IndexName<E>; readonly where: Partial<Row<E>> }
+  : never
+
+export interface ListOptions<E extends EntityName> {
+  /** `primary` is the key. */
+  readonly index: IndexName<E>
+  /** Equality on a leading part of the index's columns (all others are refused). */
+  readonly where: Partial<Row<E>>
+  /** Start behind this row: values of the index's columns followed by the key's columns that it lacks. */
+  readonly after?: Partial<Row<E>>
+  readonly descending?: boolean
+  readonly limit: number
+}
+
+export interface Store {
+  /** A read sees every write that was acknowledged, by any process, before the read began. */
+  get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined>
+  /** In the order of the keys; one round trip. */
+  getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]>
+  /** Rows in index order (text by code point, `null` first, then by key). Pages of one listing are not one snapshot. */
+  list<E extends EntityName>(entity: E, options: ListOptions<E>): Promise<Row<E>[]>
+  /**
+   * Carries out a batch: atomic, isolated, and durable (on disk, by majority) before it resolves. Resolves to the new
+   * version of each step's row (`undefined` for steps that write none).
+   * @throws StoreError `conflict` when a step's expectation does not hold or a unique index is violated; nothing changed
+   * @throws StoreError `unavailable` nothing changed; `unknown` the connection broke after the batch was sent: read back
+   */
+  write(mutations: readonly Mutation[]): Promise<(Version | undefined)[]>
+  /** Brings the schema up to date. Refuses a schema newer than this program. Safe when several processes start at once. */
+  migrate(): Promise<void>
+  /** Waits for what is under way. The store can't be used afterwards. */
+  close(): Promise<void>
+}
+
+export type StoreErrorKind = 'conflict' | 'unavailable' | 'unknown'
+
+/** What an engine throws, and nothing else. (Violated contracts, such as an undeclared column, are `TypeError`s: bugs.) */
+export class StoreError extends Error {
+  readonly kind: StoreErrorKind
+  /** For a conflict: the position in the batch of the first step that failed. */
+  readonly step: number | undefined
+  constructor(kind: StoreErrorKind, message: string, options: { cause?: unknown; step?: number } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StoreError'
+    this.kind = kind
+    this.step = options.step
+  }
+}
