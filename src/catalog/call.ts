@@ -1,13 +1,23 @@
 /**
  * What every use case of this room gets: the context (what the server was built with, one per process) and the call (who
  * asks, in which catalog). A use case is an exported function `operationId(context, call, ...parameters)`, named as the
- * specification names the operation. Requests arrive parsed by `iceberg/json.ts` and validated by their schema; the route
+ * specification names the operation. Requests arrive parsed by `iceberg/json.ts` and decoded by `shapes.ts`; the route
  * has asked `access/decide.ts` whether the principal may.
  */
 import type { Principal } from '../access/principal.ts'
+import type { Location } from '../iceberg/location.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { Store } from '../stores/store.ts'
+import type { KeyedQueue } from './keyed-queue.ts'
 import type { MetadataCache } from './metadata-cache.ts'
+
+/** The levels of a namespace, outermost first; never empty, except where a root is asked for. */
+export type Namespace = readonly string[]
+
+export interface TableIdentifier {
+  readonly namespace: Namespace
+  readonly name: string
+}
 
 /** A catalog as the URL named it, resolved: `lake` is branch `main`. */
 export interface CatalogHandle {
@@ -15,8 +25,10 @@ export interface CatalogHandle {
   readonly id: string
   readonly name: string
   readonly branch: string
-  /** Slash-terminated location below which the catalog's tables live. */
-  readonly root: string
+  /** Below it lie the tables whose location the server chooses. */
+  readonly root: Location
+  /** Where else in the warehouse a client may place tables; `root` needs no mention. */
+  readonly allowedRoots: readonly Location[]
   readonly storage: ObjectStore
   /** What clients get as `config` of a table: the warehouse's own static, non-secret settings. */
   readonly clientConfig: Readonly<Record<string, string>>
@@ -28,11 +40,18 @@ export interface CatalogHandle {
 export interface CatalogContext {
   readonly store: Store
   readonly cache: MetadataCache
+  /** Commits to one table wait for each other in here, instead of racing and losing. */
+  readonly queue: KeyedQueue
+  /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
+  readonly pageTokenKey: Uint8Array
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** UUID version 4, and version 7 for keys in time order. */
   readonly uuid: () => string
   readonly uuidV7: () => string
+  /** In [0, 1): jitter. */
+  readonly random: () => number
+  readonly sleep: (ms: number) => Promise<void>
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
   /** Tells the task runner that a task was stored. */
   readonly taskStored: () => void
@@ -50,4 +69,10 @@ export interface MetadataAnswer {
   readonly status: 200 | 304
   readonly etag: string | undefined
   readonly body: Uint8Array | undefined
+}
+
+/** `pageToken` absent: everything at once. Empty: the first page. */
+export interface PageRequest {
+  readonly pageToken?: string | undefined
+  readonly pageSize?: number | undefined
 }

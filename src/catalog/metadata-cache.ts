@@ -1,0 +1,3 @@
+export interface MetadataCache {
+  readonly sizeBytes: number
+}
