@@ -1,0 +1,23 @@
+/**
+ * `npm run bench`: every figure of one run on one machine, as ratios where the machine's speed would matter. Names a part
+ * (`reads`, `commits`, `idle`, `scale`) to run it alone. Exits with 1 when a target is missed.
+ */
+import { startServer } from '../test/clients/server.ts'
+import { benchCommits } from './commits.ts'
+import { missedTargets, print } from './measure.ts'
+import { benchReads } from './reads.ts'
+import { benchIdle, benchScale, targetOf } from './scale.ts'
+
+const parts = process.argv.slice(2)
+const wanted = (part: string): boolean => parts.length === 0 || parts.includes(part)
+
+print({ what: 'Node', figures: process.version })
+if (wanted('idle')) await benchIdle()
+if (wanted('reads') || wanted('commits')) {
+  const server = await startServer({ database: 'sqlite', dist: true })
+  const bare = await benchReads(targetOf(server), server.pid)
+  if (wanted('commits')) await benchCommits(targetOf(server), server.pid, bare)
+  await server.stop()
+}
+if (wanted('scale')) await benchScale()
+process.exitCode = missedTargets() === 0 ? 0 : 1
