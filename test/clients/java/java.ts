@@ -23,7 +23,8 @@ export interface JavaEnv {
 }
 
 export async function javaEnv(): Promise<Availability<JavaEnv>> {
-  const missing = (await missingTool('java', ['-version'])) ?? (await missingTool('javac', ['-version'])) ?? (await missingTool('mvn', ['-v']))
+  const missing =
+    (await missingTool('java', ['-version'])) ?? (await missingTool('javac', ['-version'])) ?? (await missingTool('mvn', ['-v']))
   if (missing !== undefined) return { missing }
   const hash = createHash('sha256')
   for (const file of [POM, ...SOURCES]) hash.update(readFileSync(file))
@@ -64,6 +65,8 @@ async function missingTool(command: string, options: readonly string[]): Promise
 // `node test/clients/java/java.ts` installs ahead of the tests.
 if (import.meta.main) {
   const made = await javaEnv()
-  console.log('value' in made ? `ready: ${made.value.classpath.split(delimiter).length} class path entries` : `missing: ${made.missing}`)
+  console.log(
+    'value' in made ? `ready: ${made.value.classpath.split(delimiter).length} class path entries` : `missing: ${made.missing}`,
+  )
   process.exitCode = 'value' in made ? 0 : 1
 }

@@ -69,7 +69,13 @@ async function launch(env: JavaEnv, target: KitTarget, reports: string): Promise
   const extra = target.capable ? CAPABLE_METHODS.map((method) => `--select-method=${CAPABLE_TESTS}#${method}`) : []
   const select = [`--select-class=${TABLE_TESTS}`, `--select-class=${VIEW_TESTS}`, ...extra]
   const flags = ['-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...properties, '-cp', env.classpath]
-  const console = ['org.junit.platform.console.ConsoleLauncher', 'execute', '--disable-banner', '--details=none', `--reports-dir=${reports}`]
+  const console = [
+    'org.junit.platform.console.ConsoleLauncher',
+    'execute',
+    '--disable-banner',
+    '--details=none',
+    `--reports-dir=${reports}`,
+  ]
   // The environment, unlike the command line, is not for every user of the machine to read.
   const client = {
     CATALOG_URI: target.url,

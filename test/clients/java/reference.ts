@@ -39,7 +39,10 @@ export async function startReferenceServer(env: JavaEnv, { catalog }: ReferenceO
   }
   try {
     const port = await new Promise<string>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the reference server was not ready after ${READY_SECONDS} s`)), READY_SECONDS * 1000)
+      const timer = setTimeout(
+        () => reject(new Error(`the reference server was not ready after ${READY_SECONDS} s`)),
+        READY_SECONDS * 1000,
+      )
       let output = ''
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         output += text
