@@ -1,0 +1,65 @@
+"""Connects the suite to the catalog that the caller started, and tells the caller of every outcome as it happens.
+
+PANGOLIN_TEST_CATALOG holds a JSON object: `properties` (what `load_catalog` is given), and what single tests need:
+`username`, `password`, `kind` of warehouse. PANGOLIN_TEST_REPORT names a file that gets one JSON line per test.
+"""
+
+import json
+import os
+import uuid
+
+import pytest
+from pyiceberg.catalog import Catalog, load_catalog
+
+SETTINGS = json.loads(os.environ["PANGOLIN_TEST_CATALOG"])
+
+
+def connect(**overrides: str) -> Catalog:
+    """A session of its own, as another client would have it; an override of None leaves the property out."""
+    properties = {**SETTINGS["properties"], **overrides}
+    return load_catalog("pangolin", **{key: value for key, value in properties.items() if value is not None})
+
+
+@pytest.fixture(scope="session")
+def settings() -> dict:
+    return SETTINGS
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return connect()
+
+
+@pytest.fixture
+def namespace(catalog: Catalog, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """A namespace that no other test knows."""
+    name = (f"{request.node.originalname.removeprefix('test_')[:40]}_{uuid.uuid4().hex[:8]}",)
+    catalog.create_namespace(name)
+    return name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.stash.setdefault(REPORTS, []).append(report)
+    return report
+
+
+REPORTS = pytest.StashKey[list]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    yield
+    reports = item.stash.get(REPORTS, [])
+    failed = [report.longreprtext for report in reports if report.failed]
+    skipped = [str(report.longrepr[2]) for report in reports if report.skipped]
+    line = {
+        "name": item.nodeid.removeprefix("test/clients/pyiceberg/"),
+        "seconds": round(sum(report.duration for report in reports), 2),
+        "failure": "\n".join(failed) or None,
+        "skipped": skipped[0] if skipped else None,
+    }
+    with open(os.environ.get("PANGOLIN_TEST_REPORT", os.devnull), "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    return True
