@@ -1,0 +1,38 @@
+/**
+ * Everything in which two SQL databases differ, as far as the stores care. The engine, the statements and the migrations
+ * ask a dialect and never which database it is; what has no member here must be the same everywhere.
+ * The same everywhere: `"quoted"` identifiers, `insert ... on conflict do nothing`, row values in comparisons, `limit`.
+ */
+import type { ScalarType, Value } from '../tables.ts'
+
+/** What travels to and from the database. */
+export type SqlValue = string | number | boolean | null
+
+export interface Dialect {
+  readonly name: string
+  /**
+   * Column types. The one of text must compare by code point and hold U+0000 (by way of `encode` if need be); `integer` and
+   * `version` hold all safe integers; `json` keeps the JSON text character by character.
+   */
+  readonly types: Readonly<Record<ScalarType | 'version', string>>
+  /** Behind the closing bracket of `create table`: how rows are clustered by their key. */
+  readonly tableSuffix: string
+  /** Behind a column of `create index`, and of `order by` in both directions, so that `null` comes first when ascending. */
+  readonly nullOrder: { readonly index: string; readonly ascending: string; readonly descending: string }
+  /** The parameter at a position, counted from 1. Statements use each parameter once, in order. */
+  placeholder(position: number): string
+  /** The table of a `from`, with a hint for the index where the planner can't be trusted to take it by itself. */
+  source(table: string, index: string): string
+  /** Behind a `select` of `require`: keeps the row as it is until the transaction ends. */
+  readonly shareLock: string
+  /** How values other than `null` go in and come out, for the types that don't travel as they are. */
+  readonly encode: Partial<Readonly<Record<ScalarType, (value: Value) => SqlValue>>>
+  readonly decode: Partial<Readonly<Record<ScalarType, (value: SqlValue) => Value>>>
+  /** Whether the database refused a statement because of a unique index (`replace`; inserts just write no row). */
+  isUniqueViolation(error: unknown): boolean
+}
+
+export const quote = (identifier: string): string => `"${identifier}"`
+
+/** Index names live in one name space with tables in most databases. */
+export const indexName = (table: string, index: string): string => `${table}_${index}`

@@ -1,0 +1,107 @@
+/**
+ * The store over any SQL database: plans become statements, rows become objects. How statements reach the database, and
+ * how a batch becomes one transaction, is the driver's; what the SQL says differently, the dialect's.
+ */
+import type { EntityName, Key, Row } from '../entities.ts'
+import { planBatch, planKey, planList } from '../plan.ts'
+import { StoreError } from '../store.ts'
+import type { ListOptions, Mutation, Store } from '../store.ts'
+import { tableOf } from '../tables.ts'
+import type { Value } from '../tables.ts'
+import type { Dialect, SqlValue } from './dialect.ts'
+import { migrateSchema } from './migrations.ts'
+import type { MigrationSession } from './migrations.ts'
+import { Statements } from './statements.ts'
+import type { BoundStatement, Query, SqlRow, Statement } from './statements.ts'
+
+/** A driver may answer at once or by a promise. It throws `StoreError`s `unavailable` and `unknown`, and nothing else. */
+export interface SqlDriver {
+  /** The first row. */
+  first(statement: Statement, parameters: readonly SqlValue[]): SqlRow | undefined | Promise<SqlRow | undefined>
+  /** The first row of each, in one round trip. */
+  firstOfEach(
+    statement: Statement,
+    parameters: readonly (readonly SqlValue[])[],
+  ): readonly (SqlRow | undefined)[] | Promise<readonly (SqlRow | undefined)[]>
+  all(statement: Statement, parameters: readonly SqlValue[]): readonly SqlRow[] | Promise<readonly SqlRow[]>
+  /** Carries out a batch as one durable transaction; answers the position of the step that failed, if one did. */
+  write(steps: readonly BoundStatement[]): Promise<number | undefined>
+  /** Runs migrations in a transaction that excludes all others. */
+  migrate(run: (session: MigrationSession) => Promise<void>): Promise<void>
+  close(): Promise<void>
+}
+
+export function openSqlStore(dialect: Dialect, driver: SqlDriver): Store {
+  return new SqlStore(dialect, driver)
+}
+
+class SqlStore implements Store {
+  readonly #dialect: Dialect
+  readonly #driver: SqlDriver
+  readonly #statements: Statements
+  #closing: Promise<void> | undefined
+
+  constructor(dialect: Dialect, driver: SqlDriver) {
+    this.#dialect = dialect
+    this.#driver = driver
+    this.#statements = new Statements(dialect)
+  }
+
+  async get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined> {
+    this.#checkOpen()
+    const table = tableOf(entity)
+    const values = planKey(table, key)
+    const query = this.#statements.get(table)
+    const answer = this.#driver.first(query.statement, this.#statements.encode(table, table.key, values))
+    const row = answer instanceof Promise ? await answer : answer
+    return row && this.#decode<E>(query, values, row)
+  }
+
+  async getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]> {
+    this.#checkOpen()
+    const table = tableOf(entity)
+    const values = keys.map((key) => planKey(table, key))
+    const query = this.#statements.get(table)
+    const parameters = values.map((key) => this.#statements.encode(table, table.key, key))
+    const rows = await this.#driver.firstOfEach(query.statement, parameters)
+    return rows.map((row, i) => row && this.#decode<E>(query, values[i] as Value[], row))
+  }
+
+  async list<E extends EntityName>(entity: E, options: ListOptions<E>): Promise<Row<E>[]> {
+    this.#checkOpen()
+    const listing = planList(entity, options)
+    const { query, parameters } = this.#statements.list(listing)
+    const rows = await this.#driver.all(query.statement, parameters)
+    return rows.map((row) => this.#decode<E>(query, listing.equal, row))
+  }
+
+  async write(mutations: readonly Mutation[]): Promise<(number | undefined)[]> {
+    this.#checkOpen()
+    const steps = planBatch(mutations)
+    if (steps.length === 0) return []
+    const failed = await this.#driver.write(steps.map((step) => this.#statements.step(step)))
+    if (failed !== undefined) {
+      const step = steps[failed]
+      throw new StoreError('conflict', `${step?.op} of ${step?.table.entity} does not hold`, { step: failed })
+    }
+    return steps.map((step) => ('version' in step ? step.version : undefined))
+  }
+
+  async migrate(): Promise<void> {
+    this.#checkOpen()
+    await this.#driver.migrate((session) => migrateSchema(this.#dialect, session))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#driver.close()
+    return this.#closing
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new StoreError('unavailable', 'The store is closed')
+  }
+
+  #decode<E extends EntityName>(query: Query, known: readonly Value[], row: SqlRow): Row<E> {
+    return this.#statements.decode(query, known, row) as unknown as Row<E>
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The schema's numbered migrations. Each is frozen once it is released: what it creates is spelled out in its own file and
+ * does not follow `entities.ts`; a test holds that all of them together create what `entities.ts` declares.
+ * A database remembers the migrations it has seen, and one that has seen more than this program knows is refused: an older
+ * program would not keep what a newer one relies on.
+ */
+import type { EntityDeclaration } from '../entities.ts'
+import { StoreError } from '../store.ts'
+import { compileTable } from '../tables.ts'
+import { indexName, quote } from './dialect.ts'
+import type { Dialect, SqlValue } from './dialect.ts'
+import { initial } from './migrations/0001-initial.ts'
+
+/** The connection that holds the migration lock. */
+export interface MigrationSession {
+  execute(sql: string): Promise<void> | void
+  rows(sql: string): Promise<readonly (readonly SqlValue[])[]> | readonly (readonly SqlValue[])[]
+}
+
+export interface Migration {
+  /** Numbers are consecutive from 1. */
+  readonly number: number
+  readonly name: string
+  readonly statements: (dialect: Dialect) => readonly string[]
+}
+
+export const migrations: readonly Migration[] = [
+  { number: 1, name: 'initial', statements: (dialect) => createAll(dialect, initial) },
+]
+
+/** Brings a database up to date. The caller holds a lock and a transaction around it. */
+export async function migrateSchema(dialect: Dialect, session: MigrationSession, known = migrations): Promise<void> {
+  const { integer, text } = dialect.types
+  await session.execute(
+    `create table if not exists "schema_migrations" ("number" ${integer} not null primary key, "name" ${text} not null)`,
+  )
+  const done = Number((await session.rows('select coalesce(max("number"), 0) from "schema_migrations"'))[0]?.[0] ?? 0)
+  if (done > known.length) {
+    const message =
+      `The database has schema version ${done}; this program knows versions up to ${known.length}. ` +
+      'Start a newer version of the program, or use another database.'
+    throw new StoreError('unavailable', message)
+  }
+  for (const migration of known.slice(done)) {
+    for (const sql of migration.statements(dialect)) await session.execute(sql)
+    await session.execute(`insert into "schema_migrations" ("number", "name") values (${migration.number}, '${migration.name}')`)
+  }
+}
+
+type Declarations = { readonly [entity: string]: EntityDeclaration }
+
+export function createAll(dialect: Dialect, declarations: Declarations): string[] {
+  return Object.entries(declarations).flatMap(([entity, declaration]) => createEntity(dialect, entity, declaration))
+}
+
+/** A table with its indexes; rows also have a version. */
+export function createEntity(dialect: Dialect, entity: string, declaration: EntityDeclaration): string[] {
+  const table = compileTable(entity, declaration)
+  const nameOf = (position: number): string => quote(table.columns[position]?.name ?? '')
+  const columns = table.columns.map(({ name, type, nullable }) => `${quote(name)} ${dialect.types[type]}${nullable ? '' : ' not null'}`)
+  columns.push(`"version" ${dialect.types.version} not null`, `primary key (${table.key.map(nameOf).join(', ')})`)
+  const create = `create table ${quote(entity)} (${columns.join(', ')})${dialect.tableSuffix}`
+  const indexes = table.indexes.slice(1).map(({ name, columns: declared, order, unique }) => {
+    // A unique index is unique by its declared columns; any other spells out its whole order.
+    const names = (unique ? declared : order).map((position) => {
+      return nameOf(position) + (table.columns[position]?.nullable ? dialect.nullOrder.index : '')
+    })
+    const kind = unique ? 'unique index' : 'index'
+    return `create ${kind} ${quote(indexName(entity, name))} on ${quote(entity)} (${names.join(', ')})`
+  })
+  return [create, ...indexes]
+}

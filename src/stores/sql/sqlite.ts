@@ -1,0 +1,133 @@
+/**
+ * The SQLite engine: the SQL engine over one database file. Reads run on the calling thread, which costs microseconds;
+ * writes go to one thread that groups them (`sqlite-writer.ts`), since each commit waits for the disk. Several processes may
+ * use the file at once: SQLite's locks serialise their transactions, and rows' versions tell who was first.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
+import { resolve } from 'node:path'
+import { StoreError } from '../store.ts'
+import type { Store } from '../store.ts'
+import type { Dialect, SqlValue } from './dialect.ts'
+import { openSqlStore } from './engine.ts'
+import type { SqlDriver } from './engine.ts'
+import type { MigrationSession } from './migrations.ts'
+import { connectSqlite, errorCode, isUniqueViolation, sqliteError } from './sqlite-connection.ts'
+import { WriterThread } from './sqlite-writer-thread.ts'
+import type { SqlRow, Statement } from './statements.ts'
+
+export const sqliteDialect: Dialect = {
+  name: 'sqlite',
+  // Text compares by its UTF-8 bytes (collation BINARY, the default), which is by code point.
+  types: { text: 'text', integer: 'integer', boolean: 'integer', json: 'text', version: 'integer' },
+  tableSuffix: ' without rowid, strict',
+  // Null is the smallest value by itself.
+  nullOrder: { index: '', ascending: '', descending: '' },
+  placeholder: () => '?',
+  // Without statistics the planner may prefer another index and sort. `not indexed` leaves the key of such a table in use.
+  source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
+  // The writer has the whole database to itself.
+  shareLock: '',
+  encode: { boolean: (value) => (value === true ? 1 : 0) },
+  decode: { boolean: (value) => value === 1 },
+  isUniqueViolation,
+}
+
+export interface SqliteOptions {
+  /** Of the database file, which is made when it is missing; its folder must exist. */
+  readonly path: string
+  /** How long a write waits for other processes before it fails as unavailable. */
+  readonly busyTimeoutMs?: number
+}
+
+/** @throws StoreError `unavailable` when the file can't be opened or is no database */
+export function openSqliteStore({ path, busyTimeoutMs = 10_000 }: SqliteOptions): Store {
+  if (path === '' || path === ':memory:') throw new TypeError('The SQLite store needs a file; without one, use memory:')
+  return openSqlStore(sqliteDialect, new SqliteDriver(resolve(path), busyTimeoutMs))
+}
+
+class SqliteDriver implements SqlDriver {
+  readonly #path: string
+  readonly #busyTimeoutMs: number
+  readonly #reader: DatabaseSync
+  /** Prepared statements of the reader, by statement id. */
+  readonly #prepared: StatementSync[] = []
+  readonly #writer: WriterThread
+
+  constructor(path: string, busyTimeoutMs: number) {
+    this.#path = path
+    this.#busyTimeoutMs = busyTimeoutMs
+    this.#reader = connect(path, busyTimeoutMs)
+    this.#reader.exec('pragma query_only = on')
+    this.#writer = new WriterThread({ path, busyTimeoutMs })
+  }
+
+  first(statement: Statement, parameters: readonly SqlValue[]): SqlRow | undefined {
+    return reading(() => this.#prepare(statement).get(...(parameters as Bindable[])) as unknown as SqlRow | undefined)
+  }
+
+  firstOfEach(statement: Statement, parameters: readonly (readonly SqlValue[])[]): (SqlRow | undefined)[] {
+    return parameters.map((values) => this.first(statement, values))
+  }
+
+  all(statement: Statement, parameters: readonly SqlValue[]): SqlRow[] {
+    return reading(() => this.#prepare(statement).all(...(parameters as Bindable[])) as unknown as SqlRow[])
+  }
+
+  write(steps: Parameters<SqlDriver['write']>[0]): Promise<number | undefined> {
+    return this.#writer.write(steps)
+  }
+
+  /** On a connection of its own, with `synchronous = full` like the writer's. */
+  async migrate(run: (session: MigrationSession) => Promise<void>): Promise<void> {
+    const connection = connect(this.#path, this.#busyTimeoutMs)
+    const session: MigrationSession = {
+      execute: (sql) => connection.exec(sql),
+      rows: (sql) => connection.prepare(sql).all().map((row) => Object.values(row) as SqlValue[]),
+    }
+    try {
+      connection.exec('begin immediate')
+      await run(session)
+      connection.exec('commit')
+    } catch (error) {
+      if (error instanceof StoreError || errorCode(error) === undefined) throw error
+      throw sqliteError('unavailable', error)
+    } finally {
+      // Closing rolls back what was not committed.
+      connection.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close()
+    this.#reader.close()
+  }
+
+  #prepare(statement: Statement): StatementSync {
+    let prepared = this.#prepared[statement.id]
+    if (prepared === undefined) {
+      prepared = this.#reader.prepare(statement.sql)
+      prepared.setReturnArrays(true)
+      this.#prepared[statement.id] = prepared
+    }
+    return prepared
+  }
+}
+
+type Bindable = string | number | null
+
+function connect(path: string, busyTimeoutMs: number): DatabaseSync {
+  try {
+    return connectSqlite(path, busyTimeoutMs)
+  } catch (error) {
+    throw sqliteError('unavailable', error)
+  }
+}
+
+function reading<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw sqliteError('unavailable', error)
+  }
+}
