@@ -47,7 +47,10 @@ const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Reads exactly one JSON value. Throws a BadRequestException that says where and what was expected. */
 export function parse(input: string | Uint8Array, limits: ParseLimits = {}): JsonValue {
   if (limits.maxBytes !== undefined && input.length > limits.maxBytes) {
-    throw new IcebergError('ContentTooLargeException', `JSON of ${input.length} bytes is longer than the limit of ${limits.maxBytes}`)
+    throw new IcebergError(
+      'ContentTooLargeException',
+      `JSON of ${input.length} bytes is longer than the limit of ${limits.maxBytes}`,
+    )
   }
   return new Parser(decode(input), limits.maxDepth ?? MAX_DEPTH).document()
 }
@@ -124,7 +127,8 @@ class Parser {
 
   private enter(): void {
     this.position++
-    if (++this.depth > this.maxDepth) throw badRequest(`Invalid JSON at position ${this.position - 1}: nested deeper than ${this.maxDepth} levels`)
+    if (++this.depth > this.maxDepth)
+      throw badRequest(`Invalid JSON at position ${this.position - 1}: nested deeper than ${this.maxDepth} levels`)
   }
 
   private object(): JsonObject {
@@ -281,7 +285,9 @@ class Parser {
 
   private numberText(start: number): string {
     if (this.position - start > MAX_NUMBER_LENGTH) {
-      throw badRequest(`Invalid JSON at position ${start}: a number of ${this.position - start} characters, at most ${MAX_NUMBER_LENGTH} are accepted`)
+      throw badRequest(
+        `Invalid JSON at position ${start}: a number of ${this.position - start} characters, at most ${MAX_NUMBER_LENGTH} are accepted`,
+      )
     }
     return this.text.slice(start, this.position)
   }

@@ -21,7 +21,11 @@ export function checkDefaultValue(type: Type, value: unknown, where = 'default v
 /** A struct may default to `{}`, whose fields then take their own defaults; lists and maps default to null alone. */
 function nestedFault(type: Exclude<Type, string>, value: unknown): string | undefined {
   if (type.type !== 'struct') return 'null'
-  const empty = typeof value === 'object' && !Array.isArray(value) && !(value instanceof RawNumber) && Object.keys(value as object).length === 0
+  const empty =
+    typeof value === 'object' &&
+    !Array.isArray(value) &&
+    !(value instanceof RawNumber) &&
+    Object.keys(value as object).length === 0
   return empty ? undefined : 'null or {}'
 }
 
@@ -83,8 +87,8 @@ function isDecimal(text: string, primitive: Primitive): boolean {
   if (match === null) return false
   const whole = (match[1] ?? '').replace(/^0+/, '')
   const fraction = match[2] ?? ''
-  const precision = primitive.precision ?? 0
-  return fraction.length === primitive.scale && Math.max(whole.length, 0) + fraction.length <= Math.max(precision, fraction.length)
+  if (fraction.length !== primitive.scale) return false
+  return whole.length === 0 || whole.length + fraction.length <= (primitive.precision ?? 0)
 }
 
 /** Proleptic Gregorian days, years 0001 to 9999. */

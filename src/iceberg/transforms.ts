@@ -35,7 +35,8 @@ function widthTransform(text: string): Transform | undefined {
   const digits = text.slice(kind.length + 1, -1)
   if (!/^\d+$/.test(digits)) return undefined
   const width = Number(digits)
-  if (width < 1 || width > MAX_INT) throw badRequest(`Invalid transform ${describe(text)}: the width must be from 1 to ${MAX_INT}`)
+  if (width < 1 || width > MAX_INT)
+    throw badRequest(`Invalid transform ${describe(text)}: the width must be from 1 to ${MAX_INT}`)
   return { kind, text: `${kind}[${width}]`, width }
 }
 

@@ -10,7 +10,8 @@ import { describe } from './shape.ts'
 
 export { checkDefaultValue } from './single-value.ts'
 
-export interface StructField {
+// Aliases, not interfaces: only an alias is assignable to the JSON of a document that holds it.
+export type StructField = {
   readonly id: number
   readonly name: string
   readonly required: boolean
@@ -20,19 +21,19 @@ export interface StructField {
   readonly 'write-default'?: JsonValue
 }
 
-export interface StructType {
+export type StructType = {
   readonly type: 'struct'
   readonly fields: readonly StructField[]
 }
 
-export interface ListType {
+export type ListType = {
   readonly type: 'list'
   readonly 'element-id': number
   readonly element: Type
   readonly 'element-required': boolean
 }
 
-export interface MapType {
+export type MapType = {
   readonly type: 'map'
   readonly 'key-id': number
   readonly key: Type
