@@ -43,8 +43,15 @@ export const entities = {
   /** People. `password_hash` is argon2id. */
   users: entity({
     columns: {
-      id: 'text', tenant_id: 'text?', username: 'text', email: 'text?', password_hash: 'text?', role: 'text',
-      active: 'boolean', created_at: 'integer', updated_at: 'integer',
+      id: 'text',
+      tenant_id: 'text?',
+      username: 'text',
+      email: 'text?',
+      password_hash: 'text?',
+      role: 'text',
+      active: 'boolean',
+      created_at: 'integer',
+      updated_at: 'integer',
     },
     key: ['id'],
     indexes: { by_username: { columns: ['username'], unique: true }, by_tenant: { columns: ['tenant_id', 'username'] } },
@@ -52,8 +59,13 @@ export const entities = {
   /** Long-lived tokens (`pgl_<id>_<secret>`): found by id, compared by the SHA-256 of the secret. */
   tokens: entity({
     columns: {
-      id: 'text', tenant_id: 'text?', user_id: 'text', secret_hash: 'text', description: 'text?',
-      created_at: 'integer', expires_at: 'integer?',
+      id: 'text',
+      tenant_id: 'text?',
+      user_id: 'text',
+      secret_hash: 'text',
+      description: 'text?',
+      created_at: 'integer',
+      expires_at: 'integer?',
     },
     key: ['id'],
     indexes: { by_user: { columns: ['user_id', 'created_at'] } },
@@ -61,16 +73,31 @@ export const entities = {
   /** `secrets` is the sealed JSON of the secret part of the storage configuration (see `access/secrets.ts`). */
   warehouses: entity({
     columns: {
-      tenant_id: 'text', name: 'text', id: 'text', use_sts: 'boolean', storage_config: 'json', vending_strategy: 'json?',
-      secrets: 'text?', created_at: 'integer', updated_at: 'integer',
+      tenant_id: 'text',
+      name: 'text',
+      id: 'text',
+      use_sts: 'boolean',
+      storage_config: 'json',
+      vending_strategy: 'json?',
+      secrets: 'text?',
+      created_at: 'integer',
+      updated_at: 'integer',
     },
     key: ['tenant_id', 'name'],
     indexes: {},
   }),
   catalogs: entity({
     columns: {
-      tenant_id: 'text', name: 'text', id: 'text', catalog_type: 'text', warehouse_name: 'text?', storage_location: 'text?',
-      federated_config: 'json?', properties: 'json', created_at: 'integer', updated_at: 'integer',
+      tenant_id: 'text',
+      name: 'text',
+      id: 'text',
+      catalog_type: 'text',
+      warehouse_name: 'text?',
+      storage_location: 'text?',
+      federated_config: 'json?',
+      properties: 'json',
+      created_at: 'integer',
+      updated_at: 'integer',
     },
     key: ['tenant_id', 'name'],
     indexes: { by_warehouse: { columns: ['tenant_id', 'warehouse_name'] } },
@@ -78,16 +105,31 @@ export const entities = {
   /** `epoch` grows with each fork taken from the branch; rows of the branch carry the epoch they were written in. */
   branches: entity({
     columns: {
-      tenant_id: 'text', catalog_id: 'text', name: 'text', branch_type: 'text', epoch: 'integer', parent: 'text?',
-      parent_epoch: 'integer?', created_at: 'integer',
+      tenant_id: 'text',
+      catalog_id: 'text',
+      name: 'text',
+      branch_type: 'text',
+      epoch: 'integer',
+      parent: 'text?',
+      parent_epoch: 'integer?',
+      created_at: 'integer',
     },
     key: ['tenant_id', 'catalog_id', 'name'],
     indexes: {},
   }),
   namespaces: entity({
     columns: {
-      tenant_id: 'text', catalog_id: 'text', branch: 'text', parent: 'text', name: 'text', id: 'text', epoch: 'integer',
-      deleted: 'boolean', properties: 'json', created_at: 'integer', updated_at: 'integer',
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      parent: 'text',
+      name: 'text',
+      id: 'text',
+      epoch: 'integer',
+      deleted: 'boolean',
+      properties: 'json',
+      created_at: 'integer',
+      updated_at: 'integer',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'parent', 'name'],
     indexes: {},
@@ -95,8 +137,19 @@ export const entities = {
   /** Tables and views: one key space, so that a view can't take a table's name. `metadata_location` is THE pointer. */
   entries: entity({
     columns: {
-      tenant_id: 'text', catalog_id: 'text', branch: 'text', namespace: 'text', name: 'text', id: 'text', kind: 'text',
-      epoch: 'integer', deleted: 'boolean', metadata_location: 'text', location: 'text', created_at: 'integer', updated_at: 'integer',
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      namespace: 'text',
+      name: 'text',
+      id: 'text',
+      kind: 'text',
+      epoch: 'integer',
+      deleted: 'boolean',
+      metadata_location: 'text',
+      location: 'text',
+      created_at: 'integer',
+      updated_at: 'integer',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'namespace', 'name'],
     indexes: {
@@ -108,7 +161,13 @@ export const entities = {
   /** The catalog's log of changes: one row a change, newest last (`id` is a UUIDv7). */
   commits: entity({
     columns: {
-      tenant_id: 'text', catalog_id: 'text', branch: 'text', id: 'text', timestamp_ms: 'integer', author: 'text', message: 'text',
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      id: 'text',
+      timestamp_ms: 'integer',
+      author: 'text',
+      message: 'text',
       operations: 'json',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'id'],
@@ -117,7 +176,12 @@ export const entities = {
   /** Outcomes of requests with an Idempotency-Key; `fingerprint` binds the key to principal, method, path and body. */
   idempotency: entity({
     columns: {
-      tenant_id: 'text', idempotency_key: 'text', fingerprint: 'text', status: 'integer', outcome: 'json?', expires_at: 'integer',
+      tenant_id: 'text',
+      idempotency_key: 'text',
+      fingerprint: 'text',
+      status: 'integer',
+      outcome: 'json?',
+      expires_at: 'integer',
     },
     key: ['tenant_id', 'idempotency_key'],
     indexes: { by_expiry: { columns: ['expires_at'] } },
@@ -125,7 +189,13 @@ export const entities = {
   /** Scan and commit reports as clients sent them; `report` is their JSON text (it holds 64-bit integers). */
   metrics: entity({
     columns: {
-      tenant_id: 'text', catalog_id: 'text', entry_id: 'text', id: 'text', received_at: 'integer', report_type: 'text', report: 'text',
+      tenant_id: 'text',
+      catalog_id: 'text',
+      entry_id: 'text',
+      id: 'text',
+      received_at: 'integer',
+      report_type: 'text',
+      report: 'text',
     },
     key: ['tenant_id', 'catalog_id', 'entry_id', 'id'],
     indexes: { by_age: { columns: ['received_at'] } },
@@ -133,8 +203,15 @@ export const entities = {
   /** Background work, leased: a task belongs to `owner` until `due_at`, then to whoever takes it. */
   tasks: entity({
     columns: {
-      id: 'text', tenant_id: 'text', kind: 'text', payload: 'json', due_at: 'integer', owner: 'text?', attempts: 'integer',
-      last_error: 'text?', created_at: 'integer',
+      id: 'text',
+      tenant_id: 'text',
+      kind: 'text',
+      payload: 'json',
+      due_at: 'integer',
+      owner: 'text?',
+      attempts: 'integer',
+      last_error: 'text?',
+      created_at: 'integer',
     },
     key: ['id'],
     indexes: { by_due: { columns: ['due_at'] } },

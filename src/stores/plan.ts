@@ -54,7 +54,12 @@ function planStep(mutation: Mutation): Step {
         version: newVersion(),
       }
     case 'remove':
-      return { op: 'remove', table, key: planKey(table, mutation.key), expected: checkExpected(table, mutation.expected, ['any']) }
+      return {
+        op: 'remove',
+        table,
+        key: planKey(table, mutation.key),
+        expected: checkExpected(table, mutation.expected, ['any']),
+      }
     case 'require': {
       const expected = checkExpected(table, mutation.expected, ['any', 'none'])
       return { op: 'require', table, key: planKey(table, mutation.key), expected }

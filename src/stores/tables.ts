@@ -55,7 +55,9 @@ export function compileTable(entity: string, declaration: EntityDeclaration): Ta
     }
     return { name, columns: declared, order: [...declared, ...key.filter((position) => !declared.includes(position))], unique }
   }
-  const others = Object.entries(declaration.indexes).map(([name, { columns: names, unique }]) => index(name, names, unique === true))
+  const others = Object.entries(declaration.indexes).map(([name, { columns: names, unique }]) =>
+    index(name, names, unique === true),
+  )
   return { entity, columns, key, indexes: [index('primary', declaration.key, true), ...others] }
 }
 

@@ -57,7 +57,9 @@ export function createAll(dialect: Dialect, declarations: Declarations): string[
 export function createEntity(dialect: Dialect, entity: string, declaration: EntityDeclaration): string[] {
   const table = compileTable(entity, declaration)
   const nameOf = (position: number): string => quote(table.columns[position]?.name ?? '')
-  const columns = table.columns.map(({ name, type, nullable }) => `${quote(name)} ${dialect.types[type]}${nullable ? '' : ' not null'}`)
+  const columns = table.columns.map(
+    ({ name, type, nullable }) => `${quote(name)} ${dialect.types[type]}${nullable ? '' : ' not null'}`,
+  )
   columns.push(`"version" ${dialect.types.version} not null`, `primary key (${table.key.map(nameOf).join(', ')})`)
   const create = `create table ${quote(entity)} (${columns.join(', ')})${dialect.tableSuffix}`
   const indexes = table.indexes.slice(1).map(({ name, columns: declared, order, unique }) => {

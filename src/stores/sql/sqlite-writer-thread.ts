@@ -73,6 +73,7 @@ export class WriterThread {
     worker.thread.ref()
     await new Promise<void>((resolve) => {
       worker.thread.once('exit', () => resolve())
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
       worker.thread.postMessage('close')
     })
   }
@@ -90,6 +91,7 @@ export class WriterThread {
     if (worker.sent.length === 0) worker.thread.ref()
     for (const pending of this.#waiting) worker.sent.push(pending)
     this.#waiting = []
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
     worker.thread.postMessage({ definitions, batches } satisfies WriterRequest)
   }
 

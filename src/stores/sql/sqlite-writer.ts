@@ -142,7 +142,10 @@ function holds({ statement, expects }: Prepared, parameters: readonly (string | 
 
 function failure(kind: 'unavailable' | 'unknown', error: unknown): Outcome {
   const code = errorCode(error)
-  return { kind, message: `SQLite: ${error instanceof Error ? error.message : String(error)}${code === undefined ? '' : ` (${code})`}` }
+  return {
+    kind,
+    message: `SQLite: ${error instanceof Error ? error.message : String(error)}${code === undefined ? '' : ` (${code})`}`,
+  }
 }
 
 const port = parentPort
@@ -152,7 +155,7 @@ const writer = new Writer(workerData as WriterOptions)
 port.on('message', (first: WriterRequest | 'close') => {
   const batches: FlatBatch[] = []
   let closing = false
-  for (let message: WriterRequest | 'close' | undefined = first; message !== undefined; ) {
+  for (let message: WriterRequest | 'close' | undefined = first; message !== undefined;) {
     if (message === 'close') {
       closing = true
     } else {

@@ -3,9 +3,8 @@
  * writes go to one thread that groups them (`sqlite-writer.ts`), since each commit waits for the disk. Several processes may
  * use the file at once: SQLite's locks serialise their transactions, and rows' versions tell who was first.
  */
-import { DatabaseSync } from 'node:sqlite'
-import type { StatementSync } from 'node:sqlite'
 import { resolve } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { StoreError } from '../store.ts'
 import type { Store } from '../store.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
@@ -83,7 +82,11 @@ class SqliteDriver implements SqlDriver {
     const connection = connect(this.#path, this.#busyTimeoutMs)
     const session: MigrationSession = {
       execute: (sql) => connection.exec(sql),
-      rows: (sql) => connection.prepare(sql).all().map((row) => Object.values(row) as SqlValue[]),
+      rows: (sql) =>
+        connection
+          .prepare(sql)
+          .all()
+          .map((row) => Object.values(row) as SqlValue[]),
     }
     try {
       connection.exec('begin immediate')

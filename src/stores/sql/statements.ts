@@ -133,7 +133,7 @@ export class Statements {
   /** A row as the database returned it, with what the caller knew of it. */
   decode({ table, known, selected }: Query, knownValues: readonly Value[], row: SqlRow): object {
     const decoders = this.#dialect.decode
-    const values = new Array<Value>(table.columns.length).fill(null)
+    const values: Value[] = table.columns.map(() => null)
     for (let i = 0; i < known.length && i < knownValues.length; i++) values[known[i] as number] = knownValues[i] as Value
     for (let i = 0; i < selected.length; i++) {
       const position = selected[i] as number
@@ -279,4 +279,3 @@ function remember<V>(cache: Map<Table, Map<string, V>>, table: Table, shape: str
   if (value === undefined) shapes.set(shape, (value = build()))
   return value
 }
-
