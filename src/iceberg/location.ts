@@ -140,7 +140,7 @@ function split(text: string, options: LocationOptions): Parts {
   const rest = bare ? text : (match?.[2] ?? '')
   // JVM clients write file:/x; only file locations may lack the authority's slashes.
   const opaque = scheme === 'file' && !rest.startsWith('//')
-  const parsed = opaque ? (/^()(\/.*)$/s.exec(rest)) : /^\/\/([^/]*)(\/.*)?$/s.exec(rest)
+  const parsed = opaque ? /^()(\/.*)$/s.exec(rest) : /^\/\/([^/]*)(\/.*)?$/s.exec(rest)
   if (!parsed) refuse(text, 'expected an absolute path after the scheme')
   const path = parsed[2] ?? ''
   return {

@@ -12,16 +12,22 @@ export interface ObjectStore {
   /** @throws StorageError `missing`; `too-large` when the object has more than `maxBytes` */
   read(location: string, options: { readonly maxBytes: number }): Promise<Buffer>
   /**
-   * Writes a new object, durable before it resolves, visible whole or not at all.
+   * Writes a new object, durable before it resolves. Who learns of the location only then sees the object whole; a call
+   * that was cut off (a crash) may leave a part of it, at a location that nobody was told.
    * @throws StorageError `exists` when the location is taken: objects are never overwritten
    */
   create(location: string, bytes: Uint8Array): Promise<void>
-  /** Deletes what is there; what is not there is not an error. */
+  /**
+   * Deletes what is there; what is not there is not an error. A location with a slash at its end means a folder, which goes
+   * together with those in it, as far as they are empty.
+   */
   delete(locations: readonly string[]): Promise<void>
   /** All objects whose location begins with the slash-terminated `prefix`. */
   list(prefix: string): AsyncIterable<StoredObject>
   /** Makes what a client needs to write below a table's location (folders on a local disk; nothing on object stores). */
   prepare(tableLocation: string): Promise<void>
+  /** Whether an object that was there is gone: only where that takes microseconds and no waiting (a local disk). */
+  readonly isMissing?: (location: string) => boolean
   close(): Promise<void>
 }
 

@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import {
-  acceptLocation, bucketAndKey, canonicalFile, canonicalLocation, isBelow, joinLocation, localPath, locationSegment, overlaps,
-  schemeOf, type Location,
+  acceptLocation,
+  bucketAndKey,
+  canonicalFile,
+  canonicalLocation,
+  isBelow,
+  joinLocation,
+  localPath,
+  locationSegment,
+  overlaps,
+  schemeOf,
+  type Location,
 } from '../../src/iceberg/location.ts'
 
 const refused = (text: string, options = {}): void => {
   assert.throws(
     () => canonicalLocation(text, options),
-    (error: unknown) => error instanceof IcebergError && error.code === 400 && /^Invalid location "/.test(error.message),
+    (error: unknown) => error instanceof IcebergError && error.code === 400 && error.message.startsWith(`Invalid location "`),
     `accepted ${encodeURI(text.toWellFormed())}`,
   )
 }
@@ -43,28 +52,155 @@ describe('canonicalLocation', () => {
     })
   }
 
-  const invisible = ['\u0000', '\u0007', '\r', '\n', '\t', '\u007f', '\u0085', '\u00ad', '\u200b', '\u200d', '\u202e', '\u2028', '\ufeff',
-    '\u{e0041}', '\u00a0', '\u2003', '\u3000']
-  const special = ['*', '?', '"', "'", '`', '{', '}', '[', ']', '<', '>', '|', '^', '\\', '#', ';', '${aws:username}', '?versionId=1']
-  const dots = ['..', '.', '%2e%2e', '%2E.', '.%2e', '%2e', '%252e%252e', '%25252e%25252E', '%252e.', '..%2fx', 'x%2f..', '..%5c', 'x%5c..',
-    'x%255c..', '%zz', '%25zz/%252e%252e', '\uff0e\uff0e', '%EF%BC%8E%EF%BC%8E', '\u2025', '\u2024\u2024', 'x%c0%ae%c0%ae', '%c0%ae']
-  const others = ['', 'a//b', '/', '%', '%4', '%00', '%0a', '%2500', '%7f', '%c2%85', '%ff', 'e\u0301', 'Å'.normalize('NFD'), '\ud800', 'x'.repeat(1025)]
+  const invisible = [
+    '\u0000',
+    '\u0007',
+    '\r',
+    '\n',
+    '\t',
+    '\u007f',
+    '\u0085',
+    '\u00ad',
+    '\u200b',
+    '\u200d',
+    '\u202e',
+    '\u2028',
+    '\ufeff',
+    '\u{e0041}',
+    '\u00a0',
+    '\u2003',
+    '\u3000',
+  ]
+  const special = [
+    '*',
+    '?',
+    '"',
+    "'",
+    '`',
+    '{',
+    '}',
+    '[',
+    ']',
+    '<',
+    '>',
+    '|',
+    '^',
+    '\\',
+    '#',
+    ';',
+    '${aws:username}',
+    '?versionId=1',
+  ]
+  const dots = [
+    '..',
+    '.',
+    '%2e%2e',
+    '%2E.',
+    '.%2e',
+    '%2e',
+    '%252e%252e',
+    '%25252e%25252E',
+    '%252e.',
+    '..%2fx',
+    'x%2f..',
+    '..%5c',
+    'x%5c..',
+    'x%255c..',
+    '%zz',
+    '%25zz/%252e%252e',
+    '\uff0e\uff0e',
+    '%EF%BC%8E%EF%BC%8E',
+    '\u2025',
+    '\u2024\u2024',
+    'x%c0%ae%c0%ae',
+    '%c0%ae',
+  ]
+  const others = [
+    '',
+    'a//b',
+    '/',
+    '%',
+    '%4',
+    '%00',
+    '%0a',
+    '%2500',
+    '%7f',
+    '%c2%85',
+    '%ff',
+    'e\u0301',
+    'Å'.normalize('NFD'),
+    '\ud800',
+    'x'.repeat(1025),
+  ]
   for (const base of ['file:///tmp', 's3://bucket', 'gs://bucket', 'abfss://c@a.dfs.core.windows.net']) {
     for (const bad of [...invisible, ...special, ...dots, ...others]) {
       it(`refuses ${encodeURI(bad.toWellFormed()).slice(0, 40)} below ${base}`, () => {
-        for (const text of [`${base}/a/${bad}/b`, ...(bad === '' || bad === '/' ? [] : [`${base}/${bad}`, `${base}/a/${bad}/`])]) refused(text)
+        for (const text of [`${base}/a/${bad}/b`, ...(bad === '' || bad === '/' ? [] : [`${base}/${bad}`, `${base}/a/${bad}/`])])
+          refused(text)
       })
     }
   }
 
   for (const text of [
-    '', ' ', 'x', '/tmp/x', 'tmp/x', './x', '//host/x', 'C:\\x', 'C:/x', 'file:', 'file://', 'file:///', 'file:x', 'file://host/x',
-    'file://localhost/x', 'file:////x', 'file:///x//', 's3:', 's3:/', 's3:/b/x', 's3://', 's3:///x', 's3:bucket/x', 's3://b', 's3://ab/x', 's3://-bu/x',
-    's3://bu-/x', 's3://bu..ck/x', 's3://bucket./x', 's3://bucket:9000/x', 's3://user@bucket/x', 's3://user:pw@bucket/x', 's3://b%75cket/x',
-    's3://buck et/x', 's3://bu*et/x', 's3://\u212aucket/x', 's3://bucket\u200b/x', 's3://bucket?x', 's3://bucket#x', 's3://../x', 's3://bucket//',
-    's3://bucket\\@other/x', 'abfss://a@b@c.dfs.core.windows.net/x', 'abfss://c@acct.dfs.core.windows.net./x', 'abfss://c@acct.dfs.core.windows.net:443/x',
-    'abfss://@acct/x', 'abfss:///x', 'abfss://C c@a/x', 'http://169.254.169.254/latest', 'https://bucket.s3.amazonaws.com/x', 'hdfs://nn/x', 'ftp://b/x',
-    'javascript:alert(1)', 'data:text/plain,x', ' s3://bucket/x', '\ufeffs3://bucket/x', 's3 ://bucket/x', 'S3://BUCKET/../x', 'oss://bucket/x',
+    '',
+    ' ',
+    'x',
+    '/tmp/x',
+    'tmp/x',
+    './x',
+    '//host/x',
+    'C:\\x',
+    'C:/x',
+    'file:',
+    'file://',
+    'file:///',
+    'file:x',
+    'file://host/x',
+    'file://localhost/x',
+    'file:////x',
+    'file:///x//',
+    's3:',
+    's3:/',
+    's3:/b/x',
+    's3://',
+    's3:///x',
+    's3:bucket/x',
+    's3://b',
+    's3://ab/x',
+    's3://-bu/x',
+    's3://bu-/x',
+    's3://bu..ck/x',
+    's3://bucket./x',
+    's3://bucket:9000/x',
+    's3://user@bucket/x',
+    's3://user:pw@bucket/x',
+    's3://b%75cket/x',
+    's3://buck et/x',
+    's3://bu*et/x',
+    's3://\u212aucket/x',
+    's3://bucket\u200b/x',
+    's3://bucket?x',
+    's3://bucket#x',
+    's3://../x',
+    's3://bucket//',
+    's3://bucket\\@other/x',
+    'abfss://a@b@c.dfs.core.windows.net/x',
+    'abfss://c@acct.dfs.core.windows.net./x',
+    'abfss://c@acct.dfs.core.windows.net:443/x',
+    'abfss://@acct/x',
+    'abfss:///x',
+    'abfss://C c@a/x',
+    'http://169.254.169.254/latest',
+    'https://bucket.s3.amazonaws.com/x',
+    'hdfs://nn/x',
+    'ftp://b/x',
+    'javascript:alert(1)',
+    'data:text/plain,x',
+    ' s3://bucket/x',
+    '\ufeffs3://bucket/x',
+    's3 ://bucket/x',
+    'S3://BUCKET/../x',
+    'oss://bucket/x',
   ]) {
     it(`refuses ${encodeURI(text)}`, () => refused(text))
   }
@@ -87,28 +223,45 @@ describe('canonicalLocation', () => {
   })
 
   it('shows hostile text escaped and bounded in its message', () => {
-    assert.throws(() => canonicalLocation(`s3://bucket/a\r\n\u202e${'x'.repeat(5000)}`), (error: Error) =>
-      !/[\r\n\u202e]/.test(error.message) && error.message.length < 400 && error.message.includes('\\u{d}\\u{a}\\u{202e}'))
+    assert.throws(
+      () => canonicalLocation(`s3://bucket/a\r\n\u202e${'x'.repeat(5000)}`),
+      (error: Error) =>
+        !/[\r\n\u202e]/.test(error.message) && error.message.length < 400 && error.message.includes('\\u{d}\\u{a}\\u{202e}'),
+    )
   })
 
   it('answers hostile text in linear time', () => {
     const before = process.cpuUsage().user
-    for (const text of ['s3://bucket' + '/a'.repeat(500) + '!;', 's3://bucket/' + '%25'.repeat(330) + '2e', 's3://bu' + '-.'.repeat(400), 'abfss://' + 'a-'.repeat(400)]) {
-      for (let i = 0; i < 20; i += 1) try { canonicalLocation(text) } catch {}
+    for (const text of [
+      's3://bucket' + '/a'.repeat(500) + '!;',
+      's3://bucket/' + '%25'.repeat(330) + '2e',
+      's3://bu' + '-.'.repeat(400),
+      'abfss://' + 'a-'.repeat(400),
+    ]) {
+      for (let i = 0; i < 20; i += 1)
+        try {
+          canonicalLocation(text)
+        } catch {}
     }
     assert.ok(process.cpuUsage().user - before < 5_000_000)
   })
 
   it('is idempotent, and the fast path agrees with the slow one', () => {
     const segment = fc.string({ unit: fc.constantFrom('a', 'B', '.', '%', '2', 'e', '/', ':', '~', ' ', '\u00e9', '-') })
-    fc.assert(fc.property(fc.constantFrom('s3://bucket/', 's3a://bucket/', 'file:///', 'file:/'), segment, (base, rest) => {
-      let canonical: Location
-      try { canonical = canonicalLocation(base + rest) } catch { return }
-      assert.equal(canonicalLocation(canonical), canonical)
-      // A different spelling of the scheme takes the slow path.
-      assert.equal(canonicalLocation(canonical.replace(/^[a-z0-9]+/, (scheme) => scheme.toUpperCase())), canonical)
-      assert.ok(!canonical.endsWith('/') && !/\/\.{0,2}(\/|$)/.test(canonical.replace('://', ':')))
-    }))
+    fc.assert(
+      fc.property(fc.constantFrom('s3://bucket/', 's3a://bucket/', 'file:///', 'file:/'), segment, (base, rest) => {
+        let canonical: Location
+        try {
+          canonical = canonicalLocation(base + rest)
+        } catch {
+          return
+        }
+        assert.equal(canonicalLocation(canonical), canonical)
+        // A different spelling of the scheme takes the slow path.
+        assert.equal(canonicalLocation(canonical.replace(/^[a-z0-9]+/, (scheme) => scheme.toUpperCase())), canonical)
+        assert.ok(!canonical.endsWith('/') && !/\/\.{0,2}(\/|$)/.test(canonical.replace('://', ':')))
+      }),
+    )
   })
 })
 
@@ -121,10 +274,24 @@ describe('acceptLocation', () => {
 
 describe('canonicalFile', () => {
   it('accepts partition values of any kind in paths of files', () => {
-    assert.equal(canonicalFile('s3a://bucket/t/data/p=%2A*?"/ts=10%3A00/f.parquet'), 's3://bucket/t/data/p=%2A*?"/ts=10%3A00/f.parquet')
+    assert.equal(
+      canonicalFile('s3a://bucket/t/data/p=%2A*?"/ts=10%3A00/f.parquet'),
+      's3://bucket/t/data/p=%2A*?"/ts=10%3A00/f.parquet',
+    )
     assert.equal(canonicalFile('file:/t/data/p=e\u0301/100%/f.parquet'), 'file:///t/data/p=e\u0301/100%/f.parquet')
   })
-  for (const text of ['s3://bucket/t/../u/f', 's3://bucket/t/./f', 's3://bucket/t//f', 's3://bucket/t/f/', 's3://bucket/t\\..\\f', 's3://bucket/t/\n', 'relative/f', '/t/f', 'http://h/f', '']) {
+  for (const text of [
+    's3://bucket/t/../u/f',
+    's3://bucket/t/./f',
+    's3://bucket/t//f',
+    's3://bucket/t/f/',
+    's3://bucket/t\\..\\f',
+    's3://bucket/t/\n',
+    'relative/f',
+    '/t/f',
+    'http://h/f',
+    '',
+  ]) {
     it(`gives up on ${encodeURI(text)}`, () => assert.equal(canonicalFile(text), undefined))
   }
 })
@@ -135,9 +302,14 @@ describe('comparing locations', () => {
     assert.ok(isBelow(at('s3://bucket/t'), at('s3://bucket/t/data')))
     assert.ok(isBelow(at('s3://bucket'), at('s3://bucket/t')))
     for (const [parent, child] of [
-      ['s3://bucket/t', 's3://bucket/t2'], ['s3://bucket/t', 's3://bucket/t'], ['s3://bucket/t', 's3://bucket/t_secret/x'],
-      ['s3://bucket', 's3://bucket2/x'], ['s3://bucket/t/x', 's3://bucket/t'], ['file:///t', 's3://bucket/t'],
-    ] as const) assert.ok(!isBelow(at(parent), at(child)), `${child} below ${parent}`)
+      ['s3://bucket/t', 's3://bucket/t2'],
+      ['s3://bucket/t', 's3://bucket/t'],
+      ['s3://bucket/t', 's3://bucket/t_secret/x'],
+      ['s3://bucket', 's3://bucket2/x'],
+      ['s3://bucket/t/x', 's3://bucket/t'],
+      ['file:///t', 's3://bucket/t'],
+    ] as const)
+      assert.ok(!isBelow(at(parent), at(child)), `${child} below ${parent}`)
   })
   it('knows overlaps in both directions', () => {
     const [a, b, c] = [at('file:/w/a'), at('file:///w/a/b'), at('file:///w/ab')]
@@ -154,18 +326,32 @@ describe('joinLocation', () => {
     assert.equal(joinLocation(root, "it's*?~"), 's3://bucket/lake/it%27s%2A%3F%7E')
   })
   it('gives names without a readable form a digest', () => {
-    for (const name of ['.', '..', '', '\uff0e\uff0e', '\u0000', 'a\nb', '\ud800', '../../etc', '%2e%2e', '%252e%252e/x', 'x'.repeat(300)]) {
+    for (const name of [
+      '.',
+      '..',
+      '',
+      '\uff0e\uff0e',
+      '\u0000',
+      'a\nb',
+      '\ud800',
+      '../../etc',
+      '%2e%2e',
+      '%252e%252e/x',
+      'x'.repeat(300),
+    ]) {
       const [parts, location] = [locationSegment(name), joinLocation(root, name, 'metadata')]
       assert.ok(isBelow(root, location) && location.split('/').length === 6, location)
       assert.ok(parts.length <= 200)
     }
   })
   it('gives any two names two places exactly below the parent', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ unit: 'binary', maxLength: 60 }), (a, b) => {
-      const [x, y] = [joinLocation(root, a), joinLocation(root, b)]
-      assert.equal(x === y, a === b)
-      assert.ok(isBelow(root, x) && !x.slice(root.length + 1).includes('/') && !overlaps(x, y) === (a !== b))
-    }))
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ unit: 'binary', maxLength: 60 }), (a, b) => {
+        const [x, y] = [joinLocation(root, a), joinLocation(root, b)]
+        assert.equal(x === y, a === b)
+        assert.ok(isBelow(root, x) && !x.slice(root.length + 1).includes('/') && !overlaps(x, y) === (a !== b))
+      }),
+    )
   })
   it('refuses what becomes too long', () => {
     assert.throws(() => joinLocation(root, ...Array.from({ length: 10 }, () => 'x'.repeat(170))), IcebergError)

@@ -1,0 +1,264 @@
+/**
+ * Objects as files of a local disk, below one root folder. Files are never overwritten, and are on disk (with the entry
+ * of their folder) before `create` resolves. Symbolic links can't lead out of the root: folders are resolved on each call,
+ * and the last step of a path is never a link. System calls that only touch the page cache are made in place, as a trip to
+ * the thread pool costs several times as much; whatever waits for a disk is not.
+ */
+import fs from 'node:fs'
+import { opendir } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { canonicalFile, canonicalLocation, isBelow, localPath, type Location } from '../iceberg/location.ts'
+import type { StorageKind } from './kind.ts'
+import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
+
+const { O_CREAT, O_DSYNC = 0, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = fs.constants
+const write = promisify(fs.write)
+const read = promisify(fs.read)
+const fsync = promisify(fs.fsync)
+const unlink = promisify(fs.unlink)
+const WINDOWS = process.platform === 'win32'
+
+const KINDS: Readonly<Record<string, StorageErrorKind>> = {
+  ENOENT: 'missing',
+  ENOTDIR: 'missing',
+  EEXIST: 'exists',
+  EACCES: 'forbidden',
+  EPERM: 'forbidden',
+  EROFS: 'forbidden',
+  ELOOP: 'forbidden',
+  EISDIR: 'invalid',
+  ENAMETOOLONG: 'invalid',
+  EINVAL: 'invalid',
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+
+function failure(what: string, location: string, error: unknown): StorageError {
+  if (error instanceof StorageError) return error
+  return new StorageError(KINDS[codeOf(error)] ?? 'unavailable', `Can't ${what} ${location}: ${codeOf(error) || 'failed'}`, error)
+}
+
+const nativePath = (location: Location): string => {
+  const text = localPath(location)
+  return WINDOWS && /^\/[A-Za-z]:(\/|$)/.test(text) ? path.normalize(text.slice(1)) : text
+}
+
+/** Makes the entries of a folder durable. (Windows can't, and does not need to.) */
+async function syncFolder(folder: string): Promise<void> {
+  if (WINDOWS) return
+  const fd = fs.openSync(folder, O_RDONLY)
+  try {
+    await fsync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** Makes a folder and those above it; each is durable before the next. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    fs.mkdirSync(folder)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return
+    if (codeOf(error) !== 'ENOENT' || path.dirname(folder) === folder) throw error
+    await makeFolder(path.dirname(folder))
+    return makeFolder(folder)
+  }
+  await syncFolder(path.dirname(folder))
+}
+
+/** Once for each store, so it may wait for the disk. */
+function makeRoot(folder: string): string {
+  const first = fs.mkdirSync(folder, { recursive: true })
+  const top = first === undefined || WINDOWS ? Infinity : first.length
+  for (let made = folder; made.length >= top; made = path.dirname(made)) {
+    const fd = fs.openSync(path.dirname(made), O_RDONLY)
+    fs.fsyncSync(fd)
+    fs.closeSync(fd)
+  }
+  return fs.realpathSync.native(folder)
+}
+
+/** The resolved path of the deepest folder at or above `folder` that exists. */
+function resolvedAncestor(folder: string): string {
+  for (let current = folder; ; current = path.dirname(current)) {
+    try {
+      return fs.realpathSync.native(current)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || path.dirname(current) === current) throw error
+    }
+  }
+}
+
+class FileStore implements ObjectStore {
+  readonly #root: Location
+  #resolvedRoot: string | undefined
+
+  constructor(root: Location) {
+    this.#root = root
+  }
+
+  /** The path of an object's file, after making sure that its folder is, once resolved, in the root. */
+  #path(location: string): string {
+    const canonical = canonicalFile(location)
+    if (canonical === undefined || !isBelow(this.#root, canonical)) {
+      throw new StorageError('forbidden', `Location is not below ${this.#root}: ${location}`)
+    }
+    const file = nativePath(canonical)
+    this.#checkFolder(path.dirname(file), location)
+    return file
+  }
+
+  #checkFolder(folder: string, location: string): void {
+    this.#resolvedRoot ??= makeRoot(nativePath(this.#root))
+    const resolved = resolvedAncestor(folder)
+    if (resolved === this.#resolvedRoot || resolved.startsWith(this.#resolvedRoot + path.sep)) return
+    throw new StorageError('forbidden', `Location leads out of ${this.#root}: ${location}`)
+  }
+
+  async read(location: string, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
+    try {
+      const fd = fs.openSync(this.#path(location), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+      try {
+        return await readWhole(fd, location, maxBytes)
+      } finally {
+        fs.closeSync(fd)
+      }
+    } catch (error) {
+      throw failure('read', location, error)
+    }
+  }
+
+  async create(location: string, bytes: Uint8Array): Promise<void> {
+    try {
+      const file = this.#path(location)
+      const fd = await openNew(file)
+      try {
+        for (let at = 0; at < bytes.length;) at += (await write(fd, bytes, at, bytes.length - at, at)).bytesWritten
+        if (O_DSYNC === 0 || process.platform === 'darwin') await fsync(fd)
+        await syncFolder(path.dirname(file))
+      } catch (error) {
+        // Nobody knows the name yet.
+        try {
+          fs.unlinkSync(file)
+        } catch {}
+        throw error
+      } finally {
+        fs.closeSync(fd)
+      }
+    } catch (error) {
+      throw failure('create', location, error)
+    }
+  }
+
+  async delete(locations: readonly string[]): Promise<void> {
+    for (const location of locations) {
+      try {
+        if (location.endsWith('/')) await removeEmptyFolders(this.#path(location.slice(0, -1)))
+        else await unlink(this.#path(location))
+      } catch (error) {
+        const problem = failure('delete', location, error)
+        if (problem.kind !== 'missing') throw problem
+      }
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    const base = canonicalLocation(prefix, { schemes: ['file'] })
+    if (base !== this.#root && !isBelow(this.#root, base)) {
+      throw new StorageError('forbidden', `Location is not below ${this.#root}: ${prefix}`)
+    }
+    try {
+      const folder = nativePath(base)
+      this.#checkFolder(folder, prefix)
+      yield* walk(folder, base)
+    } catch (error) {
+      const problem = failure('list', prefix, error)
+      if (problem.kind !== 'missing') throw problem
+    }
+  }
+
+  async prepare(tableLocation: string): Promise<void> {
+    try {
+      for (const child of ['data', 'metadata']) {
+        const folder = path.dirname(this.#path(`${tableLocation}/${child}/-`))
+        await makeFolder(folder)
+      }
+    } catch (error) {
+      throw failure('prepare', tableLocation, error)
+    }
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function openNew(file: string): Promise<number> {
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_DSYNC
+  try {
+    return fs.openSync(file, flags, 0o644)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    await makeFolder(path.dirname(file))
+    return fs.openSync(file, flags, 0o644)
+  }
+}
+
+async function readWhole(fd: number, location: string, maxBytes: number): Promise<Buffer> {
+  const stat = fs.fstatSync(fd)
+  if (!stat.isFile()) throw new StorageError('invalid', `Not a file: ${location}`)
+  if (stat.size > maxBytes) throw new StorageError('too-large', `${location} has ${stat.size} bytes, more than ${maxBytes}`)
+  const buffer = Buffer.allocUnsafeSlow(stat.size)
+  let at = 0
+  while (at < buffer.length) {
+    const { bytesRead } = await read(fd, buffer, at, buffer.length - at, at)
+    if (bytesRead === 0) break
+    at += bytesRead
+  }
+  return at === buffer.length ? buffer : buffer.subarray(0, at)
+}
+
+/** Depth first, one open folder a level; links are neither followed nor listed. */
+async function* walk(folder: string, location: string): AsyncGenerator<StoredObject> {
+  for await (const entry of await opendir(folder)) {
+    const [child, childLocation] = [path.join(folder, entry.name), `${location}/${entry.name}`]
+    try {
+      if (entry.isDirectory()) yield* walk(child, childLocation)
+      else if (entry.isFile()) yield { location: childLocation, sizeBytes: fs.lstatSync(child).size }
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+  }
+}
+
+/** Removes a folder and those in it where no file is left. */
+async function removeEmptyFolders(folder: string): Promise<void> {
+  if (!fs.lstatSync(folder).isDirectory()) return
+  for await (const entry of await opendir(folder)) {
+    if (entry.isDirectory()) await removeEmptyFolders(path.join(folder, entry.name))
+  }
+  try {
+    fs.rmdirSync(folder)
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY'].includes(codeOf(error))) throw error
+  }
+}
+
+/** Opens the store of one root folder, which is made on first use when it is not there. It may itself be a link. */
+export function openFileStore(root: Location): ObjectStore {
+  return new FileStore(root)
+}
+
+const root = (settings: Readonly<Record<string, string>>): Location =>
+  canonicalLocation(settings['path'] ?? '', { schemes: ['file'], barePath: true })
+
+export const fileKind: StorageKind = {
+  name: 'file',
+  types: ['local', 'file', 'filesystem'],
+  schemes: ['file'],
+  keys: { path: { aliases: ['root', 'location', 'warehouse', 'local.path', 'file.path'], required: true } },
+  vendingStrategies: [],
+  rootLocation: root,
+  clientConfig: () => ({}),
+  open: (settings) => openFileStore(root(settings)),
+}

@@ -1,0 +1,33 @@
+/** What one kind of storage declares. Adding a kind is one file that exports a `StorageKind`, and its line in `open.ts`. */
+import type { Location, Scheme } from '../iceberg/location.ts'
+import type { ObjectStore } from './storage.ts'
+
+export interface SettingKey {
+  /** Other spellings of the key in a warehouse's `storage_config`. */
+  readonly aliases: readonly string[]
+  /** Kept sealed, never returned. */
+  readonly secret?: boolean
+  readonly required?: boolean
+}
+
+/** Settings under the declared names of their keys. */
+export type Settings = Readonly<Record<string, string>>
+
+export interface StorageKind {
+  readonly name: string
+  /** Accepted values of `type` in a `storage_config`. */
+  readonly types: readonly string[]
+  readonly schemes: readonly Scheme[]
+  readonly keys: { readonly [key: string]: SettingKey }
+  /** Names of the vending strategies that may stand beside this kind. */
+  readonly vendingStrategies: readonly string[]
+  /** Checks what single keys can't show. @throws IcebergError 400 */
+  readonly validate?: (settings: Settings) => void
+  readonly rootLocation: (settings: Settings) => Location
+  /**
+   * What clients of a table are told. Secrets only where `staticCredentials` says that the warehouse hands out its own.
+   */
+  readonly clientConfig: (settings: Settings, staticCredentials: Settings | undefined) => Settings
+  /** Costs nothing until the first request. */
+  readonly open: (settings: Settings) => ObjectStore
+}

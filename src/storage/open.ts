@@ -1,0 +1,218 @@
+/**
+ * From a warehouse's row to its object store: which kind of storage it is, whether its settings can be used, which of them
+ * are secret, what clients are told. Settings keep the spelling that the user sent; kinds see declared names only.
+ */
+import { badRequest } from '../iceberg/errors.ts'
+import { canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import { fileKind } from './file.ts'
+import type { Settings, StorageKind } from './kind.ts'
+import { s3Kind } from './s3.ts'
+import { nearest } from './nearest.ts'
+import type { ObjectStore } from './storage.ts'
+
+const KINDS: readonly StorageKind[] = [fileKind, s3Kind]
+
+/** `{"AwsStatic": {...}}`, `"None"`, or nothing. */
+export type VendingStrategy = string | { readonly [variant: string]: Settings } | null
+
+/** What a user says of a warehouse, whole or with its secrets taken out. */
+export interface WarehouseSettings {
+  readonly storageConfig: Settings
+  readonly vendingStrategy?: VendingStrategy | undefined
+}
+
+/** The secret part of a warehouse's settings: what `access/secrets.ts` seals. */
+export interface WarehouseSecrets {
+  readonly storageConfig?: Settings
+  readonly vendingStrategy?: Settings
+}
+
+export interface OpenOptions {
+  /** Folders below which (or at which) local warehouses may lie; anywhere when absent. */
+  readonly localRoots?: readonly string[]
+}
+
+interface Parsed {
+  readonly kind: StorageKind
+  /** By declared name. */
+  readonly settings: Settings
+  /** Declared names by the spelling that was used. */
+  readonly names: ReadonlyMap<string, string>
+}
+
+function kindOf(config: Settings): StorageKind {
+  const type = config['type']
+  if (type !== undefined) {
+    const kind = KINDS.find(({ types }) => types.includes(type.toLowerCase()))
+    if (kind) return kind
+    const types = KINDS.flatMap((each) => each.types)
+    throw badRequest(`Unknown storage type "${type}"${nearest(type, types)}: expected one of ${types.join(', ')}`)
+  }
+  // Without a type, the keys tell: each kind has required ones that no other kind knows.
+  const kind = KINDS.find(({ keys }) =>
+    Object.entries(keys).some(
+      ([name, { aliases, required }]) => required && [name, ...aliases].some((key) => Object.hasOwn(config, key)),
+    ),
+  )
+  if (kind) return kind
+  throw badRequest(`storage_config must have a type, one of ${KINDS.map(({ name }) => name).join(', ')}`)
+}
+
+function parse(config: Settings): Parsed {
+  const kind = kindOf(config)
+  const declared = new Map(
+    Object.entries(kind.keys).flatMap(([name, { aliases }]) => [name, ...aliases].map((key) => [key, name])),
+  )
+  const names = new Map<string, string>()
+  const settings = new Map<string, string>()
+  for (const [key, value] of Object.entries(config)) {
+    if (key === 'type') continue
+    const name = declared.get(key)
+    if (name === undefined) {
+      throw badRequest(`Unknown key "${key}" in storage_config of type ${kind.name}${nearest(key, [...declared.keys()])}`)
+    }
+    if (typeof value !== 'string') throw badRequest(`${key} in storage_config must be a string`)
+    // A form that was left empty sends empty text.
+    if (value === '') continue
+    if (/[\p{Cc}]/u.test(value) || value.length > 4096)
+      throw badRequest(`${key} in storage_config has characters that are not allowed, or too many`)
+    const twin = settings.get(name)
+    if (twin !== undefined && twin !== value) throw badRequest(`storage_config has two values for ${name}`)
+    names.set(key, name)
+    settings.set(name, value)
+  }
+  for (const [name, { aliases, required }] of Object.entries(kind.keys)) {
+    if (required && !settings.has(name))
+      throw badRequest(`storage_config of type ${kind.name} must have ${[name, ...aliases].join(' or ')}`)
+  }
+  return { kind, settings: Object.fromEntries(settings), names }
+}
+
+/** Fields of each vending strategy: whether a client of the management API must never see it again. */
+const STRATEGIES: Readonly<Record<string, Readonly<Record<string, { setting: string; secret: boolean }>>>> = {
+  AwsStatic: {
+    access_key_id: { setting: 's3.access-key-id', secret: false },
+    secret_access_key: { setting: 's3.secret-access-key', secret: true },
+    session_token: { setting: 's3.session-token', secret: true },
+  },
+  AwsSts: {
+    role_arn: { setting: 's3.role-arn', secret: false },
+    external_id: { setting: 's3.external-id', secret: false },
+  },
+}
+
+/** The variant and its fields; `undefined` where nothing is vended. */
+function strategyOf(kind: StorageKind, strategy: VendingStrategy | undefined): { variant: string; fields: Settings } | undefined {
+  if (strategy === undefined || strategy === null || strategy === 'None') return undefined
+  const [entry, ...more] = typeof strategy === 'string' ? [[strategy, {}] as const] : Object.entries(strategy)
+  if (entry === undefined || more.length > 0) throw badRequest('vending_strategy must be "None" or an object with one variant')
+  const [variant, fields] = entry
+  if (variant === 'None') return undefined
+  const known = Object.hasOwn(STRATEGIES, variant) ? STRATEGIES[variant] : undefined
+  if (!known || !kind.vendingStrategies.includes(variant)) {
+    const variants = ['None', ...kind.vendingStrategies]
+    throw badRequest(
+      `Unknown vending_strategy "${variant}"${nearest(variant, variants)}: storage of type ${kind.name} has ${variants.join(', ')}`,
+    )
+  }
+  if (fields === null || typeof fields !== 'object') throw badRequest(`vending_strategy ${variant} must be an object`)
+  for (const [field, value] of Object.entries(fields)) {
+    if (!Object.hasOwn(known, field))
+      throw badRequest(`Unknown field "${field}" of vending_strategy ${variant}${nearest(field, Object.keys(known))}`)
+    if (typeof value !== 'string' && value !== null) throw badRequest(`${field} of vending_strategy ${variant} must be a string`)
+  }
+  return { variant, fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== '')) }
+}
+
+/** The fields of a strategy under the names that the kind declares. */
+function strategySettings({ variant, fields }: { variant: string; fields: Settings }): Settings {
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, value]) => [STRATEGIES[variant]?.[field]?.setting ?? field, value]),
+  )
+}
+
+/**
+ * Checks the whole of what a user says of a warehouse.
+ * @throws IcebergError 400 that names the key and, for an unknown one, the nearest known
+ */
+export function validateWarehouse(warehouse: WarehouseSettings, options: OpenOptions = {}): void {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  kind.validate?.(settings)
+  if (strategy) kind.validate?.(strategySettings(strategy))
+  const root = kind.rootLocation(settings)
+  if (kind.name !== 'file' || options.localRoots === undefined) return
+  const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
+  if (!roots.some((folder) => folder === root || isBelow(folder, root))) {
+    throw badRequest(`Local warehouses must lie below ${roots.join(' or ')}, not at ${root}`)
+  }
+}
+
+const pick = (settings: Settings, keep: (key: string) => boolean): Settings =>
+  Object.fromEntries(Object.entries(settings).filter(([key]) => keep(key)))
+
+/** Takes the secrets out: `open` may be stored and returned in the clear, `secrets` (absent: there are none) must be sealed. */
+export function splitSecrets(warehouse: WarehouseSettings): { open: WarehouseSettings; secrets: WarehouseSecrets | undefined } {
+  const { kind, names } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  const isSecret = (key: string): boolean => kind.keys[names.get(key) ?? '']?.secret === true
+  const isSecretField = (field: string): boolean => STRATEGIES[strategy?.variant ?? '']?.[field]?.secret === true
+  const storageConfig = pick(warehouse.storageConfig, isSecret)
+  const vendingStrategy = pick(strategy?.fields ?? {}, isSecretField)
+  return {
+    open: {
+      storageConfig: pick(warehouse.storageConfig, (key) => !isSecret(key)),
+      vendingStrategy: strategy
+        ? { [strategy.variant]: pick(strategy.fields, (field) => !isSecretField(field)) }
+        : warehouse.vendingStrategy,
+    },
+    secrets:
+      Object.keys(storageConfig).length + Object.keys(vendingStrategy).length === 0
+        ? undefined
+        : {
+            ...(Object.keys(storageConfig).length > 0 && { storageConfig }),
+            ...(Object.keys(vendingStrategy).length > 0 && { vendingStrategy }),
+          },
+  }
+}
+
+/** Puts the secrets back. */
+export function joinSecrets(open: WarehouseSettings, secrets: WarehouseSecrets | undefined): WarehouseSettings {
+  const [variant, fields] =
+    open.vendingStrategy !== null && typeof open.vendingStrategy === 'object'
+      ? (Object.entries(open.vendingStrategy)[0] ?? [])
+      : []
+  return {
+    storageConfig: { ...open.storageConfig, ...secrets?.storageConfig },
+    vendingStrategy: variant === undefined ? open.vendingStrategy : { [variant]: { ...fields, ...secrets?.vendingStrategy } },
+  }
+}
+
+/** The location at which the warehouse begins: everything it serves lies below. */
+export function rootLocation(warehouse: WarehouseSettings): Location {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  return kind.rootLocation(settings)
+}
+
+/**
+ * The settings that clients of the warehouse's tables need. No secret is among them, unless the warehouse's strategy is to
+ * hand out its own static credentials (`AwsStatic`).
+ */
+export function clientConfig(warehouse: WarehouseSettings): Settings {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  return kind.clientConfig(settings, strategy?.variant === 'AwsStatic' ? strategySettings(strategy) : undefined)
+}
+
+/**
+ * Opens the object store of a warehouse (its settings with the secrets in them). Connects on first use.
+ * @throws IcebergError 400 for settings that can't be used
+ */
+export function openObjectStore(warehouse: WarehouseSettings, options: OpenOptions = {}): ObjectStore {
+  validateWarehouse(warehouse, options)
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  // Keys that stand in the strategy alone are the warehouse's keys all the same.
+  const own = settings['s3.access-key-id'] === undefined && strategy?.variant === 'AwsStatic' ? strategySettings(strategy) : {}
+  return kind.open({ ...settings, ...own })
+}

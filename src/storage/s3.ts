@@ -1,0 +1,344 @@
+/**
+ * Objects in S3 and what speaks its protocol. The client library is loaded on first use: a server on local files never
+ * pays for it. Every request has a time limit; what is retried is safe to repeat, a conditional PUT included.
+ */
+import type * as S3 from '@aws-sdk/client-s3'
+import { badRequest } from '../iceberg/errors.ts'
+import { bucketAndKey, canonicalFile, canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import type { Settings, StorageKind } from './kind.ts'
+import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
+
+type Library = typeof S3
+type Client = S3.S3Client
+
+const CONNECT_MS = 5_000
+const IDLE_MS = 20_000
+const TOTAL_MS = 120_000
+const DELETE_BATCH = 1000
+
+export interface S3Options {
+  readonly root: Location
+  readonly region: string
+  readonly endpoint?: string | undefined
+  readonly pathStyle: boolean
+  /** The process's own (environment, instance role) when absent. */
+  readonly credentials?:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
+    | undefined
+}
+
+interface ServiceError {
+  readonly name?: string
+  readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number }
+}
+
+function kindOf({ name = '', $metadata }: ServiceError): StorageErrorKind {
+  const status = $metadata?.httpStatusCode
+  if (name === 'NoSuchBucket') return 'invalid'
+  if (name === 'NoSuchKey' || status === 404) return 'missing'
+  if (status === 412) return 'exists'
+  if (status === 401 || status === 403) return 'forbidden'
+  return status !== undefined && status >= 300 && status < 500 && ![408, 409, 429].includes(status) ? 'invalid' : 'unavailable'
+}
+
+function failure(what: string, location: string, error: unknown): StorageError {
+  if (error instanceof StorageError) return error
+  const { name = 'failed' } = error as ServiceError
+  return new StorageError(kindOf(error as ServiceError), `Can't ${what} ${location}: ${name}`, error)
+}
+
+const notSupported = (error: unknown): boolean => {
+  const { name, $metadata } = error as ServiceError
+  return name === 'NotImplemented' || $metadata?.httpStatusCode === 501
+}
+
+class S3Store implements ObjectStore {
+  readonly #options: S3Options
+  #connection: Promise<{ library: Library; client: Client }> | undefined
+  /** Some services of this protocol know no conditional PUT, or no batches; they say so once. */
+  #conditionalPut = true
+  #batches = true
+
+  constructor(options: S3Options) {
+    this.#options = options
+  }
+
+  #connect(): Promise<{ library: Library; client: Client }> {
+    return (this.#connection ??= connect(this.#options))
+  }
+
+  #object(location: string): { Bucket: string; Key: string } {
+    const canonical = canonicalFile(location)
+    if (canonical === undefined || !isBelow(this.#options.root, canonical)) {
+      throw new StorageError('forbidden', `Location is not below ${this.#options.root}: ${location}`)
+    }
+    const { bucket, key } = bucketAndKey(canonical)
+    return { Bucket: bucket, Key: key }
+  }
+
+  async read(location: string, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
+    const object = this.#object(location)
+    try {
+      const { library, client } = await this.#connect()
+      const abortSignal = AbortSignal.timeout(TOTAL_MS)
+      const { Body, ContentLength = 0 } = await client.send(new library.GetObjectCommand(object), { abortSignal })
+      const body = Body as AsyncIterable<Uint8Array> & { destroy(): void }
+      const chunks: Uint8Array[] = []
+      let size = ContentLength
+      if (size <= maxBytes) {
+        size = 0
+        for await (const chunk of body) {
+          size += chunk.length
+          if (size > maxBytes) break
+          chunks.push(chunk)
+        }
+      }
+      if (size <= maxBytes) return Buffer.concat(chunks)
+      body.destroy()
+      throw new StorageError('too-large', `${location} has more than ${maxBytes} bytes`)
+    } catch (error) {
+      throw failure('read', location, error)
+    }
+  }
+
+  async create(location: string, bytes: Uint8Array): Promise<void> {
+    const object = this.#object(location)
+    try {
+      if (this.#conditionalPut) await this.#putNew(object, bytes)
+      else await this.#putUnlessThere(object, location, bytes)
+    } catch (error) {
+      if (this.#conditionalPut && notSupported(error)) {
+        this.#conditionalPut = false
+        return this.create(location, bytes)
+      }
+      const problem = failure('create', location, error)
+      // An earlier attempt, whose answer was lost, may be what is there now.
+      const retried = ((error as ServiceError).$metadata?.attempts ?? 1) > 1
+      if (problem.kind === 'exists' && retried && (await this.#holds(location, bytes))) return
+      throw problem
+    }
+  }
+
+  async #putNew(object: { Bucket: string; Key: string }, bytes: Uint8Array): Promise<void> {
+    const { library, client } = await this.#connect()
+    const command = new library.PutObjectCommand({ ...object, Body: bytes, ContentLength: bytes.length, IfNoneMatch: '*' })
+    await client.send(command, { abortSignal: AbortSignal.timeout(TOTAL_MS) })
+  }
+
+  /** Not atomic, and all that such a service offers: names of metadata files hold a UUID, so nobody races for one. */
+  async #putUnlessThere(object: { Bucket: string; Key: string }, location: string, bytes: Uint8Array): Promise<void> {
+    const { library, client } = await this.#connect()
+    const abortSignal = AbortSignal.timeout(TOTAL_MS)
+    const there = await client.send(new library.HeadObjectCommand(object), { abortSignal }).then(
+      () => true,
+      (error: unknown) => {
+        if (kindOf(error as ServiceError) === 'missing') return false
+        throw error
+      },
+    )
+    if (there) throw new StorageError('exists', `Can't create ${location}: it exists`)
+    const command = new library.PutObjectCommand({ ...object, Body: bytes, ContentLength: bytes.length })
+    await client.send(command, { abortSignal })
+  }
+
+  async #holds(location: string, bytes: Uint8Array): Promise<boolean> {
+    try {
+      return (await this.read(location, { maxBytes: bytes.length })).equals(bytes)
+    } catch (error) {
+      if (error instanceof StorageError && error.kind === 'too-large') return false
+      throw error
+    }
+  }
+
+  async delete(locations: readonly string[]): Promise<void> {
+    const { bucket } = bucketAndKey(this.#options.root)
+    const keys = locations.map((location) =>
+      location.endsWith('/') ? `${this.#object(location.slice(0, -1)).Key}/` : this.#object(location).Key,
+    )
+    for (let at = 0; at < keys.length; at += DELETE_BATCH) {
+      await this.#deleteKeys(bucket, keys.slice(at, at + DELETE_BATCH))
+    }
+  }
+
+  async #deleteKeys(bucket: string, keys: readonly string[]): Promise<void> {
+    try {
+      const { library, client } = await this.#connect()
+      const abortSignal = AbortSignal.timeout(TOTAL_MS)
+      if (!this.#batches) {
+        for (const Key of keys) await client.send(new library.DeleteObjectCommand({ Bucket: bucket, Key }), { abortSignal })
+        return
+      }
+      const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
+      const { Errors = [] } = await client.send(new library.DeleteObjectsCommand({ Bucket: bucket, Delete }), { abortSignal })
+      const failed = Errors.find(({ Code }) => Code !== 'NoSuchKey')
+      if (!failed) return
+      const kind = failed.Code === 'AccessDenied' ? 'forbidden' : 'unavailable'
+      throw new StorageError(kind, `Can't delete s3://${bucket}/${failed.Key}: ${failed.Code}`)
+    } catch (error) {
+      if (this.#batches && notSupported(error)) {
+        this.#batches = false
+        return this.#deleteKeys(bucket, keys)
+      }
+      const problem = failure('delete', `${keys.length} objects of s3://${bucket}`, error)
+      if (problem.kind !== 'missing') throw problem
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    const base = canonicalLocation(prefix, { schemes: ['s3'] })
+    if (base !== this.#options.root && !isBelow(this.#options.root, base)) {
+      throw new StorageError('forbidden', `Location is not below ${this.#options.root}: ${prefix}`)
+    }
+    const { bucket, key } = bucketAndKey(base)
+    for (let token: string | undefined; ;) {
+      const page = await this.#page(bucket, key === '' ? '' : `${key}/`, token)
+      for (const { Key, Size = 0 } of page.Contents ?? []) {
+        if (Key !== undefined) yield { location: `s3://${bucket}/${Key}`, sizeBytes: Size }
+      }
+      if (page.IsTruncated !== true || page.NextContinuationToken === undefined) return
+      token = page.NextContinuationToken
+    }
+  }
+
+  async #page(bucket: string, prefix: string, token: string | undefined) {
+    const input = { Bucket: bucket, Prefix: prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }
+    try {
+      const { library, client } = await this.#connect()
+      const command = new library.ListObjectsV2Command(input)
+      return await client.send(command, { abortSignal: AbortSignal.timeout(TOTAL_MS) })
+    } catch (error) {
+      throw failure('list', `s3://${bucket}/${prefix}`, error)
+    }
+  }
+
+  async prepare(tableLocation: string): Promise<void> {
+    this.#object(tableLocation)
+  }
+
+  async close(): Promise<void> {
+    const connection = await this.#connection
+    connection?.client.destroy()
+  }
+}
+
+export function openS3Store(options: S3Options): ObjectStore {
+  return new S3Store(options)
+}
+
+async function connect(options: S3Options): Promise<{ library: Library; client: Client }> {
+  const library = await import('@aws-sdk/client-s3')
+  const client = new library.S3Client({
+    region: options.region,
+    forcePathStyle: options.pathStyle,
+    maxAttempts: 4,
+    // Checksums beyond those that S3 demands are not understood by every service of this protocol.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: IDLE_MS, throwOnRequestTimeout: true },
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+  })
+  return { library, client }
+}
+
+const truth = (text: string | undefined): boolean | undefined => (text === undefined ? undefined : text.toLowerCase() === 'true')
+/** Services with an endpoint of their own rarely have a host name for each bucket. */
+const pathStyle = (settings: Settings): boolean =>
+  truth(settings['s3.path-style-access']) ?? settings['s3.endpoint'] !== undefined
+const region = (settings: Settings): string => settings['s3.region'] ?? 'us-east-1'
+
+function rootLocation(settings: Settings): Location {
+  const prefix = (settings['s3.prefix'] ?? '').replace(/^\/|\/$/g, '')
+  return canonicalLocation(`s3://${settings['s3.bucket'] ?? ''}${prefix === '' ? '' : `/${prefix}`}`, { schemes: ['s3'] })
+}
+
+function validate(settings: Settings): void {
+  const { 's3.endpoint': endpoint, 's3.path-style-access': style, 's3.region': name } = settings
+  if (endpoint !== undefined) validateEndpoint(endpoint)
+  if (style !== undefined && !/^(true|false)$/i.test(style))
+    throw badRequest(`s3.path-style-access must be true or false, not "${style}"`)
+  if (name !== undefined && !/^[A-Za-z0-9-]{1,64}$/.test(name))
+    throw badRequest('s3.region must be the name of a region, such as us-east-1')
+  if ((settings['s3.access-key-id'] === undefined) !== (settings['s3.secret-access-key'] === undefined)) {
+    throw badRequest('s3.access-key-id and s3.secret-access-key must be given together')
+  }
+}
+
+/** Addresses where clouds hand a machine its own credentials. */
+const MACHINE_METADATA =
+  /^(169\.254\.\d+\.\d+|\[(fe[89ab][0-9a-f]:.*|fd00:ec2::254|::ffff:a9fe:[0-9a-f]+)\]|metadata(\.google\.internal)?)\.?$/
+
+function validateEndpoint(endpoint: string): void {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
+  const plain =
+    url &&
+    ['http:', 'https:'].includes(url.protocol) &&
+    url.pathname === '/' &&
+    !url.username &&
+    !url.password &&
+    !/[?#]/.test(endpoint)
+  if (!plain) throw badRequest('s3.endpoint must be a URL of scheme, host and port alone, such as http://127.0.0.1:9000')
+  if (MACHINE_METADATA.test(url.hostname)) throw badRequest('s3.endpoint must not be the metadata service of a machine')
+}
+
+function clientConfig(settings: Settings, staticCredentials: Settings | undefined): Settings {
+  const { 's3.endpoint': endpoint, 's3.path-style-access': style } = settings
+  // Never the id of one pair with the secret of another.
+  const keys = staticCredentials?.['s3.access-key-id'] === undefined ? settings : staticCredentials
+  const id = keys['s3.access-key-id']
+  const secret = keys['s3.secret-access-key']
+  const token = keys['s3.session-token']
+  return {
+    // The JVM reads client.region only, others s3.region first.
+    ...(settings['s3.region'] === undefined && endpoint === undefined
+      ? {}
+      : { 's3.region': region(settings), 'client.region': region(settings) }),
+    ...(endpoint === undefined ? {} : { 's3.endpoint': endpoint }),
+    // DuckDB wants it said; PyIceberg has a name of its own for the opposite.
+    ...(endpoint === undefined && style === undefined
+      ? {}
+      : { 's3.path-style-access': String(pathStyle(settings)), 's3.force-virtual-addressing': String(!pathStyle(settings)) }),
+    ...(staticCredentials === undefined || id === undefined || secret === undefined
+      ? {}
+      : {
+          's3.access-key-id': id,
+          's3.secret-access-key': secret,
+          ...(token === undefined ? {} : { 's3.session-token': token }),
+        }),
+  }
+}
+
+export const s3Kind: StorageKind = {
+  name: 's3',
+  types: ['s3', 'aws', 'minio'],
+  schemes: ['s3'],
+  keys: {
+    's3.bucket': { aliases: ['bucket'], required: true },
+    's3.prefix': { aliases: ['prefix'] },
+    's3.region': { aliases: ['region', 'client.region'] },
+    's3.endpoint': { aliases: ['endpoint'] },
+    's3.path-style-access': { aliases: ['path_style_access', 'path-style-access', 'force_path_style'] },
+    's3.access-key-id': { aliases: ['access_key_id', 'access_key'] },
+    's3.secret-access-key': { aliases: ['secret_access_key', 'secret_key'], secret: true },
+    's3.session-token': { aliases: ['session_token'], secret: true },
+    's3.role-arn': { aliases: ['role_arn'] },
+    's3.external-id': { aliases: ['external_id'] },
+  },
+  vendingStrategies: ['AwsStatic', 'AwsSts'],
+  rootLocation,
+  validate,
+  clientConfig,
+  open: (settings) => {
+    const { 's3.access-key-id': id, 's3.secret-access-key': secret, 's3.session-token': token } = settings
+    return openS3Store({
+      root: rootLocation(settings),
+      region: region(settings),
+      endpoint: settings['s3.endpoint'],
+      pathStyle: pathStyle(settings),
+      credentials:
+        id === undefined || secret === undefined
+          ? undefined
+          : { accessKeyId: id, secretAccessKey: secret, ...(token === undefined ? {} : { sessionToken: token }) },
+    })
+  },
+}

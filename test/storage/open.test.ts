@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { IcebergError } from '../../src/iceberg/errors.ts'
+import {
+  clientConfig,
+  joinSecrets,
+  openObjectStore,
+  rootLocation,
+  splitSecrets,
+  validateWarehouse,
+  type WarehouseSettings,
+} from '../../src/storage/open.ts'
+
+const refused = (warehouse: WarehouseSettings, message: RegExp, options = {}): void => {
+  assert.throws(
+    () => validateWarehouse(warehouse, options),
+    (error: unknown) => {
+      assert.ok(error instanceof IcebergError && error.code === 400, String(error))
+      assert.match(error.message, message)
+      assert.ok(!error.message.includes('hunter2'))
+      return true
+    },
+  )
+}
+const s3 = {
+  type: 's3',
+  bucket: 'lake',
+  region: 'eu-west-1',
+  endpoint: 'http://127.0.0.1:9000',
+  access_key_id: 'AK',
+  secret_access_key: 'hunter2',
+}
+
+describe('settings of a warehouse', () => {
+  it('reads every spelling of a local root', () => {
+    for (const config of [
+      { type: 'local', path: '/data/lake' },
+      { type: 'file', root: 'file:///data/lake/' },
+      { location: 'file:/data/lake' },
+      { type: 'LOCAL', root: '/data/lake/' },
+    ] as Record<string, string>[]) {
+      validateWarehouse({ storageConfig: config })
+      assert.equal(rootLocation({ storageConfig: config }), 'file:///data/lake')
+    }
+  })
+
+  it('reads both spellings of S3 settings', () => {
+    assert.equal(rootLocation({ storageConfig: s3 }), 's3://lake')
+    const dotted = { 's3.bucket': 'lake', 's3.prefix': '/a/b/', 's3.region': 'eu-west-1', 's3.role-arn': 'arn:x' }
+    validateWarehouse({ storageConfig: dotted, vendingStrategy: { AwsSts: { role_arn: 'arn:x' } } })
+    assert.equal(rootLocation({ storageConfig: dotted }), 's3://lake/a/b')
+  })
+
+  it('suggests what was meant', () => {
+    refused({ storageConfig: { ...s3, acces_key_id: 'x' } }, /Unknown key "acces_key_id".*did you mean "access_key_id"/)
+    refused({ storageConfig: { type: 'S4', bucket: 'x' } }, /Unknown storage type "S4".*did you mean "s3"/)
+    refused({ storageConfig: { type: 'local', pth: '/x' } }, /Unknown key "pth".*did you mean "path"/)
+    refused({ storageConfig: s3, vendingStrategy: { AwsStatics: {} } }, /did you mean "AwsStatic"/)
+    refused({ storageConfig: s3, vendingStrategy: { AwsStatic: { access_key: 'x' } } }, /did you mean "access_key_id"/)
+  })
+
+  it('refuses what can not be used', () => {
+    refused({ storageConfig: {} }, /must have a type/)
+    refused({ storageConfig: { type: 's3' } }, /must have s3.bucket or bucket/)
+    refused({ storageConfig: { type: 'local' } }, /must have path or root/)
+    refused({ storageConfig: { type: 'local', path: 'relative' } }, /Invalid location/)
+    refused({ storageConfig: { type: 'local', path: '/a/../b' } }, /Invalid location/)
+    refused({ storageConfig: { type: 'local', path: 's3://bucket/x' } }, /expected the scheme file/)
+    refused({ storageConfig: { ...s3, 's3.bucket': 'other' } }, /two values for s3.bucket/)
+    refused({ storageConfig: { ...s3, bucket: '../x' } }, /Invalid location/)
+    refused({ storageConfig: { ...s3, prefix: 'a/../..' } }, /Invalid location/)
+    refused({ storageConfig: { ...s3, 's3.path-style-access': 'maybe' } }, /true or false/)
+    refused({ storageConfig: { type: 's3', bucket: 'lake', secret_access_key: 'hunter2' } }, /together/)
+    refused({ storageConfig: s3, vendingStrategy: { AwsStatic: { access_key_id: 'x' } } }, /together/)
+    refused({ storageConfig: { ...s3, region: 'eu\nwest' } }, /not allowed/)
+    refused({ storageConfig: s3, vendingStrategy: { AwsStatic: {}, AwsSts: {} } }, /one variant/)
+    refused({ storageConfig: { type: 'local', path: '/x' }, vendingStrategy: { AwsStatic: {} } }, /Unknown vending_strategy/)
+    for (const key of ['__proto__', 'constructor', 'toString'])
+      refused({ storageConfig: Object.fromEntries([...Object.entries(s3), [key, 'x']]) }, /Unknown key/)
+  })
+
+  it('refuses endpoints that are none, and those that hand out credentials of the machine', () => {
+    for (const endpoint of [
+      '127.0.0.1:9000',
+      'ftp://x',
+      'http://u:p@x',
+      'http://x/path',
+      'http://x/?q',
+      'http://x#f',
+      'file:///x',
+    ]) {
+      refused({ storageConfig: { ...s3, endpoint } }, /s3.endpoint must be a URL/)
+    }
+    for (const host of [
+      '169.254.169.254',
+      '2852039166',
+      '0xa9fea9fe',
+      '169.254.169.254.',
+      '[fd00:ec2::254]',
+      '[::ffff:169.254.169.254]',
+      '[fe80::1]',
+      'metadata.google.internal',
+      'METADATA',
+    ]) {
+      refused({ storageConfig: { ...s3, endpoint: `http://${host}` } }, /metadata service/)
+    }
+  })
+
+  it('holds local warehouses below the allowed folders', () => {
+    const at = (path: string): WarehouseSettings => ({ storageConfig: { type: 'local', path } })
+    validateWarehouse(at('/data/lake/x'), { localRoots: ['/data/lake'] })
+    validateWarehouse(at('/data/lake'), { localRoots: ['/tmp', '/data/lake/'] })
+    refused(at('/data/lake2'), /must lie below/, { localRoots: ['/data/lake'] })
+    refused(at('/etc'), /must lie below/, { localRoots: [] })
+    assert.throws(() => openObjectStore(at('/etc'), { localRoots: ['/data'] }), /must lie below/)
+  })
+})
+
+describe('secrets of a warehouse', () => {
+  const whole: WarehouseSettings = {
+    storageConfig: { ...s3, session_token: 'hunter2-token' },
+    vendingStrategy: { AwsStatic: { access_key_id: 'AK2', secret_access_key: 'hunter2-static' } },
+  }
+  it('are taken out, and put back as they were', () => {
+    const { open, secrets } = splitSecrets(whole)
+    assert.ok(!JSON.stringify(open).includes('hunter2'))
+    assert.deepEqual(secrets, {
+      storageConfig: { secret_access_key: 'hunter2', session_token: 'hunter2-token' },
+      vendingStrategy: { secret_access_key: 'hunter2-static' },
+    })
+    assert.deepEqual(joinSecrets(open, secrets), whole)
+  })
+  it('are absent where there are none', () => {
+    for (const warehouse of [
+      { storageConfig: { type: 'local', path: '/x' } },
+      { storageConfig: { type: 's3', bucket: 'lake' }, vendingStrategy: 'None' },
+    ]) {
+      const { open, secrets } = splitSecrets(warehouse)
+      assert.equal(secrets, undefined)
+      assert.deepEqual(joinSecrets(open, secrets).storageConfig, warehouse.storageConfig)
+    }
+  })
+})
+
+describe('clientConfig', () => {
+  it('tells where the storage is, in the words of every client, and no secret', () => {
+    for (const vendingStrategy of [undefined, null, 'None', { None: {} }, { AwsSts: { role_arn: 'x' } }]) {
+      assert.deepEqual(clientConfig({ storageConfig: s3, vendingStrategy }), {
+        's3.endpoint': 'http://127.0.0.1:9000',
+        's3.region': 'eu-west-1',
+        'client.region': 'eu-west-1',
+        's3.path-style-access': 'true',
+        's3.force-virtual-addressing': 'false',
+      })
+    }
+    assert.deepEqual(clientConfig({ storageConfig: { type: 'local', path: '/x' } }), {})
+    assert.deepEqual(clientConfig({ storageConfig: { type: 's3', bucket: 'lake' } }), {})
+  })
+  it('hands out static credentials where the warehouse says so', () => {
+    const own = clientConfig({ storageConfig: s3, vendingStrategy: { AwsStatic: {} } })
+    assert.equal(own['s3.access-key-id'], 'AK')
+    assert.equal(own['s3.secret-access-key'], 'hunter2')
+    const other = clientConfig({
+      storageConfig: s3,
+      vendingStrategy: { AwsStatic: { access_key_id: 'AK2', secret_access_key: 'S2' } },
+    })
+    assert.equal(other['s3.access-key-id'], 'AK2')
+    assert.equal(other['s3.secret-access-key'], 'S2')
+    const withToken = { ...s3, session_token: 'T1' }
+    const mixed = clientConfig({
+      storageConfig: withToken,
+      vendingStrategy: { AwsStatic: { access_key_id: 'AK2', secret_access_key: 'S2' } },
+    })
+    assert.equal(mixed['s3.session-token'], undefined)
+    assert.equal(
+      clientConfig({ storageConfig: { type: 's3', bucket: 'lake' }, vendingStrategy: 'AwsStatic' })['s3.access-key-id'],
+      undefined,
+    )
+  })
+})
