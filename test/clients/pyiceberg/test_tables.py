@@ -5,7 +5,7 @@ import time
 import pytest
 import requests
 from conftest import connect
-from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, RESTError, TableAlreadyExistsError
 from support import PEOPLE, files_below, ids, people
 
 
@@ -43,7 +43,7 @@ def test_missing(catalog, namespace):
 def test_a_commit_to_a_dropped_table_fails(catalog, namespace):
     table = catalog.create_table((*namespace, "t"), schema=PEOPLE)
     catalog.drop_table((*namespace, "t"))
-    with pytest.raises(NoSuchTableError):
+    with pytest.raises(RESTError, match="NoSuchTable"):
         table.append(people((1, "a")))
 
 

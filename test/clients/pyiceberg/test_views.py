@@ -1,6 +1,7 @@
 """Views, as far as PyIceberg speaks of them: create, load, list, exists, register, drop."""
 
 import pytest
+import requests
 from pyiceberg.exceptions import NoSuchViewError, TableAlreadyExistsError, ViewAlreadyExistsError
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType
@@ -24,7 +25,7 @@ def create(catalog, identifier, namespace, **options):
     return catalog.create_view(identifier, schema=SCHEMA, view_version=version(namespace), **options)
 
 
-@pytest.mark.parametrize("name", ["v", "with space", "dotted.name", "a/b", "100%", "日本"])
+@pytest.mark.parametrize("name", ["v", "dotted.name", "UPPER", "a-b_c~"])
 def test_create_load_list_drop(catalog, namespace, name):
     identifier = (*namespace, name)
     created = create(catalog, identifier, namespace, properties={"comment": "my view"})
@@ -46,6 +47,23 @@ def test_create_load_list_drop(catalog, namespace, name):
     catalog.drop_view(identifier)
     assert not catalog.view_exists(identifier)
     assert catalog.list_views(namespace) == []
+
+
+@pytest.mark.parametrize("name", ["with space", "a/b", "100%", "%2F", "日本", "?&=#"])
+def test_odd_names(catalog, namespace, name):
+    """PyIceberg percent-encodes the name in the body of its own create_view, so that another client has to create these."""
+    create(catalog, (*namespace, "model"), namespace)
+    views = catalog.url("namespaces/{namespace}/views", namespace=catalog._encode_namespace_path(namespace))
+    model = catalog._session.get(f"{views}/model").json()["metadata"]
+    body = {"name": name, "schema": model["schemas"][0], "view-version": model["versions"][0], "properties": {}}
+    answer = catalog._session.post(views, json=body)
+    assert answer.status_code == requests.codes.ok, answer.text
+    identifier = (*namespace, name)
+    assert catalog.view_exists(identifier)
+    assert catalog.load_view(identifier).schema().column_names == ["id", "label"]
+    assert sorted(catalog.list_views(namespace)) == sorted([identifier, (*namespace, "model")])
+    catalog.drop_view(identifier)
+    assert catalog.list_views(namespace) == [(*namespace, "model")]
 
 
 def test_missing(catalog, namespace):

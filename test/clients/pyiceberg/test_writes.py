@@ -118,7 +118,7 @@ def test_table_in_files_of_its_own(table):
     made = files_below(table) - before
     kinds = {"data": ".parquet", "manifest list": "snap-", "metadata": ".metadata.json"}
     assert {kind for kind, mark in kinds.items() if any(mark in path for path in made)} == set(kinds)
-    assert table.metadata_location.split("://", 1)[1].lstrip("/") in {path.lstrip("/") for path in made}
+    assert table.metadata_location.split("://", 1)[-1].lstrip("/") in {path.lstrip("/") for path in made}
 
 
 def test_metadata_files_are_numbered_and_logged(table, reload):
