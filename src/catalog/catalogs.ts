@@ -1,6 +1,43 @@
+/** The steps that make and unmake a catalog; management wraps them in its own batch, with its own rules and answers. */
 import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { FIRST_EPOCH } from './entries.ts'
+
+export const MAIN_BRANCH = 'main'
+
 /** The steps that store a catalog and its branch `main`. A name that is taken is a conflict at step 0. */
-export declare function createCatalogRow(row: NewRow<'catalogs'>): Mutation[]
-/** The steps that remove a catalog of which nothing is left but empty branches. Conflict: it is in use, or was changed. */
-export declare function dropCatalogRow(row: Row<'catalogs'>): Mutation[]
+export function createCatalogRow(row: NewRow<'catalogs'>): Mutation[] {
+  const branch = {
+    tenant_id: row.tenant_id,
+    catalog_id: row.id,
+    name: MAIN_BRANCH,
+    branch_type: 'main',
+    epoch: FIRST_EPOCH,
+    parent: null,
+    parent_epoch: null,
+    created_at: row.created_at,
+  }
+  return [
+    { op: 'insert', entity: 'catalogs', row },
+    { op: 'insert', entity: 'branches', row: branch },
+  ]
+}
+
+/**
+ * The steps that remove a catalog which holds no namespaces and no entries. A conflict says that it is in use or was
+ * changed. Its log stays, under an id that no other catalog ever gets.
+ */
+export function dropCatalogRow(row: Row<'catalogs'>): Mutation[] {
+  const inside = { tenant_id: row.tenant_id, catalog_id: row.id }
+  return [
+    { op: 'remove', entity: 'catalogs', key: { tenant_id: row.tenant_id, name: row.name }, expected: row.version },
+    {
+      op: 'remove',
+      entity: 'branches',
+      key: { tenant_id: row.tenant_id, catalog_id: row.id, name: MAIN_BRANCH },
+      expected: 'any',
+    },
+    { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside },
+    { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside },
+  ]
+}

@@ -1,5 +1,284 @@
-import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
+/**
+ * The commit protocol. Read the entry, check requirements, apply updates; write the new metadata file; flip the pointer by
+ * compare-and-set on the entry's row, in one batch with the catalog's log. A lost race starts over on the new base, so a
+ * client sees 409 only when its requirement fails. Our file is deleted when it is certain that no pointer names it, and
+ * kept when it is not: deleting it then would destroy the table.
+ */
+import { IcebergError, badRequest, displayIdentifier } from '../iceberg/errors.ts'
+import type { JsonValue } from '../iceberg/json.ts'
+import { canonicalFile, isBelow, overlaps } from '../iceberg/location.ts'
+import type { Location } from '../iceberg/location.ts'
+import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../iceberg/metadata-file.ts'
+import type { MetadataCodec } from '../iceberg/metadata-file.ts'
+import { commitTable } from '../iceberg/table-commit.ts'
+import type { TableCommit } from '../iceberg/table-commit.ts'
+import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseTableRequirements } from '../iceberg/table-requirement.ts'
+import { parseTableUpdates } from '../iceberg/table-update.ts'
+import type { Json, NewRow } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
+import { untilDecided, writeChange } from './change.ts'
+import { answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
+import { FIRST_EPOCH, assertNamespace, entryKey, entryLane, nameTaken, noSuch, requireNamespace, withoutVersion } from './entries.ts'
+import type { Entry, EntryKind } from './entries.ts'
+import { RepeatedRequest, idempotent } from './idempotency.ts'
+import type { OutcomeRecord, Success } from './idempotency.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, locationCheck, storedLocation } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
-export declare function updateTable(
+
+/** A metadata file that is about to be written, and the entry that will point to it. */
+export interface Staged {
+  readonly identifier: TableIdentifier
+  readonly kind: EntryKind
+  /** The row to replace; a new one is inserted without. */
+  readonly row: Entry | undefined
+  readonly location: Location
+  readonly file: string
+  readonly json: string
+  readonly codec: MetadataCodec
+  readonly metadata: object
+  /** Files that nothing but older metadata names, for after the commit. */
+  readonly obsolete: readonly string[]
+}
+
+/** What an attempt on one entry came to: a file to write, or where the current state already is. */
+export type Plan = Staged | { readonly unchanged: string }
+
+interface Metadata {
+  readonly location: string
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** Names the file of new metadata, and makes sure that it lies where the catalog may write. */
+export function stage<M extends Metadata>(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  entry: { readonly identifier: TableIdentifier; readonly kind: EntryKind; readonly row?: Entry | undefined },
+  metadata: M,
+  serialize: (metadata: M) => string,
+  obsolete: readonly string[] = [],
+): Staged {
+  const location = checkedLocation(catalog, metadata.location)
+  const codec = compressionCodec(metadata.properties)
+  const version = nextVersion(entry.row?.metadata_location)
+  const file = `${metadataDirectory(metadata)}/${metadataFileName(version, context.uuid(), codec)}`
+  locationCheck(catalog)(file, 'location of the metadata file')
+  return {
+    identifier: entry.identifier,
+    kind: entry.kind,
+    row: entry.row,
+    location,
+    file,
+    json: serialize(metadata),
+    codec,
+    metadata,
+    obsolete,
+  }
+}
+
+function steps(context: CatalogContext, catalog: CatalogHandle, staged: Staged): Mutation[] {
+  const now = context.now()
+  const place = { metadata_location: staged.file, location: storedLocation(staged.location), updated_at: now }
+  if (staged.row !== undefined) {
+    const row: NewRow<'entries'> = { ...withoutVersion(staged.row), ...place }
+    return [{ op: 'replace', entity: 'entries', row, expected: staged.row.version }]
+  }
+  const row: NewRow<'entries'> = {
+    ...entryKey(catalog, staged.identifier),
+    id: context.uuid(),
+    kind: staged.kind,
+    epoch: FIRST_EPOCH,
+    deleted: false,
+    created_at: now,
+    ...place,
+  }
+  return [requireNamespace(catalog, staged.identifier.namespace), { op: 'insert', entity: 'entries', row }]
+}
+
+const describe = (staged: Staged): { readonly [key: string]: Json } => ({
+  operation: `${staged.row === undefined ? 'create' : 'update'}-${staged.kind}`,
+  identifier: { namespace: staged.identifier.namespace, name: staged.identifier.name },
+  'metadata-location': staged.file,
+  'previous-metadata-location': staged.row?.metadata_location ?? null,
+})
+
+async function writeFiles(catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
+  const writes = await Promise.allSettled(staged.map(({ file, json, codec }) => writeFile(catalog, file, json, codec)))
+  const failed = writes.find((write) => write.status === 'rejected')
+  if (failed === undefined) return
+  await discardFiles(catalog, staged.filter((_, at) => writes[at]?.status === 'fulfilled').map(({ file }) => file))
+  throw failed.reason
+}
+
+/** Whether an error says for certain that no pointer names our files. Whatever is unexpected does not. */
+const nothingChanged = (error: unknown): boolean =>
+  error instanceof RepeatedRequest || (error instanceof IcebergError && error.type !== 'CommitStateUnknownException')
+
+export interface FlipOptions {
+  readonly message: string
+  readonly status: number
+  readonly outcome: Json
+  /** In the same batch. */
+  readonly alsoSteps?: readonly Mutation[]
+}
+
+/**
+ * Writes the files, then flips all pointers at once.
+ * @returns `undefined` when the race was lost: nothing is left behind
+ */
+export async function flip(
+  context: CatalogContext, call: CatalogCall, record: OutcomeRecord, staged: readonly Staged[], options: FlipOptions,
+): Promise<'done' | undefined> {
+  const { catalog } = call
+  const files = staged.map(({ file }) => file)
+  await writeFiles(catalog, staged)
+  let outcome
+  try {
+    outcome = await writeChange(context, call, record, {
+      message: options.message,
+      operations: staged.map(describe),
+      steps: [...staged.flatMap((one) => steps(context, catalog, one)), ...(options.alsoSteps ?? [])],
+      status: options.status,
+      outcome: options.outcome,
+    })
+  } catch (error) {
+    if (nothingChanged(error)) await discardFiles(catalog, files)
+    throw error
+  }
+  if (outcome === 'conflict') {
+    await discardFiles(catalog, files)
+    return undefined
+  }
+  for (const { file, json, metadata } of staged) {
+    const key = cacheKey(catalog, file)
+    const bytes = Buffer.from(json)
+    context.cache.put(key, bytes)
+    context.cache.putParsed(key, metadata, bytes.length)
+  }
+  removeObsolete(context, catalog, staged)
+  return 'done'
+}
+
+/** Old metadata files of tables that asked for it (`write.metadata.delete-after-commit.enabled`): nobody waits for that. */
+function removeObsolete(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): void {
+  const files = staged.flatMap(({ obsolete }) => obsolete)
+  if (files.length === 0) return
+  discardFiles(catalog, files).catch((error: unknown) => context.log('metadata-cleanup-failed', { error: String(error) }))
+}
+
+export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
+  requirements: parseTableRequirements(request.requirements as JsonValue),
+  updates: parseTableUpdates(request.updates as JsonValue),
+})
+
+/** One attempt to work out what a commit makes of the table as it is now. @throws IcebergError 4xx, terminal */
+export async function planTableCommit(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, commit: TableCommit,
+): Promise<Plan> {
+  const { catalog } = call
+  const row = await context.store.get('entries', entryKey(catalog, identifier))
+  const creates = commit.requirements.some(({ type }) => type === 'assert-create')
+  if (row !== undefined && row.kind !== 'table') throw creates ? nameTaken('table', row, identifier) : noSuch('table', identifier)
+  if (row === undefined) {
+    if (!creates) throw noSuch('table', identifier)
+    await assertNamespace(context, catalog, identifier.namespace)
+  }
+  const uuid = context.uuid()
+  const base = row === undefined ? undefined : await readTable(context, catalog, row.metadata_location)
+  const committed = commitTable(base, row === undefined ? withLocation(catalog, identifier, commit, uuid) : commit, {
+    now: context.now(),
+    newUuid: uuid,
+    checkLocation: locationCheck(catalog),
+    previousMetadataLocation: row?.metadata_location,
+  })
+  if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
+  const { metadata, removedMetadataLocations } = committed
+  const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
+  const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
+  if (row?.location !== storedLocation(staged.location)) {
+    await assertLocationFree(context, catalog, staged.location, row?.id)
+  }
+  return staged
+}
+
+/** A client that stages nothing may leave the place of its new table to us. */
+function withLocation(catalog: CatalogHandle, identifier: TableIdentifier, commit: TableCommit, uuid: string): TableCommit {
+  if (commit.updates.some(({ action }) => action === 'set-location')) return commit
+  const location = defaultLocation(catalog, identifier, uuid)
+  return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
+}
+
+function obsoleteFiles(catalog: CatalogHandle, metadata: Metadata, removed: readonly string[]): string[] {
+  if (metadata.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return []
+  const own = checkedLocation(catalog, metadata.location)
+  // Only what is the table's own: a table registered from elsewhere keeps the history that it brought.
+  return removed.filter((file) => {
+    const canonical = canonicalFile(file)
+    return canonical !== undefined && isBelow(own, canonical)
+  })
+}
+
+/** Tables created together must not overlap either. */
+function assertApart(staged: readonly Staged[]): void {
+  const fresh = staged.filter(({ row, location }) => row?.location !== storedLocation(location))
+  const clash = fresh.find((one) => staged.some((other) => other !== one && overlaps(one.location, other.location)))
+  if (clash !== undefined) throw badRequest(`Invalid location: ${clash.location} overlaps that of another table of the request`)
+}
+
+export interface EntriesCommit {
+  readonly identifiers: readonly TableIdentifier[]
+  /** One attempt, for the identifier at this position. */
+  readonly plan: (position: number) => Promise<Plan>
+  readonly message: string
+  readonly status: number
+  readonly outcome: (locations: readonly string[]) => Json
+}
+
+/** Commits to one or several entries, all or none. The answer: where the current metadata of each is. */
+export function commitEntries(
+  context: CatalogContext, call: CatalogCall, record: OutcomeRecord, commit: EntriesCommit,
+): Promise<Success<readonly string[]>> {
+  const lanes = commit.identifiers.map((identifier) => entryLane(entryKey(call.catalog, identifier)))
+  const [first] = commit.identifiers
+  const what = first !== undefined && lanes.length === 1 ? displayIdentifier(first) : `${lanes.length} tables`
+  return context.queue.run(lanes, () =>
+    untilDecided(context, what, async () => {
+      const plans = await Promise.all(commit.identifiers.map((_, position) => commit.plan(position)))
+      const staged = plans.filter((plan) => 'file' in plan)
+      const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged))
+      const outcome = commit.outcome(locations)
+      const decided = { answer: locations, status: commit.status, outcome }
+      if (staged.length === 0) return decided
+      assertApart(staged)
+      const flipped = await flip(context, call, record, staged, { message: commit.message, status: commit.status, outcome })
+      return flipped === undefined ? undefined : decided
+    }),
+  )
+}
+
+/** A request for one entry whose answer is the metadata that it led to. */
+export function commitEntry(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, what: EntryKind, plan: () => Promise<Plan>,
+): Promise<MetadataAnswer> {
+  return idempotent(context, call, {
+    run: async (record) => {
+      const { answer, status, outcome } = await commitEntries(context, call, record, {
+        identifiers: [identifier],
+        plan,
+        message: `Commit to ${what} ${displayIdentifier(identifier)}`,
+        status: 200,
+        outcome: ([location = '']) => location,
+      })
+      return { answer: await answerWith(context, call.catalog, answer[0] as string), status, outcome }
+    },
+    replay: (location) => answerWith(context, call.catalog, location as string),
+  })
+}
+
+export async function updateTable(
   context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: CommitTableRequest,
-): Promise<MetadataAnswer>
+): Promise<MetadataAnswer> {
+  const commit = parseTableCommit(request)
+  return commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+}

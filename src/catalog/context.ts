@@ -1,6 +1,30 @@
+/** Builds what the use cases run on. `main.ts` gives the parts that matter; the rest are the ways of the real world. */
+import { randomUUID } from 'node:crypto'
 import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
-/** What `main.ts` gives; everything else has its production default, which tests replace. */
-export declare function createCatalogContext(
-  parts: { readonly store: Store; readonly pageTokenKey: Uint8Array; readonly cacheBytes?: number } & Partial<CatalogContext>,
-): CatalogContext
+import { createKeyedQueue } from './keyed-queue.ts'
+import { createMetadataCache } from './metadata-cache.ts'
+import { createUuidV7 } from './uuid.ts'
+
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+
+export type CatalogContextParts = { readonly store: Store; readonly pageTokenKey: Uint8Array; readonly cacheBytes?: number } & Partial<
+  Omit<CatalogContext, 'store' | 'pageTokenKey'>
+>
+
+export function createCatalogContext(parts: CatalogContextParts): CatalogContext {
+  const { cacheBytes, ...given } = parts
+  const now = given.now ?? Date.now
+  return {
+    cache: createMetadataCache({ maxBytes: cacheBytes ?? DEFAULT_CACHE_BYTES }),
+    queue: createKeyedQueue(),
+    now,
+    uuid: randomUUID,
+    uuidV7: createUuidV7(now),
+    random: Math.random,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    log: () => {},
+    taskStored: () => {},
+    ...given,
+  }
+}

@@ -1,5 +1,82 @@
+/**
+ * Dropping tables and views. The entry goes at once; files go only when a purge was asked for, later and in the background,
+ * by a task that is stored in the very batch that removes the entry.
+ */
+import { displayIdentifier } from '../iceberg/errors.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
-export declare function dropTable(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options?: { readonly purgeRequested?: boolean },
-): Promise<void>
-export declare function dropView(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void>
+import { untilDecided, writeChange } from './change.ts'
+import { entryKey, entryLane, getEntry } from './entries.ts'
+import type { Entry, EntryKind } from './entries.ts'
+import { idempotent } from './idempotency.ts'
+
+export const PURGE_TABLE = 'purge-table'
+
+function purgeTask(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, row: Entry): Mutation {
+  const { tenantId, id, name, branch } = call.catalog
+  return {
+    op: 'insert',
+    entity: 'tasks',
+    row: {
+      id: context.uuidV7(),
+      tenant_id: tenantId,
+      kind: PURGE_TABLE,
+      payload: {
+        'catalog-id': id,
+        catalog: name,
+        branch,
+        'entry-id': row.id,
+        identifier: { namespace: identifier.namespace, name: identifier.name },
+        location: row.location,
+        'metadata-location': row.metadata_location,
+      },
+      due_at: context.now(),
+      owner: null,
+      attempts: 0,
+      last_error: null,
+      created_at: context.now(),
+    },
+  }
+}
+
+async function dropEntry(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, kind: EntryKind, purge: boolean,
+): Promise<void> {
+  const key = entryKey(call.catalog, identifier)
+  await idempotent(context, call, {
+    run: (record) =>
+      context.queue.run([entryLane(key)], () =>
+        untilDecided(context, displayIdentifier(identifier), async () => {
+          const row = await getEntry(context, call.catalog, identifier, kind)
+          const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }]
+          if (purge) steps.push(purgeTask(context, call, identifier, row))
+          const outcome = await writeChange(context, call, record, {
+            message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
+            operations: [
+              {
+                operation: `drop-${kind}`,
+                identifier: { namespace: identifier.namespace, name: identifier.name },
+                'metadata-location': null,
+                'previous-metadata-location': row.metadata_location,
+                'purge-requested': purge,
+              },
+            ],
+            steps,
+            status: 204,
+            outcome: null,
+          })
+          if (outcome === 'conflict') return undefined
+          if (purge) context.taskStored()
+          return { answer: undefined, status: 204, outcome: null }
+        }),
+      ),
+    replay: async () => undefined,
+  })
+}
+
+export const dropTable = (
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options: { readonly purgeRequested?: boolean } = {},
+): Promise<void> => dropEntry(context, call, identifier, 'table', options.purgeRequested === true)
+
+export const dropView = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> =>
+  dropEntry(context, call, identifier, 'view', false)

@@ -1,5 +1,8 @@
-import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
+/** The catalog's log of changes, for reading. It is written by `change.ts`, in the batch of each change. */
 import type { Json } from '../stores/entities.ts'
+import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
+import { listPage } from './page-token.ts'
+
 export interface CatalogCommit {
   readonly id: string
   readonly 'timestamp-ms': number
@@ -7,7 +10,31 @@ export interface CatalogCommit {
   readonly message: string
   readonly operations: Json
 }
+
 /** Newest first. */
-export declare function listCommits(
+export async function listCommits(
   context: CatalogContext, call: CatalogCall, page: PageRequest,
-): Promise<{ readonly commits: readonly CatalogCommit[]; readonly 'next-page-token': string | null }>
+): Promise<{ readonly commits: readonly CatalogCommit[]; readonly 'next-page-token': string | null }> {
+  const { tenantId, id, branch } = call.catalog
+  const where = { tenant_id: tenantId, catalog_id: id, branch }
+  const { rows, next } = await listPage(context, call, page, {
+    name: ['commits'],
+    rows: (after, limit) =>
+      context.store.list('commits', {
+        index: 'primary',
+        where,
+        descending: true,
+        limit,
+        ...(after === undefined ? {} : { after: { ...where, id: after } }),
+      }),
+    position: (row) => row.id,
+  })
+  const commits = rows.map((row) => ({
+    id: row.id,
+    'timestamp-ms': row.timestamp_ms,
+    author: row.author,
+    message: row.message,
+    operations: row.operations,
+  }))
+  return { commits, 'next-page-token': next }
+}

@@ -1,3 +1,123 @@
+/**
+ * Metadata files are immutable, so what was made of one is good for as long as there is memory: its JSON, the answers
+ * composed of it, and its parsed form, which the next commit starts from. Bounded by bytes, least recently used out first.
+ * Pointers are never cached: which file is current is asked of the store each time.
+ */
+
+/** A composed answer: the bytes of a response body and its ETag. */
+export interface ComposedAnswer {
+  readonly etag: string
+  readonly body: Buffer
+}
+
+export type SnapshotsMode = 'all' | 'refs'
+
+/** One metadata file. Once an answer with all snapshots is composed, `json` is a part of its body and not a copy. */
+export class CachedDocument {
+  readonly key: string
+  json: Buffer
+  all: ComposedAnswer | undefined
+  refs: ComposedAnswer | undefined
+
+  constructor(key: string, json: Buffer) {
+    this.key = key
+    this.json = json
+  }
+
+  /** Bytes held: buffers that share their memory count once. */
+  get sizeBytes(): number {
+    const buffers = new Set([this.json, this.all?.body, this.refs?.body].flatMap((buffer) => (buffer ? [buffer.buffer] : [])))
+    let total = 2 * this.key.length + 200
+    for (const buffer of buffers) total += buffer.byteLength
+    return total
+  }
+}
+
 export interface MetadataCache {
+  /** `key` names a file, its catalog and the version of its settings: elsewhere the same location is another object. */
+  get(key: string): CachedDocument | undefined
+  /** The document, read by `read` if need be; callers that come meanwhile share that read. */
+  load(key: string, read: () => Promise<Buffer>): Promise<CachedDocument>
+  put(key: string, json: Buffer): CachedDocument
+  /** Keeps a composed answer with its document. */
+  keep(document: CachedDocument, mode: SnapshotsMode, answer: ComposedAnswer): void
+  /** The parsed form of a document, if the newest commits left it here. */
+  parsed<T>(key: string): T | undefined
+  putParsed(key: string, metadata: unknown, jsonBytes: number): void
   readonly sizeBytes: number
+}
+
+/** What a parsed document takes per byte of its JSON, measured on tables of many snapshots. */
+const PARSED_FACTOR = 6
+
+export function createMetadataCache(options: { readonly maxBytes: number }): MetadataCache {
+  const documents = boundedMap<CachedDocument>(options.maxBytes)
+  // Only commits use parsed forms, and only the newest of a table: a part of the budget is plenty.
+  const parsed = boundedMap<unknown>(options.maxBytes / 4)
+  const loading = new Map<string, Promise<CachedDocument>>()
+
+  const put = (key: string, json: Buffer): CachedDocument => {
+    const document = new CachedDocument(key, json)
+    documents.set(key, document, document.sizeBytes)
+    return document
+  }
+
+  return {
+    get: documents.get,
+    put,
+    load: (key, read) => {
+      const known = documents.get(key)
+      if (known !== undefined) return Promise.resolve(known)
+      const underWay = loading.get(key)
+      if (underWay !== undefined) return underWay
+      const started = read()
+        .then((json) => put(key, json))
+        .finally(() => loading.delete(key))
+      loading.set(key, started)
+      return started
+    },
+    keep: (document, mode, answer) => {
+      document[mode] = answer
+      if (documents.peek(document.key) === document) documents.set(document.key, document, document.sizeBytes)
+    },
+    parsed: <T>(key: string) => parsed.get(key) as T | undefined,
+    putParsed: (key, metadata, jsonBytes) => parsed.set(key, metadata, jsonBytes * PARSED_FACTOR),
+    get sizeBytes() {
+      return documents.sizeBytes + parsed.sizeBytes
+    },
+  }
+}
+
+/** A map in order of use that forgets from the far end when it holds more than `maxBytes`. */
+function boundedMap<V>(maxBytes: number) {
+  const items = new Map<string, { readonly value: V; readonly bytes: number }>()
+  let total = 0
+  const remove = (key: string): void => {
+    total -= items.get(key)?.bytes ?? 0
+    items.delete(key)
+  }
+  return {
+    get: (key: string): V | undefined => {
+      const item = items.get(key)
+      if (item === undefined) return undefined
+      items.delete(key)
+      items.set(key, item)
+      return item.value
+    },
+    peek: (key: string): V | undefined => items.get(key)?.value,
+    set: (key: string, value: V, bytes: number): void => {
+      remove(key)
+      // One giant must not sweep everything else out.
+      if (bytes > maxBytes / 2) return
+      items.set(key, { value, bytes })
+      total += bytes
+      for (const oldest of items.keys()) {
+        if (total <= maxBytes) break
+        remove(oldest)
+      }
+    },
+    get sizeBytes(): number {
+      return total
+    },
+  }
 }

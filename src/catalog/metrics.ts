@@ -1,16 +1,71 @@
+/** Scan and commit reports: kept as clients sent them, also kinds that nobody here knows, and read back newest first. */
+import { IcebergError } from '../iceberg/errors.ts'
 import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from './call.ts'
+import { getEntry } from './entries.ts'
+import { listPage } from './page-token.ts'
 import type { ReportMetricsRequest } from './shapes.ts'
+import { StoreError } from '../stores/store.ts'
+
+const MAX_REPORT_BYTES = 1024 * 1024
+
 export interface MetricsReport {
   readonly id: string
   readonly 'received-at-ms': number
   readonly 'report-type': string
-  /** The report's own JSON text, exactly as kept (it holds 64-bit integers). */
+  /** The report's own JSON text, exactly as it came: it holds 64-bit integers. */
   readonly report: string
 }
+
 /** `text`: the request body's JSON text, which is what is kept. */
-export declare function reportMetrics(
+export async function reportMetrics(
   context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: ReportMetricsRequest, text: string,
-): Promise<void>
-export declare function listMetrics(
+): Promise<void> {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > MAX_REPORT_BYTES) {
+    throw new IcebergError('ContentTooLargeException', `Metrics report of ${bytes} bytes, expected at most ${MAX_REPORT_BYTES}`)
+  }
+  const table = await getEntry(context, call.catalog, identifier, 'table')
+  const row = {
+    tenant_id: call.catalog.tenantId,
+    catalog_id: call.catalog.id,
+    entry_id: table.id,
+    id: context.uuidV7(),
+    received_at: context.now(),
+    report_type: request['report-type'],
+    report: text,
+  }
+  try {
+    await context.store.write([{ op: 'insert', entity: 'metrics', row }])
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    // A report is a favour of the client's: losing one is no reason to fail its query.
+    context.log('metrics-report-lost', { kind: error.kind })
+  }
+}
+
+/** Newest first. */
+export async function listMetrics(
   context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, page: PageRequest,
-): Promise<{ readonly reports: readonly MetricsReport[]; readonly 'next-page-token': string | null }>
+): Promise<{ readonly reports: readonly MetricsReport[]; readonly 'next-page-token': string | null }> {
+  const table = await getEntry(context, call.catalog, identifier, 'table')
+  const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }
+  const { rows, next } = await listPage(context, call, page, {
+    name: ['metrics', table.id],
+    rows: (after, limit) =>
+      context.store.list('metrics', {
+        index: 'primary',
+        where,
+        descending: true,
+        limit,
+        ...(after === undefined ? {} : { after: { ...where, id: after } }),
+      }),
+    position: (row) => row.id,
+  })
+  const reports = rows.map((row) => ({
+    id: row.id,
+    'received-at-ms': row.received_at,
+    'report-type': row.report_type,
+    report: row.report,
+  }))
+  return { reports, 'next-page-token': next }
+}

@@ -1,4 +1,24 @@
-import type { CatalogCall, CatalogContext, Namespace, PageRequest } from './call.ts'
+/**
+ * Namespaces. A parent must exist before its children and outlives them: nothing in a listing hangs in the air, and a
+ * namespace can be dropped only when it is empty. (The reference in-memory catalog lets `a.b` exist without `a`; then `a`
+ * neither lists nor loads, and the compatibility kit creates parents first.)
+ */
+import {
+  IcebergError,
+  alreadyExists,
+  badRequest,
+  displayNamespace,
+  namespaceNotEmpty,
+  noSuchNamespace,
+  noSuchWarehouse,
+} from '../iceberg/errors.ts'
+import type { Json, Row } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
+import { untilDecided, writeChange } from './change.ts'
+import { FIRST_EPOCH, assertNamespace, checkNewName, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
+import { idempotent } from './idempotency.ts'
+import { listPage } from './page-token.ts'
 import type {
   CreateNamespaceRequest,
   CreateNamespaceResponse,
@@ -8,18 +28,184 @@ import type {
   UpdateNamespacePropertiesResponse,
 } from './shapes.ts'
 
-export declare function listNamespaces(
+const MAX_LEVELS = 32
+
+const rowsOf = (catalog: CatalogHandle) => ({ tenant_id: catalog.tenantId, catalog_id: catalog.id, branch: catalog.branch })
+const branchKey = (catalog: CatalogHandle) => ({ tenant_id: catalog.tenantId, catalog_id: catalog.id, name: catalog.branch })
+
+/** Makes a batch fail when the catalog was dropped after the request found it. */
+const requireBranch = (catalog: CatalogHandle): Mutation => ({
+  op: 'require',
+  entity: 'branches',
+  key: branchKey(catalog),
+  expected: 'any',
+})
+
+async function assertBranch(context: CatalogContext, catalog: CatalogHandle): Promise<void> {
+  if ((await context.store.get('branches', branchKey(catalog))) === undefined) throw noSuchWarehouse(catalog.name)
+}
+
+/** The namespaces directly below `parent`, or the outermost ones. */
+export async function listNamespaces(
   context: CatalogContext, call: CatalogCall, parent: Namespace | undefined, page: PageRequest,
-): Promise<ListNamespacesResponse>
-export declare function createNamespace(
+): Promise<ListNamespacesResponse> {
+  const levels = parent ?? []
+  if (levels.length > 0) await assertNamespace(context, call.catalog, levels)
+  const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
+  const { rows, next } = await listPage(context, call, page, {
+    name: ['namespaces', ...levels],
+    rows: (after, limit) =>
+      context.store.list('namespaces', {
+        index: 'primary',
+        where,
+        limit,
+        ...(after === undefined ? {} : { after: { ...where, name: after } }),
+      }),
+    position: (row) => row.name,
+  })
+  return { namespaces: rows.map((row) => [...levels, row.name]), 'next-page-token': next }
+}
+
+export async function createNamespace(
   context: CatalogContext, call: CatalogCall, request: CreateNamespaceRequest,
-): Promise<CreateNamespaceResponse>
-export declare function loadNamespaceMetadata(
+): Promise<CreateNamespaceResponse> {
+  const { namespace } = request
+  if (namespace.length > MAX_LEVELS) throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
+  for (const level of namespace) checkNewName(level, 'namespace level')
+  const properties = request.properties ?? {}
+  const answer: CreateNamespaceResponse = { namespace, properties }
+  const parent = namespace.slice(0, -1)
+  const row = {
+    ...namespaceKey(call.catalog, namespace),
+    id: context.uuid(),
+    epoch: FIRST_EPOCH,
+    deleted: false,
+    properties,
+    created_at: context.now(),
+    updated_at: context.now(),
+  }
+  const above = parent.length > 0 ? requireNamespace(call.catalog, parent) : requireBranch(call.catalog)
+  const steps: Mutation[] = [above, { op: 'insert', entity: 'namespaces', row }]
+  const change = {
+    message: `Create namespace ${displayNamespace(namespace)}`,
+    operations: [{ operation: 'create-namespace', namespace }],
+    steps,
+    status: 200,
+    outcome: answer as unknown as Json,
+  }
+  return idempotent(context, call, {
+    run: (record) =>
+      untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
+        if ((await writeChange(context, call, record, change)) === 'done') return { answer, status: 200, outcome: change.outcome }
+        if (parent.length > 0) await assertNamespace(context, call.catalog, parent)
+        else await assertBranch(context, call.catalog)
+        const taken = await context.store.get('namespaces', namespaceKey(call.catalog, namespace))
+        if (taken !== undefined) throw alreadyExists('Namespace', displayNamespace(namespace))
+        return undefined
+      }),
+    replay: async (outcome) => outcome as unknown as CreateNamespaceResponse,
+  })
+}
+
+async function getNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<Row<'namespaces'>> {
+  const row = await context.store.get('namespaces', namespaceKey(call.catalog, namespace))
+  if (row === undefined) throw noSuchNamespace(namespace)
+  return row
+}
+
+export async function loadNamespaceMetadata(
   context: CatalogContext, call: CatalogCall, namespace: Namespace,
-): Promise<GetNamespaceResponse>
+): Promise<GetNamespaceResponse> {
+  const row = await getNamespace(context, call, namespace)
+  return { namespace, properties: row.properties as Record<string, string> }
+}
+
 /** Resolves when it exists, throws 404 when not. */
-export declare function namespaceExists(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void>
-export declare function dropNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void>
-export declare function updateProperties(
+export async function namespaceExists(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void> {
+  await assertNamespace(context, call.catalog, namespace)
+}
+
+export async function dropNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void> {
+  const path = namespacePath(namespace)
+  const inside = {
+    entries: { ...rowsOf(call.catalog), namespace: path },
+    namespaces: { ...rowsOf(call.catalog), parent: path },
+  }
+  const assertEmpty = async (): Promise<void> => {
+    const [entries, children] = await Promise.all([
+      context.store.list('entries', { index: 'primary', where: inside.entries, limit: 1 }),
+      context.store.list('namespaces', { index: 'primary', where: inside.namespaces, limit: 1 }),
+    ])
+    if (entries.length + children.length > 0) throw namespaceNotEmpty(namespace)
+  }
+  const attempt = async (record: Parameters<typeof writeChange>[2]): Promise<true | undefined> => {
+    const row = await getNamespace(context, call, namespace)
+    await assertEmpty()
+    const outcome = await writeChange(context, call, record, {
+      message: `Drop namespace ${displayNamespace(namespace)}`,
+      operations: [{ operation: 'drop-namespace', namespace }],
+      // Whoever creates something inside requires the row that goes away here, so the emptiness lasts.
+      steps: [
+        { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected: row.version },
+        { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
+        { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
+      ],
+      status: 204,
+      outcome: null,
+    })
+    return outcome === 'done' ? true : undefined
+  }
+  return idempotent(context, call, {
+    run: async (record) => {
+      await untilDecided(context, `namespace ${displayNamespace(namespace)}`, () => attempt(record))
+      return { answer: undefined, status: 204, outcome: null }
+    },
+    replay: async () => undefined,
+  })
+}
+
+interface PropertyChange {
+  readonly properties: Readonly<Record<string, string>>
+  readonly answer: UpdateNamespacePropertiesResponse
+}
+
+function changeProperties(current: Readonly<Record<string, string>>, request: UpdateNamespacePropertiesRequest): PropertyChange {
+  const updates = request.updates ?? {}
+  const removals = [...new Set(request.removals ?? [])]
+  const removed = removals.filter((key) => Object.hasOwn(current, key))
+  const gone = new Set(removed)
+  const kept = Object.entries(current).filter(([key]) => !gone.has(key))
+  return {
+    properties: { ...Object.fromEntries(kept), ...updates },
+    answer: { updated: Object.keys(updates), removed, missing: removals.filter((key) => !gone.has(key)) },
+  }
+}
+
+export async function updateProperties(
   context: CatalogContext, call: CatalogCall, namespace: Namespace, request: UpdateNamespacePropertiesRequest,
-): Promise<UpdateNamespacePropertiesResponse>
+): Promise<UpdateNamespacePropertiesResponse> {
+  const both = (request.removals ?? []).find((key) => Object.hasOwn(request.updates ?? {}, key))
+  if (both !== undefined) {
+    const key = both.slice(0, 200).toWellFormed()
+    throw new IcebergError('UnprocessableEntityException', `Invalid request: the property ${key} is both updated and removed`)
+  }
+  return idempotent(context, call, {
+    run: (record) =>
+      untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
+        const { version, ...row } = await getNamespace(context, call, namespace)
+        const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
+        const outcome = answer as unknown as Json
+        const written = await writeChange(context, call, record, {
+          message: `Update properties of namespace ${displayNamespace(namespace)}`,
+          operations: [{ operation: 'update-namespace-properties', namespace, updated: answer.updated, removed: answer.removed }],
+          steps: [
+            { op: 'replace', entity: 'namespaces', row: { ...row, properties, updated_at: context.now() }, expected: version },
+          ],
+          status: 200,
+          outcome,
+        })
+        return written === 'done' ? { answer, status: 200, outcome } : undefined
+      }),
+    replay: async (outcome) => outcome as unknown as UpdateNamespacePropertiesResponse,
+  })
+}

@@ -1,7 +1,170 @@
+/** Entries for metadata files that exist already, and the way back: leaving with everything in place. */
+import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
+import { canonicalLocation } from '../iceberg/location.ts'
+import { parseTableMetadata } from '../iceberg/table-metadata.ts'
+import type { NewRow } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
+import { untilDecided, writeChange } from './change.ts'
+import { answerOnce, answerWith, cacheKey, readDocument, readForeign } from './documents.ts'
+import {
+  FIRST_EPOCH,
+  assertNamespace,
+  checkNewName,
+  entryKey,
+  entryLane,
+  getEntry,
+  nameTaken,
+  requireNamespace,
+  withoutVersion,
+} from './entries.ts'
+import type { Entry, EntryKind } from './entries.ts'
+import { idempotent } from './idempotency.ts'
+import { assertLocationFree, checkedLocation, locationCheck, locationLane, storedLocation } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
-export declare function registerTable(
+
+interface Source {
+  readonly file: string
+  /** Point an existing table to the file. */
+  readonly overwrite: boolean
+}
+
+interface Metadata {
+  readonly location: string
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** Properties that tell clients where to write. */
+const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
+
+/** The file's metadata, judged as if it had come in a request; it stays what clients are answered. */
+async function readRegistered(
+  context: CatalogContext, call: CatalogCall, file: string, parse: (json: Buffer) => Metadata, ownId: string | undefined,
+): Promise<{ readonly location: string; readonly json: Buffer }> {
+  const { catalog } = call
+  const canonical = canonicalLocation(file)
+  const check = locationCheck(catalog)
+  check(canonical, 'metadata-location')
+  if (!canonical.endsWith('.json') && !canonical.endsWith('.json.gz')) {
+    throw badRequest(`Invalid metadata-location: expected a file *.metadata.json or *.gz.metadata.json, got ${file}`)
+  }
+  const { json, metadata } = await readForeign(catalog, file, parse)
+  const location = checkedLocation(catalog, metadata.location)
+  for (const property of PLACES) {
+    const place = Object.hasOwn(metadata.properties, property) ? metadata.properties[property] : undefined
+    if (place !== undefined) check(place, property)
+  }
+  await assertLocationFree(context, catalog, location, ownId)
+  return { location: storedLocation(location), json }
+}
+
+function registerStep(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, kind: EntryKind, row: Entry | undefined, place: Place,
+): Mutation[] {
+  const now = context.now()
+  if (row !== undefined) {
+    const next: NewRow<'entries'> = { ...withoutVersion(row), ...place, updated_at: now }
+    return [{ op: 'replace', entity: 'entries', row: next, expected: row.version }]
+  }
+  const next: NewRow<'entries'> = {
+    ...entryKey(call.catalog, identifier),
+    id: context.uuid(),
+    kind,
+    epoch: FIRST_EPOCH,
+    deleted: false,
+    created_at: now,
+    updated_at: now,
+    ...place,
+  }
+  return [requireNamespace(call.catalog, identifier.namespace), { op: 'insert', entity: 'entries', row: next }]
+}
+
+type Place = Pick<Entry, 'metadata_location' | 'location'>
+
+/** Registers a table or view; `parse` judges its metadata. */
+export async function registerEntry(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, kind: EntryKind, source: Source,
+  parse: (json: Buffer) => Metadata,
+): Promise<MetadataAnswer> {
+  const { catalog } = call
+  checkNewName(identifier.name, `${kind} name`)
+  const key = entryKey(catalog, identifier)
+  const lanes = [entryLane(key), locationLane(catalog)]
+  return idempotent(context, call, {
+    run: (record) =>
+      context.queue.run(lanes, () =>
+        untilDecided(context, displayIdentifier(identifier), async () => {
+          await assertNamespace(context, catalog, identifier.namespace)
+          const row = await context.store.get('entries', key)
+          if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
+          const { location, json } = await readRegistered(context, call, source.file, parse, row?.id)
+          const outcome = await writeChange(context, call, record, {
+            message: `Register ${kind} ${displayIdentifier(identifier)}`,
+            operations: [
+              {
+                operation: `register-${kind}`,
+                identifier: { namespace: identifier.namespace, name: identifier.name },
+                'metadata-location': source.file,
+                'previous-metadata-location': row?.metadata_location ?? null,
+              },
+            ],
+            steps: registerStep(context, call, identifier, kind, row, { metadata_location: source.file, location }),
+            status: 200,
+            outcome: source.file,
+          })
+          if (outcome === 'conflict') return undefined
+          context.cache.put(cacheKey(catalog, source.file), json)
+          return { answer: await answerWith(context, catalog, source.file), status: 200, outcome: source.file }
+        }),
+      ),
+    replay: (location) => answerWith(context, catalog, location as string),
+  })
+}
+
+export async function registerTable(
   context: CatalogContext, call: CatalogCall, namespace: Namespace, request: RegisterTableRequest,
-): Promise<MetadataAnswer>
-/** The body is an UnregisterTableResult. */
-export declare function unregisterTable(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<MetadataAnswer>
+): Promise<MetadataAnswer> {
+  const identifier = { namespace, name: request.name }
+  const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
+  return registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+}
+
+/**
+ * The body is an UnregisterTableResult. The row goes away by compare-and-set, so what is answered includes every commit
+ * that was acknowledged, and a commit that comes later finds no table.
+ */
+export async function unregisterTable(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier,
+): Promise<MetadataAnswer> {
+  const { catalog } = call
+  const key = entryKey(catalog, identifier)
+  const answer = async (location: string): Promise<MetadataAnswer> =>
+    answerOnce(location, (await readDocument(context, catalog, location)).json, undefined)
+  return idempotent(context, call, {
+    run: (record) =>
+      context.queue.run([entryLane(key)], () =>
+        untilDecided(context, displayIdentifier(identifier), async () => {
+          const row = await getEntry(context, catalog, identifier, 'table')
+          const last = row.metadata_location
+          // Read first: an entry must not be lost because its file could not be answered.
+          const unregistered = await answer(last)
+          const outcome = await writeChange(context, call, record, {
+            message: `Unregister table ${displayIdentifier(identifier)}`,
+            operations: [
+              {
+                operation: 'unregister-table',
+                identifier: { namespace: identifier.namespace, name: identifier.name },
+                'metadata-location': null,
+                'previous-metadata-location': last,
+              },
+            ],
+            steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }],
+            status: 200,
+            outcome: last,
+          })
+          return outcome === 'done' ? { answer: unregistered, status: 200, outcome: last } : undefined
+        }),
+      ),
+    replay: (location) => answer(location as string),
+  })
+}

@@ -1,20 +1,133 @@
+/** Tables: list, create, load. Commits are in `commit.ts`, the rest of a table's life in `register`, `rename` and `drop`. */
+import { displayIdentifier } from '../iceberg/errors.ts'
+import { newTableMetadata } from '../iceberg/create-table.ts'
+import { acceptLocation } from '../iceberg/location.ts'
+import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
+import { untilDecided } from './change.ts'
+import { flip, stage } from './commit.ts'
+import type { Staged } from './commit.ts'
+import { answerOnce, answerWith, storageFailure } from './documents.ts'
+import type { AnswerOptions } from './documents.ts'
+import { assertNameFree, assertNamespace, checkNewName, getEntry, namespacePath } from './entries.ts'
+import type { EntryKind } from './entries.ts'
+import { idempotent } from './idempotency.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, locationCheck, locationLane } from './locations.ts'
+import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 
-export interface LoadTableOptions {
-  readonly snapshots?: 'all' | 'refs' | undefined
-  /** The header as it came. */
-  readonly ifNoneMatch?: string | undefined
+/** `snapshots`: all of them, or those that a branch or tag names; `ifNoneMatch`: the header as it came. */
+export type LoadTableOptions = AnswerOptions
+
+/** What of a kind is in a namespace, in order of names. */
+export async function listEntries(
+  context: CatalogContext, call: CatalogCall, namespace: Namespace, kind: EntryKind, page: PageRequest,
+): Promise<ListTablesResponse> {
+  const { tenantId, id, branch } = call.catalog
+  await assertNamespace(context, call.catalog, namespace)
+  const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
+  const { rows, next } = await listPage(context, call, page, {
+    name: [kind, ...namespace],
+    rows: (after, limit) =>
+      context.store.list('entries', {
+        index: 'by_kind',
+        where,
+        limit,
+        ...(after === undefined ? {} : { after: { ...where, name: after } }),
+      }),
+    position: (row) => row.name,
+  })
+  return { identifiers: rows.map(({ name }) => ({ namespace, name })), 'next-page-token': next }
 }
-export declare function listTables(
+
+export const listTables = (
   context: CatalogContext, call: CatalogCall, namespace: Namespace, page: PageRequest,
-): Promise<ListTablesResponse>
-/** Also stages a creation (`stage-create`): then the answer has no ETag and nothing was stored. */
-export declare function createTable(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: CreateTableRequest,
-): Promise<MetadataAnswer>
-export declare function loadTable(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options?: LoadTableOptions,
-): Promise<MetadataAnswer>
+): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'table', page)
+
+export async function loadTable(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options: LoadTableOptions = {},
+): Promise<MetadataAnswer> {
+  const row = await getEntry(context, call.catalog, identifier, 'table')
+  return answerWith(context, call.catalog, row.metadata_location, options)
+}
+
 /** Resolves when it exists, throws 404 when not. */
-export declare function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void>
+export async function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
+  await getEntry(context, call.catalog, identifier, 'table')
+}
+
+/** Where something new goes, as metadata will spell it. */
+export async function placeNew(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, requested: string | undefined, uuid: string,
+): Promise<string> {
+  const spelling = requested === undefined ? defaultLocation(call.catalog, identifier, uuid) : acceptLocation(requested).spelling
+  await assertLocationFree(context, call.catalog, checkedLocation(call.catalog, spelling))
+  return spelling
+}
+
+/** Makes the folder that clients on a local disk will write to. */
+export async function prepareLocation(call: CatalogCall, location: string): Promise<void> {
+  try {
+    await call.catalog.storage.prepare(location)
+  } catch (error) {
+    throw storageFailure(error, location)
+  }
+}
+
+async function newTable(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: CreateTableRequest,
+): Promise<TableMetadata> {
+  const uuid = context.uuid()
+  await assertNameFree(context, call.catalog, identifier, 'table')
+  const metadata = newTableMetadata({
+    uuid,
+    location: await placeNew(context, call, identifier, request.location ?? undefined, uuid),
+    schema: request.schema,
+    spec: request['partition-spec'],
+    order: request['write-order'],
+    properties: request.properties ?? {},
+    now: context.now(),
+    checkLocation: locationCheck(call.catalog),
+  })
+  await prepareLocation(call, metadata.location)
+  return metadata
+}
+
+/** Also stages a creation (`stage-create`): then the answer has no ETag and nothing was stored. */
+export async function createTable(
+  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: CreateTableRequest,
+): Promise<MetadataAnswer> {
+  const identifier = { namespace, name: request.name }
+  checkNewName(request.name, 'table name')
+  if (request['stage-create'] === true) {
+    const metadata = await newTable(context, call, identifier, request)
+    return answerOnce(null, Buffer.from(serializeTableMetadata(metadata)), call.catalog.clientConfig)
+  }
+  return createEntry(context, call, identifier, request.location ?? undefined, async () => {
+    const metadata = await newTable(context, call, identifier, request)
+    return stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata)
+  })
+}
+
+/** Creates a table or view; `plan` makes its metadata anew for each attempt. */
+export function createEntry(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, requested: string | undefined, plan: () => Promise<Staged>,
+): Promise<MetadataAnswer> {
+  return idempotent(context, call, {
+    run: (record) =>
+      context.queue.run(requested === undefined ? [] : [locationLane(call.catalog)], () =>
+        untilDecided(context, displayIdentifier(identifier), async () => {
+          const staged = await plan()
+          const options = {
+            message: `Create ${staged.kind} ${displayIdentifier(identifier)}`,
+            status: 200,
+            outcome: staged.file,
+          }
+          if ((await flip(context, call, record, [staged], options)) === undefined) return undefined
+          return { answer: await answerWith(context, call.catalog, staged.file), status: 200, outcome: staged.file }
+        }),
+      ),
+    replay: (location) => answerWith(context, call.catalog, location as string),
+  })
+}

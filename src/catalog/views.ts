@@ -1,21 +1,83 @@
+/** Views: the same pointers as tables have, under the same names, to metadata of their own kind. */
+import { newViewMetadata } from '../iceberg/create-view.ts'
+import type { JsonValue } from '../iceberg/json.ts'
+import { parseViewRequirements } from '../iceberg/table-requirement.ts'
+import { commitView } from '../iceberg/view-commit.ts'
+import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
+import { parseViewUpdates } from '../iceberg/view-update.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
+import { commitEntry, stage } from './commit.ts'
+import { answerWith, readView } from './documents.ts'
+import { assertNameFree, checkNewName, getEntry } from './entries.ts'
+import { assertLocationFree, locationCheck, storedLocation } from './locations.ts'
+import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
+import { createEntry, listEntries, placeNew } from './tables.ts'
+
 export { dropView } from './drop.ts'
 export { renameView } from './rename.ts'
-export declare function listViews(
+
+export const listViews = (
   context: CatalogContext, call: CatalogCall, namespace: Namespace, page: PageRequest,
-): Promise<ListTablesResponse>
-export declare function createView(
+): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'view', page)
+
+export async function createView(
   context: CatalogContext, call: CatalogCall, namespace: Namespace, request: CreateViewRequest,
-): Promise<MetadataAnswer>
-export declare function loadView(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options?: { readonly ifNoneMatch?: string | undefined },
-): Promise<MetadataAnswer>
+): Promise<MetadataAnswer> {
+  const { catalog } = call
+  const identifier = { namespace, name: request.name }
+  checkNewName(request.name, 'view name')
+  return createEntry(context, call, identifier, request.location ?? undefined, async () => {
+    const uuid = context.uuid()
+    await assertNameFree(context, catalog, identifier, 'view')
+    const metadata = newViewMetadata({
+      uuid,
+      location: await placeNew(context, call, identifier, request.location ?? undefined, uuid),
+      schema: request.schema,
+      viewVersion: request['view-version'],
+      properties: request.properties ?? {},
+      now: context.now(),
+      checkLocation: locationCheck(catalog),
+    })
+    return stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata)
+  })
+}
+
+export async function loadView(
+  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options: { readonly ifNoneMatch?: string | undefined } = {},
+): Promise<MetadataAnswer> {
+  const row = await getEntry(context, call.catalog, identifier, 'view')
+  return answerWith(context, call.catalog, row.metadata_location, { ifNoneMatch: options.ifNoneMatch })
+}
+
 /** Resolves when it exists, throws 404 when not. */
-export declare function viewExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void>
-export declare function replaceView(
+export async function viewExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
+  await getEntry(context, call.catalog, identifier, 'view')
+}
+
+/** A commit to a view. */
+export async function replaceView(
   context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: CommitViewRequest,
-): Promise<MetadataAnswer>
-export declare function registerView(
+): Promise<MetadataAnswer> {
+  const { catalog } = call
+  const commit = {
+    requirements: parseViewRequirements((request.requirements ?? []) as JsonValue),
+    updates: parseViewUpdates(request.updates as JsonValue),
+  }
+  return commitEntry(context, call, identifier, 'view', async () => {
+    const row = await getEntry(context, catalog, identifier, 'view')
+    const base = await readView(context, catalog, row.metadata_location)
+    const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation: locationCheck(catalog) })
+    if (!changed) return { unchanged: row.metadata_location }
+    const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
+    if (row.location !== storedLocation(staged.location)) await assertLocationFree(context, catalog, staged.location, row.id)
+    return staged
+  })
+}
+
+export async function registerView(
   context: CatalogContext, call: CatalogCall, namespace: Namespace, request: RegisterViewRequest,
-): Promise<MetadataAnswer>
+): Promise<MetadataAnswer> {
+  const identifier = { namespace, name: request.name }
+  return registerEntry(context, call, identifier, 'view', { file: request['metadata-location'], overwrite: false }, parseViewMetadata)
+}

@@ -1,0 +1,184 @@
+/**
+ * Metadata files and the answers made of them. A load moves bytes: the JSON of the file is put between a prefix and a
+ * suffix once, and from then on answered as it is. Only commits, and the first `snapshots=refs` of a file, parse.
+ */
+import { createHash } from 'node:crypto'
+import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
+import { stringify } from '../iceberg/json.ts'
+import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
+import type { MetadataCodec } from '../iceberg/metadata-file.ts'
+import { refsOnly } from '../iceberg/refs-only.ts'
+import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import type { TableMetadata } from '../iceberg/table-metadata.ts'
+import { parseViewMetadata } from '../iceberg/view-metadata.ts'
+import type { ViewMetadata } from '../iceberg/view-metadata.ts'
+import { StorageError } from '../storage/storage.ts'
+import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
+import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
+
+/** Of a file, and of what it inflates to. */
+const MAX_METADATA_BYTES = 128 * 1024 * 1024
+
+export const cacheKey = (catalog: CatalogHandle, location: string): string =>
+  `${catalog.configVersion}\n${catalog.id}\n${location}`
+
+/** What a storage error means to the caller. Nothing was changed when this is thrown. */
+export function storageFailure(error: unknown, location: string): unknown {
+  if (!(error instanceof StorageError)) return error
+  const options = { cause: error }
+  switch (error.kind) {
+    case 'missing':
+      // The reference's words: clients and their tests look for them.
+      return new IcebergError('NotFoundException', `Failed to open input stream for file: ${location}`, options)
+    case 'too-large':
+      return validationFailed(`Metadata file is larger than ${MAX_METADATA_BYTES} bytes: ${location}`, options)
+    case 'forbidden':
+    case 'invalid':
+      return new IcebergError('ForbiddenException', `The warehouse's storage refuses access to ${location}`, options)
+    default:
+      return unavailable(`The warehouse's storage is not available; nothing was changed: ${location}`, options)
+  }
+}
+
+async function readFile(catalog: CatalogHandle, location: string): Promise<Buffer> {
+  try {
+    const bytes = await catalog.storage.read(location, { maxBytes: MAX_METADATA_BYTES })
+    const json = decodeMetadataFile(location, bytes, { maxInflatedBytes: MAX_METADATA_BYTES })
+    return Buffer.isBuffer(json) ? json : Buffer.from(json.buffer, json.byteOffset, json.byteLength)
+  } catch (error) {
+    throw storageFailure(error, location)
+  }
+}
+
+/** A file that we wrote or checked before: it is JSON unless somebody overwrote it, and then only the client parses it. */
+export function readDocument(context: CatalogContext, catalog: CatalogHandle, location: string): Promise<CachedDocument> {
+  return context.cache.load(cacheKey(catalog, location), () => readFile(catalog, location))
+}
+
+async function readParsed<M>(
+  context: CatalogContext, catalog: CatalogHandle, location: string, parse: (json: Buffer) => M,
+): Promise<M> {
+  const key = cacheKey(catalog, location)
+  const known = context.cache.parsed<M>(key)
+  if (known !== undefined) return known
+  const { json } = await readDocument(context, catalog, location)
+  const metadata = parse(json)
+  context.cache.putParsed(key, metadata, json.length)
+  return metadata
+}
+
+export const readTable = (context: CatalogContext, catalog: CatalogHandle, location: string): Promise<TableMetadata> =>
+  readParsed(context, catalog, location, (json) => parseTableMetadata(json))
+
+export const readView = (context: CatalogContext, catalog: CatalogHandle, location: string): Promise<ViewMetadata> =>
+  readParsed(context, catalog, location, (json) => parseViewMetadata(json))
+
+/** A file that somebody else wrote, past every cache: its text and what it says. @throws IcebergError 4xx */
+export async function readForeign<M>(
+  catalog: CatalogHandle, location: string, parse: (json: Buffer) => M,
+): Promise<{ readonly json: Buffer; readonly metadata: M }> {
+  const json = await readFile(catalog, location)
+  return { json, metadata: parse(json) }
+}
+
+/** Writes a new metadata file, durable when this resolves. */
+export async function writeFile(catalog: CatalogHandle, location: string, json: string, codec: MetadataCodec): Promise<void> {
+  try {
+    await catalog.storage.create(location, encodeMetadataFile(json, codec))
+  } catch (error) {
+    // Perhaps it got there and only the answer was lost.
+    if (error instanceof StorageError && error.kind === 'unavailable') await discardFiles(catalog, [location])
+    throw storageFailure(error, location)
+  }
+}
+
+/** Removes files that no pointer ever named; best effort, as an orphan does no harm. */
+export async function discardFiles(catalog: CatalogHandle, locations: readonly string[]): Promise<void> {
+  try {
+    await catalog.storage.delete(locations)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+  }
+}
+
+interface Composed {
+  readonly body: Buffer
+  /** The part of the body that is the document. */
+  readonly json: Buffer
+}
+
+function compose(location: string | null, json: Uint8Array, config: Readonly<Record<string, string>> | undefined): Composed {
+  const prefix = Buffer.from(`{"metadata-location":${stringify(location)},"metadata":`)
+  const suffix = Buffer.from(config === undefined ? '}' : `,"config":${stringify(config)}}`)
+  // Not from the pool: it is kept for as long as the cache likes.
+  const body = Buffer.allocUnsafeSlow(prefix.length + json.length + suffix.length)
+  body.set(prefix, 0)
+  body.set(json, prefix.length)
+  body.set(suffix, prefix.length + json.length)
+  return { body, json: body.subarray(prefix.length, prefix.length + json.length) }
+}
+
+function etagOf(catalog: CatalogHandle, location: string, mode: SnapshotsMode): string {
+  const text = `${catalog.id}\n${catalog.configVersion}\n${mode}\n${location}`
+  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 27)}"`
+}
+
+/** Whether an If-None-Match header names this ETag. Compressing proxies weaken a tag or append their coding to it. */
+export function matchesEtag(header: string, etag: string): boolean {
+  if (header === etag) return true
+  const opaque = etag.slice(1, -1)
+  return header.split(',').some((item) => {
+    const tag = item.trim()
+    return tag === '*' || tag.replace(/^W\//, '').replace(/^"|"$/g, '').replace(/[-;]+(?:gzip|br|deflate|zstd)$/, '') === opaque
+  })
+}
+
+function composeAll(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, location: string): ComposedAnswer {
+  const { body, json } = compose(location, document.json, catalog.clientConfig)
+  const answer = { etag: etagOf(catalog, location, 'all'), body }
+  document.json = json
+  context.cache.keep(document, 'all', answer)
+  return answer
+}
+
+function composeRefs(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, location: string): ComposedAnswer {
+  const metadata = context.cache.parsed<TableMetadata>(cacheKey(catalog, location)) ?? parseTableMetadata(document.json)
+  const reduced = refsOnly(metadata)
+  const same = reduced.snapshots.length === metadata.snapshots.length
+  const body = same
+    ? (document.all ?? composeAll(context, catalog, document, location)).body
+    : compose(location, Buffer.from(serializeTableMetadata(reduced)), catalog.clientConfig).body
+  const answer = { etag: etagOf(catalog, location, 'refs'), body }
+  context.cache.keep(document, 'refs', answer)
+  return answer
+}
+
+export interface AnswerOptions {
+  readonly snapshots?: SnapshotsMode | undefined
+  readonly ifNoneMatch?: string | undefined
+}
+
+/** The answer for the metadata file at `location`, which the store just named as the current one. */
+export async function answerWith(
+  context: CatalogContext, catalog: CatalogHandle, location: string, options: AnswerOptions = {},
+): Promise<MetadataAnswer> {
+  const mode = options.snapshots ?? 'all'
+  if (catalog.storage.isMissing?.(location) === true) throw storageFailure(new StorageError('missing', location), location)
+  const cached = context.cache.get(cacheKey(catalog, location))
+  const ready = cached?.[mode]
+  if (options.ifNoneMatch !== undefined) {
+    const etag = ready?.etag ?? etagOf(catalog, location, mode)
+    if (matchesEtag(options.ifNoneMatch, etag)) return { status: 304, etag, body: undefined }
+  }
+  if (ready !== undefined) return { status: 200, etag: ready.etag, body: ready.body }
+  const document = cached ?? (await readDocument(context, catalog, location))
+  const answer = document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)
+  return { status: 200, etag: answer.etag, body: answer.body }
+}
+
+/** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */
+export function answerOnce(
+  location: string | null, json: Uint8Array, config: Readonly<Record<string, string>> | undefined,
+): MetadataAnswer {
+  return { status: 200, etag: undefined, body: compose(location, json, config).body }
+}

@@ -1,0 +1,112 @@
+/** Where namespaces, tables and views stand in the store: keys, look-ups, and the steps that the use cases share. */
+import { alreadyExists, badRequest, displayIdentifier, noSuchNamespace, noSuchTable, noSuchView } from '../iceberg/errors.ts'
+import type { IcebergError } from '../iceberg/errors.ts'
+import type { Key, NewRow, Row } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
+import type { CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+
+export type EntryKind = 'table' | 'view'
+export type Entry = Row<'entries'>
+
+const SEPARATOR = '\u001f'
+/** The epoch of rows of a branch from which nothing was forked yet. */
+export const FIRST_EPOCH = 0
+
+/** The path of a namespace as rows hold it. Two different namespaces have different paths. */
+export function namespacePath(namespace: Namespace): string {
+  for (const level of namespace) checkName(level, 'namespace level')
+  return namespace.length === 1 ? (namespace[0] as string) : namespace.join(SEPARATOR)
+}
+
+export const namespaceLevels = (path: string): string[] => path.split(SEPARATOR)
+
+/** Look-ups check it too: a separator within a level would reach another namespace's rows. */
+function checkName(name: string, what: string): void {
+  if (name === '' || name.includes(SEPARATOR) || !name.isWellFormed()) {
+    throw badRequest(`Invalid ${what}: expected well-formed text that is not empty and has no unit separator (U+001F)`)
+  }
+}
+
+/** What a new name must obey besides: invisible control characters would end up in logs, paths and terminals. */
+export function checkNewName(name: string, what: string): void {
+  checkName(name, what)
+  if (name.length > 255) throw badRequest(`Invalid ${what}: ${name.length} characters, expected at most 255`)
+  if (/\p{Cc}/u.test(name)) throw badRequest(`Invalid ${what}: control characters are not allowed`)
+}
+
+export function entryKey(catalog: CatalogHandle, identifier: TableIdentifier): Key<'entries'> {
+  checkName(identifier.name, 'name')
+  return {
+    tenant_id: catalog.tenantId,
+    catalog_id: catalog.id,
+    branch: catalog.branch,
+    namespace: namespacePath(identifier.namespace),
+    name: identifier.name,
+  }
+}
+
+/** The name of an entry's lane in the queue. */
+export function entryLane(key: Key<'entries'>): string {
+  return ['entry', key.tenant_id, key.catalog_id, key.branch, key.namespace, key.name].join('\n')
+}
+
+export function namespaceKey(catalog: CatalogHandle, namespace: Namespace): Key<'namespaces'> {
+  const name = namespace.at(-1)
+  if (name === undefined) throw badRequest('Invalid namespace: expected at least one level')
+  checkName(name, 'namespace level')
+  return {
+    tenant_id: catalog.tenantId,
+    catalog_id: catalog.id,
+    branch: catalog.branch,
+    parent: namespacePath(namespace.slice(0, -1)),
+    name,
+  }
+}
+
+export const requireNamespace = (catalog: CatalogHandle, namespace: Namespace): Mutation => ({
+  op: 'require',
+  entity: 'namespaces',
+  key: namespaceKey(catalog, namespace),
+  expected: 'any',
+})
+
+/** @throws IcebergError 404 */
+export async function assertNamespace(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Promise<void> {
+  if ((await context.store.get('namespaces', namespaceKey(catalog, namespace))) === undefined) throw noSuchNamespace(namespace)
+}
+
+export const noSuch = (kind: EntryKind, identifier: TableIdentifier): IcebergError =>
+  kind === 'table' ? noSuchTable(identifier) : noSuchView(identifier)
+
+/** @throws IcebergError 404 when nothing of this kind has the name */
+export async function getEntry(
+  context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier, kind: EntryKind,
+): Promise<Entry> {
+  const row = await context.store.get('entries', entryKey(catalog, identifier))
+  if (row === undefined || row.kind !== kind) throw noSuch(kind, identifier)
+  return row
+}
+
+const TITLES = { table: 'Table', view: 'View' } as const
+export const titleOf = (kind: string): string => (kind === 'view' ? TITLES.view : TITLES.table)
+
+/** The name that `wanted` wants to be created under is taken by `taken`. */
+export function nameTaken(wanted: EntryKind, taken: Pick<Entry, 'kind'>, identifier: TableIdentifier): IcebergError {
+  const what = taken.kind === wanted ? titleOf(wanted) : `${titleOf(taken.kind)} with same name`
+  return alreadyExists(what, displayIdentifier(identifier))
+}
+
+/** @throws IcebergError 404 for a missing namespace, 409 for a taken name */
+export async function assertNameFree(
+  context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier, kind: EntryKind,
+): Promise<void> {
+  const key = entryKey(catalog, identifier)
+  const [, taken] = await Promise.all([assertNamespace(context, catalog, identifier.namespace), context.store.get('entries', key)])
+  if (taken !== undefined) throw nameTaken(kind, taken, identifier)
+}
+
+/** The row without its version, to be written again. */
+export function withoutVersion(row: Entry): NewRow<'entries'> {
+  const { version: _, ...rest } = row
+  return rest
+}

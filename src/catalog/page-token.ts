@@ -1,0 +1,82 @@
+/**
+ * Page tokens: where a listing goes on, authenticated. A token names the last key seen and is bound to tenant, catalog,
+ * branch and listing, so that a token can't be forged, nor carried from one listing to another. It stays good when rows
+ * come and go, since it is a position and not an offset.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { badRequest } from '../iceberg/errors.ts'
+import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
+
+const MAC_BYTES = 16
+const MAX_TOKEN_LENGTH = 2048
+const DEFAULT_PAGE_SIZE = 1000
+const MAX_PAGE_SIZE = 10_000
+
+function mac(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: Buffer): Buffer {
+  const { tenantId, id, branch } = call.catalog
+  // JSON keeps the parts apart: no two lists of parts have the same text.
+  const scope = JSON.stringify([tenantId, id, branch, ...listing])
+  return createHmac('sha256', context.pageTokenKey).update(scope).update('\0').update(last).digest().subarray(0, MAC_BYTES)
+}
+
+function issue(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: string): string {
+  const bytes = Buffer.from(last)
+  return Buffer.concat([mac(context, call, listing, bytes), bytes]).toString('base64url')
+}
+
+function redeem(context: CatalogContext, call: CatalogCall, listing: readonly string[], token: string): string {
+  const bytes = token.length <= MAX_TOKEN_LENGTH ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
+  const last = bytes.subarray(MAC_BYTES)
+  const genuine =
+    bytes.length > MAC_BYTES &&
+    bytes.toString('base64url') === token &&
+    timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(context, call, listing, last))
+  if (!genuine) throw badRequest('Invalid pageToken: expected the next-page-token of the page before, from the same listing')
+  return last.toString()
+}
+
+/** Size of a page, where one was asked for. */
+function pageLimit(page: PageRequest): number {
+  const size = page.pageSize ?? DEFAULT_PAGE_SIZE
+  if (!Number.isSafeInteger(size) || size < 1) throw badRequest('Invalid pageSize: expected an integer of at least 1')
+  return Math.min(size, MAX_PAGE_SIZE)
+}
+
+export interface Listing<R> {
+  /** Names the listing and what it is restricted to. */
+  readonly name: readonly string[]
+  readonly rows: (after: string | undefined, limit: number) => Promise<readonly R[]>
+  /** What `rows` takes as `after`. */
+  readonly position: (row: R) => string
+}
+
+export interface Page<R> {
+  readonly rows: readonly R[]
+  readonly next: string | null
+}
+
+/** One page, or everything when no token was sent at all: the specification's rule for clients that know no pages. */
+export async function listPage<R>(
+  context: CatalogContext, call: CatalogCall, page: PageRequest, listing: Listing<R>,
+): Promise<Page<R>> {
+  const limit = pageLimit(page)
+  if (page.pageToken === undefined) return { rows: await listAll(listing), next: null }
+  const after = page.pageToken === '' ? undefined : redeem(context, call, listing.name, page.pageToken)
+  // One row more than asked for says whether there is a next page.
+  const rows = await listing.rows(after, limit + 1)
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
+  const next = rows.length > limit && last !== undefined ? issue(context, call, listing.name, listing.position(last)) : null
+  return { rows: shown, next }
+}
+
+async function listAll<R>(listing: Listing<R>): Promise<R[]> {
+  const found: R[] = []
+  for (let after: string | undefined; ; ) {
+    const rows = await listing.rows(after, MAX_PAGE_SIZE)
+    for (const row of rows) found.push(row)
+    const last = rows.at(-1)
+    if (rows.length < MAX_PAGE_SIZE || last === undefined) return found
+    after = listing.position(last)
+  }
+}

@@ -1,0 +1,28 @@
+/** UUIDs of version 7 (RFC 9562): keys in time order, strictly increasing within a process, unguessable in their tail. */
+import { randomBytes } from 'node:crypto'
+
+const VERSION_7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+
+export const isUuidV7 = (text: string): boolean => VERSION_7.test(text)
+
+export function createUuidV7(now: () => number): () => string {
+  let lastMs = 0
+  /** The 12 bits behind the time, used as a counter (method 1 of section 6.2). */
+  let counter = 0
+  return () => {
+    const ms = now()
+    if (ms > lastMs) {
+      lastMs = ms
+      // Half the range is left for this millisecond.
+      counter = randomBytes(2).readUInt16BE() & 0x7ff
+    } else if ((counter += 1) > 0xfff) {
+      lastMs += 1
+      counter = 0
+    }
+    const time = lastMs.toString(16).padStart(12, '0')
+    const tail = randomBytes(8)
+    tail[0] = ((tail[0] ?? 0) & 0x3f) | 0x80
+    const end = tail.toString('hex')
+    return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${end.slice(0, 4)}-${end.slice(4)}`
+  }
+}
