@@ -190,6 +190,16 @@ class FileStore implements ObjectStore {
     }
   }
 
+  isMissing(location: string): boolean {
+    const canonical = canonicalFile(location)
+    return canonical === undefined || fs.statSync(nativePath(canonical), { throwIfNoEntry: false }) === undefined
+  }
+
+  isMissing(location: string): boolean {
+    const canonical = canonicalFile(location)
+    return canonical !== undefined && !fs.existsSync(nativePath(canonical))
+  }
+
   async close(): Promise<void> {}
 }
 
