@@ -1,0 +1,135 @@
+/**
+ * From the headers of a request to a principal. A credential is verified once and remembered by the header's text, for at
+ * most a minute and never beyond its own end: so a revoked token or a deactivated user is out within a minute, and the
+ * hot path costs one look-up in a map. The tenant comes from the user's row, never from a header or a token.
+ */
+import { IcebergError } from '../iceberg/errors.ts'
+import type { Row } from '../stores/entities.ts'
+import type { Store } from '../stores/store.ts'
+import { parseApiToken, secretMatches } from './api-tokens.ts'
+import { passwordMatches } from './passwords.ts'
+import type { Principal } from './principal.ts'
+import type { SessionTokens } from './session-tokens.ts'
+import type { Throttle } from './throttle.ts'
+
+const REMEMBERED_MS = 60_000
+const MAX_REMEMBERED = 10_000
+const MAX_HEADER = 8192
+
+export interface Credentials {
+  readonly authorization?: string | undefined
+  readonly 'x-api-key'?: string | string[] | undefined
+}
+
+export interface AuthenticatorParts {
+  readonly store: Store
+  readonly sessions: SessionTokens
+  readonly throttle: Throttle
+  readonly now: () => number
+  /** Without authentication: everybody is this principal, and whatever credential a client sends is passed over. */
+  readonly everybody?: Principal | undefined
+}
+
+export interface Authenticator {
+  readonly everybody: Principal | undefined
+  /** At once when the credential is remembered. @throws IcebergError 401 */
+  authenticate(headers: Credentials, address: string): Principal | Promise<Principal>
+  /** The user, or undefined when name or password are wrong. @throws IcebergError 429 */
+  login(username: string, password: string, address: string): Promise<Row<'users'> | undefined>
+  /** The user whom a token of either kind names, and when it ends. */
+  verifyToken(token: string): Promise<{ readonly user: Row<'users'>; readonly expiresAt: number } | undefined>
+}
+
+interface Remembered {
+  readonly principal: Principal
+  readonly until: number
+}
+
+const unauthorized = (message: string): IcebergError => new IcebergError('NotAuthorizedException', message)
+
+export function principalOf(user: Row<'users'>): Principal | undefined {
+  if (!user.active || user.tenant_id === null || user.role !== 'tenant-admin') return undefined
+  return { id: user.id, name: user.username, tenantId: user.tenant_id, role: user.role }
+}
+
+export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
+  const { store, sessions, throttle, now } = parts
+  const remembered = new Map<string, Remembered>()
+
+  const activeUser = async (id: string): Promise<Row<'users'> | undefined> => {
+    const user = await store.get('users', { id })
+    return user !== undefined && principalOf(user) !== undefined ? user : undefined
+  }
+
+  const verifyToken: Authenticator['verifyToken'] = async (text) => {
+    const token = parseApiToken(text)
+    if (token !== undefined) {
+      const row = await store.get('tokens', { id: token.id })
+      if (row === undefined || !secretMatches(token.secret, row.secret_hash)) return undefined
+      const expiresAt = row.expires_at ?? Infinity
+      const user = expiresAt > now() ? await activeUser(row.user_id) : undefined
+      return user === undefined ? undefined : { user, expiresAt }
+    }
+    const session = await sessions.verify(text)
+    const user = session === undefined ? undefined : await activeUser(session.userId)
+    return user === undefined || session === undefined ? undefined : { user, expiresAt: session.expiresAt }
+  }
+
+  const login: Authenticator['login'] = async (username, password, address) => {
+    let found: Row<'users'> | undefined
+    await throttle.attempt(username, address, async () => {
+      const [user] = username === '' ? [] : await store.list('users', { index: 'by_username', where: { username }, limit: 1 })
+      const matches = await passwordMatches(user?.password_hash, password)
+      if (matches && user !== undefined && principalOf(user) !== undefined) found = user
+      return found !== undefined
+    })
+    return found
+  }
+
+  const verify = async (scheme: string, credential: string, address: string): Promise<Remembered | undefined> => {
+    if (scheme === 'basic') {
+      const [username, password] = splitBasic(credential)
+      const user = await login(username, password, address)
+      return user === undefined ? undefined : { principal: principalOf(user)!, until: now() + REMEMBERED_MS }
+    }
+    const verified = await verifyToken(credential)
+    if (verified === undefined) return undefined
+    return { principal: principalOf(verified.user)!, until: Math.min(verified.expiresAt, now() + REMEMBERED_MS) }
+  }
+
+  const verifyAndRemember = async (header: string, scheme: string, credential: string, address: string): Promise<Principal> => {
+    const found = await verify(scheme, credential, address)
+    if (found === undefined) throw unauthorized('The credential is not valid, or not any longer')
+    remembered.delete(header)
+    if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value!)
+    remembered.set(header, found)
+    return found.principal
+  }
+
+  return {
+    everybody: parts.everybody,
+    login,
+    verifyToken,
+    authenticate: (headers, address) => {
+      if (parts.everybody !== undefined) return parts.everybody
+      const apiKey = headers['x-api-key']
+      const header = headers.authorization ?? (typeof apiKey === 'string' ? `Bearer ${apiKey}` : undefined)
+      if (header === undefined) throw unauthorized('A credential is needed: Authorization: Bearer <token>')
+      const known = remembered.get(header)
+      if (known !== undefined && known.until > now()) return known.principal
+      const space = header.indexOf(' ')
+      const scheme = header.slice(0, Math.max(space, 0)).toLowerCase()
+      if (header.length > MAX_HEADER || (scheme !== 'bearer' && scheme !== 'basic')) {
+        throw unauthorized('The header Authorization must be: Bearer <token>')
+      }
+      return verifyAndRemember(header, scheme, header.slice(space + 1).trim(), address)
+    },
+  }
+}
+
+/** The two halves of a Basic credential; empty ones when it is malformed, which match nobody. */
+export function splitBasic(credential: string): readonly [string, string] {
+  const text = Buffer.from(credential, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  return colon < 0 ? ['', ''] : [text.slice(0, colon), text.slice(colon + 1)]
+}

@@ -1,0 +1,23 @@
+/** Passwords: argon2id with OWASP's parameters. The library is native code that most runs never need, so it is loaded late. */
+import { randomBytes } from 'node:crypto'
+
+const OPTIONS = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const
+/** A password longer than this is an attack on the processor, not a password. */
+const MAX_LENGTH = 1024
+
+export async function hashPassword(password: string): Promise<string> {
+  const { hash } = await import('@node-rs/argon2')
+  // argon2id is the library's default, and its salt is random.
+  return hash(password, OPTIONS)
+}
+
+let decoy: Promise<string> | undefined
+
+/** With no hash (nobody of that name) it takes as long and is false, so that names can't be found out by the clock. */
+export async function passwordMatches(passwordHash: string | undefined | null, password: string): Promise<boolean> {
+  if (password.length > MAX_LENGTH) return false
+  const { verify } = await import('@node-rs/argon2')
+  decoy ??= hashPassword(randomBytes(16).toString('hex'))
+  const matches = await verify(passwordHash ?? (await decoy), password)
+  return matches && passwordHash !== undefined && passwordHash !== null
+}

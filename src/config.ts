@@ -1,0 +1,256 @@
+/**
+ * The settings: from the environment, then from a file of KEY=VALUE lines. A name that is not known and a value that can't
+ * be used stop the start with a message that says what was expected. Values are never echoed for settings that hold secrets.
+ * `docs/settings.md` is the user's page of this table.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+
+export interface Settings {
+  readonly port: number
+  readonly bindAddress: string
+  readonly dataDirectory: string
+  /** As `stores/open.ts` takes it. */
+  readonly databaseUrl: string
+  readonly noAuth: boolean
+  readonly jwtSecret: string | undefined
+  /** 32 bytes. */
+  readonly encryptionKey: Buffer | undefined
+  readonly adminUser: string
+  readonly adminPassword: string | undefined
+  /** Folders below which local warehouses may lie, absolute. */
+  readonly localRoots: readonly string[]
+  readonly requestTimeoutSeconds: number
+  readonly maxBodyBytes: number
+  readonly maxConcurrentRequests: number
+  readonly shutdownGraceSeconds: number
+  readonly authRateLimit: number
+  readonly authRateWindowSeconds: number
+  readonly corsAllowedOrigins: readonly string[]
+  readonly cacheBytes: number
+  readonly logFormat: 'pretty' | 'json'
+  readonly logLevel: LogLevel
+}
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** A setting that can't be used. Its message is for the person who starts the server. */
+export class SettingsError extends Error {}
+
+interface Setting<T> {
+  readonly parse: (text: string, name: string) => T
+  readonly fallback: T
+}
+
+const integer = (min: number, max: number, fallback: number): Setting<number> => ({
+  fallback,
+  parse: (text, name) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
+    if (value >= min && value <= max) return value
+    throw new SettingsError(`${name} must be an integer from ${min} to ${max}, not ${JSON.stringify(text)}`)
+  },
+})
+const TRUTHS: ReadonlyMap<string, boolean> = new Map([['true', true], ['1', true], ['yes', true], ['false', false], ['0', false], ['no', false]])
+const flag: Setting<boolean> = {
+  fallback: false,
+  parse: (text, name) => {
+    const value = TRUTHS.get(text.toLowerCase())
+    if (value === undefined) throw new SettingsError(`${name} must be true or false, not ${JSON.stringify(text)}`)
+    return value
+  },
+}
+const text: Setting<string | undefined> = { fallback: undefined, parse: (value) => value }
+const oneOf = <const T extends string>(values: readonly T[], fallback: T | undefined): Setting<T | undefined> => ({
+  fallback,
+  parse: (value, name) => {
+    const found = values.find((known) => known === value.toLowerCase())
+    if (found === undefined) throw new SettingsError(`${name} must be one of ${values.join(', ')}, not ${JSON.stringify(value)}`)
+    return found
+  },
+})
+const list: Setting<readonly string[]> = {
+  fallback: [],
+  parse: (value) => value.split(',').map((item) => item.trim()).filter((item) => item !== ''),
+}
+const key: Setting<Buffer | undefined> = {
+  fallback: undefined,
+  parse: (value, name) => {
+    const bytes = /^[A-Za-z0-9+/_-]+={0,2}$/.test(value) ? Buffer.from(value, 'base64') : Buffer.alloc(0)
+    if (bytes.length !== 32) throw new SettingsError(`${name} must be 32 bytes in base64 (openssl rand -base64 32)`)
+    return bytes
+  },
+}
+
+const MEGABYTE = 1024 * 1024
+
+const SETTINGS = {
+  PORT: integer(0, 65535, 8080),
+  PANGOLIN_BIND_ADDRESS: text,
+  PANGOLIN_DATA: text,
+  DATABASE_URL: text,
+  PANGOLIN_STORAGE_TYPE: oneOf(['memory', 'sqlite', 'postgres', 'postgresql', 'mongo', 'mongodb'], undefined),
+  PANGOLIN_NO_AUTH: flag,
+  PANGOLIN_JWT_SECRET: text,
+  PANGOLIN_ENCRYPTION_KEY: key,
+  PANGOLIN_ADMIN_USER: text,
+  PANGOLIN_ADMIN_PASSWORD: text,
+  PANGOLIN_LOCAL_ROOTS: list,
+  PANGOLIN_REQUEST_TIMEOUT_SECS: integer(1, 3600, 30),
+  PANGOLIN_MAX_BODY_BYTES: integer(1024, 1024 * MEGABYTE, 16 * MEGABYTE),
+  PANGOLIN_MAX_CONCURRENT_REQUESTS: integer(1, 1_000_000, 512),
+  PANGOLIN_SHUTDOWN_GRACE_SECS: integer(0, 3600, 25),
+  PANGOLIN_AUTH_RATE_LIMIT: integer(0, 1_000_000, 10),
+  PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
+  PANGOLIN_CORS_ALLOWED_ORIGINS: list,
+  PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 64 * MEGABYTE),
+  PANGOLIN_LOG_LEVEL: oneOf(LOG_LEVELS, undefined),
+  LOG_FORMAT: oneOf(['pretty', 'json'], 'pretty'),
+} as const satisfies Record<string, Setting<unknown>>
+
+type SettingName = keyof typeof SETTINGS
+type Values = { readonly [N in SettingName]: (typeof SETTINGS)[N]['fallback'] }
+
+/** Settings of the contract whose feature is not built yet: saying so is kinder than guessing at a typing error. */
+const NOT_YET = [
+  'PANGOLIN_ROOT_USER', 'PANGOLIN_ROOT_PASSWORD', 'PANGOLIN_SEED_ADMIN', 'PANGOLIN_DEV_MODE', 'PANGOLIN_ALLOW_LEGACY_API_KEYS',
+  'PANGOLIN_ALLOW_TOKENS_WITHOUT_JTI', 'PANGOLIN_SESSION_TTL_SECS', 'PANGOLIN_TRUST_FORWARDED_FOR', 'PANGOLIN_METRICS_ENABLED',
+  'PANGOLIN_WAREHOUSE_CACHE_TTL_SECS', 'PANGOLIN_OAUTH_REDIRECT_URIS', 'PANGOLIN_OAUTH_EMAIL_LINK_DOMAINS', 'PANGOLIN_OIDC_REQUIRE',
+  'PANGOLIN_MICROSOFT_TENANT_ID', 'PANGOLIN_OKTA_DOMAIN', 'PANGOLIN_AUDIT_RETENTION_DAYS',
+]
+const NOT_YET_PATTERN = /^PANGOLIN_(GOOGLE|MICROSOFT|GITHUB|OKTA)_(CLIENT_ID|CLIENT_SECRET|REDIRECT_URI|ISSUER)$/
+/** Read by the command-line clients and by the tests; the file's own name. Not settings of the server, but no typing errors either. */
+const IGNORED = new Set(['PANGOLIN_CONFIG', 'PANGOLIN_URL', 'PANGOLIN_TENANT'])
+
+/** Reads all settings. `environment` is `process.env` or, in tests, what stands for it. */
+export function loadSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const given = new Map<string, string>()
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || value === '') continue
+    if (Object.hasOwn(SETTINGS, name)) given.set(name, value)
+    else if (name.startsWith('PANGOLIN_') && !name.startsWith('PANGOLIN_TEST_') && !IGNORED.has(name)) refuseUnknown(name, 'the environment')
+  }
+  const dataDirectory = resolve(given.get('PANGOLIN_DATA') ?? 'data')
+  const file = environment['PANGOLIN_CONFIG'] || join(dataDirectory, 'pangolin.env')
+  if (environment['PANGOLIN_CONFIG'] && !existsSync(file)) throw new SettingsError(`PANGOLIN_CONFIG names a file that does not exist: ${file}`)
+  if (existsSync(file)) {
+    for (const [name, value] of readSettingsFile(file)) if (!given.has(name)) given.set(name, value)
+  }
+  return check(parseAll(given), given, environment)
+}
+
+function parseAll(given: ReadonlyMap<string, string>): Values {
+  const parse = (name: SettingName): unknown => {
+    const value = given.get(name)
+    return value === undefined ? SETTINGS[name].fallback : SETTINGS[name].parse(value, name)
+  }
+  return Object.fromEntries((Object.keys(SETTINGS) as SettingName[]).map((name) => [name, parse(name)])) as unknown as Values
+}
+
+function check(values: Values, given: ReadonlyMap<string, string>, environment: Readonly<Record<string, string | undefined>>): Settings {
+  const dataDirectory = resolve(values.PANGOLIN_DATA ?? 'data')
+  const bindAddress = values.PANGOLIN_BIND_ADDRESS ?? '127.0.0.1'
+  if (isIP(bindAddress) === 0 && bindAddress !== 'localhost') {
+    throw new SettingsError(`PANGOLIN_BIND_ADDRESS must be an IP address or localhost, not ${JSON.stringify(bindAddress)}`)
+  }
+  if (values.PANGOLIN_NO_AUTH && !isLoopback(bindAddress)) {
+    throw new SettingsError(`PANGOLIN_NO_AUTH=true lets everybody in, so it needs a loopback PANGOLIN_BIND_ADDRESS, not ${bindAddress}`)
+  }
+  if (values.PANGOLIN_JWT_SECRET !== undefined && Buffer.byteLength(values.PANGOLIN_JWT_SECRET) < 32) {
+    throw new SettingsError('PANGOLIN_JWT_SECRET must have at least 32 bytes (openssl rand -base64 48)')
+  }
+  if (values.PANGOLIN_ADMIN_PASSWORD !== undefined && values.PANGOLIN_ADMIN_PASSWORD.length < 12) {
+    throw new SettingsError('PANGOLIN_ADMIN_PASSWORD must have at least 12 characters')
+  }
+  const roots = values.PANGOLIN_LOCAL_ROOTS.length > 0 ? values.PANGOLIN_LOCAL_ROOTS : [join(dataDirectory, 'warehouse')]
+  return {
+    port: values.PORT,
+    bindAddress,
+    dataDirectory,
+    databaseUrl: databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory),
+    noAuth: values.PANGOLIN_NO_AUTH,
+    jwtSecret: values.PANGOLIN_JWT_SECRET,
+    encryptionKey: values.PANGOLIN_ENCRYPTION_KEY,
+    adminUser: values.PANGOLIN_ADMIN_USER ?? 'admin',
+    adminPassword: values.PANGOLIN_ADMIN_PASSWORD,
+    localRoots: roots.map((path) => resolve(path)),
+    requestTimeoutSeconds: values.PANGOLIN_REQUEST_TIMEOUT_SECS,
+    maxBodyBytes: values.PANGOLIN_MAX_BODY_BYTES,
+    maxConcurrentRequests: values.PANGOLIN_MAX_CONCURRENT_REQUESTS,
+    shutdownGraceSeconds: values.PANGOLIN_SHUTDOWN_GRACE_SECS,
+    authRateLimit: values.PANGOLIN_AUTH_RATE_LIMIT,
+    authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,
+    corsAllowedOrigins: values.PANGOLIN_CORS_ALLOWED_ORIGINS,
+    cacheBytes: values.PANGOLIN_CACHE_BYTES,
+    logFormat: values.LOG_FORMAT ?? 'pretty',
+    logLevel: values.PANGOLIN_LOG_LEVEL ?? plainLevel(given.get('RUST_LOG') ?? environment['RUST_LOG']),
+  }
+}
+
+/** RUST_LOG is often set for other programs and may be a filter expression: only a plain level counts. */
+function plainLevel(rustLog: string | undefined): LogLevel {
+  return LOG_LEVELS.find((level) => level === rustLog?.toLowerCase()) ?? 'info'
+}
+
+export function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
+}
+
+function databaseUrl(url: string | undefined, type: string | undefined, dataDirectory: string): string {
+  const scheme = /^([a-z0-9+]+):/i.exec(url ?? '')?.[1]?.toLowerCase()
+  const isPath = url !== undefined && (scheme === undefined || scheme.length === 1)
+  const kind = type ?? (url === undefined || isPath || scheme === 'file' ? 'sqlite' : scheme!)
+  if (kind === 'memory') return 'memory:'
+  if (kind !== 'sqlite') {
+    const known = /^(postgres|postgresql|mongo|mongodb|mongodb\+srv)$/.test(kind)
+    const what = known ? `${kind} is not supported yet` : 'its kind is not known'
+    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path> or memory:`)
+  }
+  if (url === undefined) return sqliteUrl(join(dataDirectory, 'pangolin.db'))
+  if (/^(sqlite|file):(\/\/)?(:memory:)?$/i.test(url)) return 'memory:'
+  return isPath ? sqliteUrl(resolve(url)) : url
+}
+
+const sqliteUrl = (path: string): string => `sqlite:${path.split('/').map(encodeURIComponent).join('/')}`
+
+function readSettingsFile(file: string): Map<string, string> {
+  const found = new Map<string, string>()
+  const lines = readFileSync(file, 'utf8').split(/\r?\n/)
+  for (const [index, line] of lines.entries()) {
+    const trimmed = line.trim()
+    if (trimmed === '' || trimmed.startsWith('#')) continue
+    const match = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$/.exec(trimmed)
+    if (match === null) throw new SettingsError(`${file}:${index + 1}: expected NAME=value`)
+    const [, name = '', value = ''] = match
+    if (name === 'PANGOLIN_DATA') throw new SettingsError(`${file}:${index + 1}: PANGOLIN_DATA can only be set in the environment`)
+    if (!Object.hasOwn(SETTINGS, name) && name !== 'RUST_LOG') refuseUnknown(name, `${file}:${index + 1}`)
+    const unquoted = /^"(.*)"$|^'(.*)'$/.exec(value)
+    const content = unquoted === null ? value : (unquoted[1] ?? unquoted[2] ?? '')
+    if (content !== '') found.set(name, content)
+  }
+  return found
+}
+
+function refuseUnknown(name: string, where: string): never {
+  if (NOT_YET.includes(name) || NOT_YET_PATTERN.test(name)) {
+    throw new SettingsError(`${where}: ${name} is not supported yet; remove it to start`)
+  }
+  const known = Object.keys(SETTINGS)
+  const nearest = known.reduce((best, candidate) => (distance(name, candidate) < distance(name, best) ? candidate : best))
+  throw new SettingsError(`${where}: there is no setting ${name}. Did you mean ${nearest}?`)
+}
+
+/** Edit distance of two short names. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, substituted))
+    }
+    previous = current
+  }
+  return previous[b.length]!
+}

@@ -1,0 +1,24 @@
+/** What a route answers, before it is headers and bytes on a socket; and the short ways of making one. */
+import { stringify } from '../iceberg/json.ts'
+import type { MetadataAnswer } from '../catalog/call.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly body: Uint8Array | string | undefined
+  readonly etag?: string | undefined
+  /** A further name and value, and so on: the form that `writeHead` takes without work. */
+  readonly headers?: readonly string[]
+}
+
+/** 200 (or another status) with a JSON value, 64-bit integers exact. */
+export function json(value: unknown, status = 200, headers?: readonly string[]): Answer {
+  const body = stringify(value)
+  return headers === undefined ? { status, body } : { status, body, headers }
+}
+
+export const NO_CONTENT: Answer = { status: 204, body: undefined }
+
+/** A document of the metadata cache: its bytes go to the socket as they are. */
+export function metadata(answer: MetadataAnswer): Answer {
+  return { status: answer.status, body: answer.body, etag: answer.etag }
+}

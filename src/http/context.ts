@@ -1,0 +1,29 @@
+/** What the routes were built with, one per process. */
+import type { Authenticator } from '../access/authenticate.ts'
+import type { SessionTokens } from '../access/session-tokens.ts'
+import type { CatalogContext } from '../catalog/call.ts'
+import type { ManagementContext } from '../management/context.ts'
+import type { CatalogHandles } from '../management/handles.ts'
+
+export interface Limits {
+  readonly requestTimeoutSeconds: number
+  readonly maxBodyBytes: number
+  readonly maxConcurrentRequests: number
+}
+
+export interface ServerContext {
+  readonly catalog: CatalogContext
+  readonly management: ManagementContext
+  readonly handles: CatalogHandles
+  readonly authenticator: Authenticator
+  readonly sessions: SessionTokens
+  readonly limits: Limits
+  /** Origins of web pages that may call: `*` for all. */
+  readonly corsAllowedOrigins: readonly string[]
+  /** What `GET /v1/config` lists: "METHOD /template" of each Iceberg route. */
+  readonly endpoints: readonly string[]
+  readonly now: () => number
+  readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
+  /** Changed by the server when it drains. */
+  readonly state: { draining: boolean }
+}

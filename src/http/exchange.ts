@@ -1,0 +1,98 @@
+/**
+ * One request on its way through the server. A class with all its fields from the start, since one is made for every
+ * request; what most requests never ask for is worked out when it is asked.
+ */
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
+import type { Principal } from '../access/principal.ts'
+import { badRequest } from '../iceberg/errors.ts'
+import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
+import { parse, type JsonValue } from '../iceberg/json.ts'
+import type { ServerContext } from './context.ts'
+import type { Route } from './route.ts'
+
+const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+const MAX_JSON_DEPTH = 500
+const EMPTY = Buffer.alloc(0)
+
+export class Exchange {
+  readonly context: ServerContext
+  readonly request: IncomingMessage
+  readonly method: string
+  /** Raw, without the query. */
+  readonly path: string
+  /** Raw, without the question mark. */
+  readonly query: string
+  readonly startedAt: number
+  route: Route | undefined
+  /** Raw segments; without the prefix once the catalog is known. */
+  parameters: readonly string[] = []
+  principal: Principal | undefined
+  catalog: CatalogHandle | undefined
+  body: Buffer = EMPTY
+  /** Reached the doubled form `/v1/{catalog}/v1/...`, whose clients put the prefix into their URI. */
+  doubled = false
+  answered = false
+
+  constructor(context: ServerContext, request: IncomingMessage, startedAt: number) {
+    const url = request.url ?? '/'
+    const mark = url.indexOf('?')
+    this.context = context
+    this.request = request
+    this.method = request.method ?? 'GET'
+    this.path = mark < 0 ? url : url.slice(0, mark)
+    this.query = mark < 0 ? '' : url.slice(mark + 1)
+    this.startedAt = startedAt
+  }
+
+  header(name: string): string | undefined {
+    const value = this.request.headers[name]
+    return typeof value === 'string' ? value : undefined
+  }
+
+  get remoteAddress(): string {
+    return this.request.socket.remoteAddress ?? ''
+  }
+
+  /** Who asks. Only routes that need a credential may ask this. */
+  get caller(): Principal {
+    if (this.principal === undefined) throw new TypeError('a public route asked for its caller')
+    return this.principal
+  }
+
+  /** For the use cases of the catalog. */
+  get call(): CatalogCall {
+    if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
+    const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
+    const { caller: principal, catalog } = this
+    return idempotency === undefined ? { principal, catalog } : { principal, catalog, idempotency }
+  }
+
+  #idempotency(): CatalogCall['idempotency'] {
+    const key = this.header('idempotency-key')
+    if (key === undefined) return undefined
+    if (!UUID_V7.test(key)) throw badRequest('The header Idempotency-Key must be a UUID of version 7')
+    const hash = createHash('sha256')
+    for (const part of [this.caller.id, this.method, this.path, this.query]) hash.update(part).update('\0')
+    return { key: key.toLowerCase(), fingerprint: hash.update(this.body).digest('hex') }
+  }
+
+  json(): JsonValue {
+    if (this.body.length === 0) throw badRequest('The request must have a JSON body')
+    return parse(this.body, { maxDepth: MAX_JSON_DEPTH })
+  }
+
+  namespace(position: number): readonly string[] {
+    return decodeNamespacePath(this.parameters[position] ?? '')
+  }
+
+  segment(position: number): string {
+    return decodePathSegment(this.parameters[position] ?? '')
+  }
+
+  /** The namespace and the name behind it. */
+  identifier(): TableIdentifier {
+    return { namespace: this.namespace(0), name: this.segment(1) }
+  }
+}

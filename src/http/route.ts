@@ -1,0 +1,29 @@
+/**
+ * What a route is. The table of routes is data: the router, the rights asked, the `endpoints` of the configuration and the
+ * tests all read the same rows. A row without an `action` does not compile.
+ */
+import type { Action } from '../access/decide.ts'
+import type { Answer } from './answer.ts'
+import type { Exchange } from './exchange.ts'
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+
+export interface Route {
+  readonly method: Method
+  /** As the specification writes it. `{prefix}` stands for the catalog. */
+  readonly template: string
+  readonly operationId: string
+  /** What `access/decide.ts` is asked; `public` needs no credential. */
+  readonly action: Action | 'public'
+  /** Changes something: takes an Idempotency-Key, and its unanswered end is an unknown outcome. */
+  readonly mutation?: boolean
+  /** What is read of the request's body. Absent: nothing. */
+  readonly body?: 'json' | 'form'
+  /** Part of the Iceberg REST specification: listed in the `endpoints` of the configuration. */
+  readonly iceberg?: boolean
+  /** Its errors are shaped as RFC 6749 wants them. */
+  readonly oauth?: boolean
+  /** Answered even when the server is at its limit. */
+  readonly vital?: boolean
+  readonly handler: (exchange: Exchange) => Promise<Answer>
+}

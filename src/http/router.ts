@@ -1,0 +1,113 @@
+/**
+ * Finds the route of a path. Paths are split before anything is decoded, so an encoded slash stays inside its segment and
+ * an encoded literal is no literal. A trie of segments: literals first, then the one parameter a place can have.
+ */
+import { IcebergError } from '../iceberg/errors.ts'
+import type { Route } from './route.ts'
+
+interface Node {
+  readonly literals: Map<string, Node>
+  parameter: Node | undefined
+  /** By method. Undefined where no path ends. */
+  methods: Map<string, Route> | undefined
+  allow: string
+}
+
+export interface Match {
+  readonly route: Route
+  /** The raw segments that stand for parameters, in order. */
+  readonly parameters: readonly string[]
+}
+
+export interface Router {
+  /** `path` begins with a slash and has no query. @throws IcebergError 404, or 405 with the methods allowed */
+  match(method: string, path: string): Match
+  /** The methods of the path, as an Allow header has them; undefined when there is no such path. */
+  allowed(path: string): string | undefined
+}
+
+const newNode = (): Node => ({ literals: new Map(), parameter: undefined, methods: undefined, allow: '' })
+
+/** The templates under which a route is served: clients append `/v1/...` to a URI that may already name the catalog. */
+export function mountings(template: string): readonly string[] {
+  const behindPrefix = template.startsWith('/v1/{prefix}/') ? template.slice('/v1/{prefix}'.length) : undefined
+  if (behindPrefix !== undefined) return [template, `/v1/{catalog}/v1${behindPrefix}`, `/v1/{catalog}/v1/{prefix}${behindPrefix}`]
+  if (template === '/v1/config' || template === '/v1/oauth/tokens') {
+    const rest = template.slice('/v1'.length)
+    return [template, `/v1/{catalog}${rest}`, `/v1/{catalog}/v1${rest}`]
+  }
+  return [template]
+}
+
+export function createRouter(routes: readonly Route[]): Router {
+  const root = newNode()
+  for (const route of routes) {
+    for (const template of mountings(route.template)) insert(root, template, route)
+  }
+  for (const node of everyNode(root)) node.allow = allowHeader(node)
+  return {
+    match: (method, path) => {
+      const parameters: string[] = []
+      const node = find(root, path, parameters)
+      if (node?.methods === undefined) throw new IcebergError('NotFoundException', `There is nothing at ${shorten(path)}`)
+      const route = node.methods.get(method) ?? (method === 'HEAD' ? node.methods.get('GET') : undefined)
+      if (route !== undefined) return { route, parameters }
+      const message = `${method} is not possible at ${shorten(path)}, only ${node.allow}`
+      throw new IcebergError('MethodNotAllowedException', message, { details: { allow: node.allow } })
+    },
+    allowed: (path) => {
+      const node = find(root, path, [])
+      return node?.methods === undefined ? undefined : node.allow
+    },
+  }
+}
+
+function insert(root: Node, template: string, route: Route): void {
+  let node = root
+  for (const segment of template.slice(1).split('/')) {
+    const isParameter = segment.startsWith('{')
+    let next = isParameter ? node.parameter : node.literals.get(segment)
+    if (next === undefined) {
+      next = newNode()
+      if (isParameter) node.parameter = next
+      else node.literals.set(segment, next)
+    }
+    node = next
+  }
+  node.methods ??= new Map()
+  if (node.methods.has(route.method)) throw new TypeError(`two routes for ${route.method} ${template}`)
+  node.methods.set(route.method, route)
+}
+
+function find(root: Node, path: string, parameters: string[]): Node | undefined {
+  let node: Node | undefined = root
+  let start = 1
+  while (node !== undefined) {
+    const slash = path.indexOf('/', start)
+    const segment = slash < 0 ? path.slice(start) : path.slice(start, slash)
+    const literal = node.literals.get(segment)
+    if (literal !== undefined) node = literal
+    else if (segment === '' || segment === '.' || segment === '..') return undefined
+    else {
+      parameters.push(segment)
+      node = node.parameter
+    }
+    if (slash < 0) return node
+    start = slash + 1
+  }
+  return undefined
+}
+
+function* everyNode(node: Node): Generator<Node> {
+  yield node
+  for (const child of node.literals.values()) yield* everyNode(child)
+  if (node.parameter !== undefined) yield* everyNode(node.parameter)
+}
+
+function allowHeader(node: Node): string {
+  const methods = [...(node.methods?.keys() ?? [])]
+  if (methods.includes('GET') && !methods.includes('HEAD')) methods.push('HEAD')
+  return [...methods, 'OPTIONS'].toSorted().join(', ')
+}
+
+const shorten = (path: string): string => (path.length > 200 ? `${path.slice(0, 200)}...` : path)

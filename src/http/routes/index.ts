@@ -1,0 +1,18 @@
+/** Every route there is. */
+import type { Route } from '../route.ts'
+import { configRoutes } from './config.ts'
+import { healthRoutes } from './health.ts'
+import { managementRoutes } from './management.ts'
+import { namespaceRoutes } from './namespaces.ts'
+import { oauthRoutes } from './oauth.ts'
+import { tableRoutes } from './tables.ts'
+import { viewRoutes } from './views.ts'
+
+export const routes: readonly Route[] = [
+  ...configRoutes, ...oauthRoutes, ...namespaceRoutes, ...tableRoutes, ...viewRoutes, ...managementRoutes, ...healthRoutes,
+]
+
+/** What the configuration lists: the routes below a prefix that work, exactly. */
+export const endpoints: readonly string[] = routes
+  .filter((route) => route.iceberg === true)
+  .map((route) => `${route.method} ${route.template}`)

@@ -1,0 +1,133 @@
+/** `/api/v1`: the wire contract of Pangolin's management API, as far as it is built. */
+import Type from 'typebox'
+import { listCommits } from '../../catalog/history.ts'
+import { listMetrics } from '../../catalog/metrics.ts'
+import { decode } from '../../catalog/shapes.ts'
+import { badRequest, IcebergError } from '../../iceberg/errors.ts'
+import { parse } from '../../iceberg/json.ts'
+import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
+import { catalogSummary } from '../../management/summary.ts'
+import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
+import { json, NO_CONTENT } from '../answer.ts'
+import type { Exchange } from '../exchange.ts'
+import { integerParameter, pageOf, parameter } from '../query.ts'
+import type { Route } from '../route.ts'
+
+const LoginRequest = Type.Object({ username: Type.String(), password: Type.String() })
+
+const paging = (exchange: Exchange): { limit: number; offset: number } => ({
+  limit: integerParameter(exchange.query, 'limit', 1, 10_000) ?? 10_000,
+  offset: integerParameter(exchange.query, 'offset', 0, 10_000) ?? 0,
+})
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const userRoutes: readonly Route[] = [
+  {
+    method: 'POST', template: '/api/v1/users/login', operationId: 'login', action: 'public', body: 'json',
+    handler: async (exchange) => {
+      const { username, password } = decode(LoginRequest, exchange.json())
+      const user = await exchange.context.authenticator.login(username, password, exchange.remoteAddress)
+      if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
+      const { token, expiresAt } = await exchange.context.sessions.issue(user.id)
+      const info = {
+        id: user.id, username: user.username, email: user.email ?? '', 'tenant-id': user.tenant_id, role: user.role,
+        'created-at': iso(user.created_at),
+      }
+      return json({ token, user: info, 'expires-at': iso(expiresAt) }, 200, ['Cache-Control', 'no-store'])
+    },
+  },
+]
+
+const WAREHOUSES = '/api/v1/warehouses'
+const WAREHOUSE = `${WAREHOUSES}/{name}`
+const warehouseRoutes: readonly Route[] = [
+  {
+    method: 'GET', template: WAREHOUSES, operationId: 'listWarehouses', action: 'warehouse.read',
+    handler: async (exchange) => json(await listWarehouses(exchange.context.management, exchange.caller, paging(exchange))),
+  },
+  {
+    method: 'POST', template: WAREHOUSES, operationId: 'createWarehouse', action: 'warehouse.manage', mutation: true, body: 'json',
+    handler: async (exchange) => json(await createWarehouse(exchange.context.management, exchange.caller, exchange.json()), 201),
+  },
+  {
+    method: 'GET', template: WAREHOUSE, operationId: 'loadWarehouse', action: 'warehouse.read',
+    handler: async (exchange) => json(await loadWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))),
+  },
+  {
+    method: 'PUT', template: WAREHOUSE, operationId: 'updateWarehouse', action: 'warehouse.manage', mutation: true, body: 'json',
+    handler: async (exchange) =>
+      json(await updateWarehouse(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
+  },
+  {
+    method: 'DELETE', template: WAREHOUSE, operationId: 'dropWarehouse', action: 'warehouse.manage', mutation: true,
+    handler: async (exchange) => {
+      await dropWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))
+      return NO_CONTENT
+    },
+  },
+]
+
+const CATALOGS = '/api/v1/catalogs'
+const CATALOG = `${CATALOGS}/{name}`
+const catalogRoutes: readonly Route[] = [
+  {
+    method: 'GET', template: CATALOGS, operationId: 'listCatalogs', action: 'catalog.list',
+    handler: async (exchange) => json(await listCatalogs(exchange.context.management, exchange.caller, paging(exchange))),
+  },
+  {
+    method: 'POST', template: CATALOGS, operationId: 'createCatalog', action: 'catalog.manage', mutation: true, body: 'json',
+    handler: async (exchange) => json(await createCatalog(exchange.context.management, exchange.caller, exchange.json()), 201),
+  },
+  {
+    method: 'GET', template: CATALOG, operationId: 'loadCatalog', action: 'catalog.read',
+    handler: async (exchange) => json(await loadCatalog(exchange.context.management, exchange.caller, exchange.segment(0))),
+  },
+  {
+    method: 'PUT', template: CATALOG, operationId: 'updateCatalog', action: 'catalog.manage', mutation: true, body: 'json',
+    handler: async (exchange) => json(await updateCatalog(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
+  },
+  {
+    method: 'DELETE', template: CATALOG, operationId: 'dropCatalog', action: 'catalog.manage', mutation: true,
+    handler: async (exchange) => {
+      await dropCatalog(exchange.context.management, exchange.caller, exchange.segment(0))
+      return NO_CONTENT
+    },
+  },
+  {
+    method: 'GET', template: `${CATALOG}/summary`, operationId: 'catalogSummary', action: 'catalog.read',
+    handler: async (exchange) => json(await catalogSummary(exchange.context.management, exchange.caller, exchange.segment(0))),
+  },
+]
+
+const logRoutes: readonly Route[] = [
+  {
+    method: 'GET', template: '/api/v1/branches/{name}/commits', operationId: 'listCommits', action: 'catalog.read',
+    handler: async (exchange) => {
+      const name = parameter(exchange.query, 'catalog')
+      if (name === undefined) throw badRequest('The query parameter catalog is missing')
+      const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, `${name}@${exchange.segment(0)}`)
+      const pageSize = integerParameter(exchange.query, 'limit', 1, 1000) ?? 100
+      const pageToken = parameter(exchange.query, 'pageToken') ?? ''
+      const page = await listCommits(exchange.context.catalog, { principal: exchange.caller, catalog }, { pageToken, pageSize })
+      const commits = page.commits.map(({ id, author, message, operations, 'timestamp-ms': timestamp }, index) => {
+        const parent = page.commits[index + 1]?.id ?? null
+        return { id, parent_id: parent, timestamp, author, message, operations }
+      })
+      const next = page['next-page-token']
+      return json(commits, 200, next === null ? [] : ['X-Next-Page-Token', next])
+    },
+  },
+  {
+    method: 'GET', template: `${CATALOG}/namespaces/{namespace}/tables/{table}/metrics`, operationId: 'listMetrics', action: 'table.read',
+    handler: async (exchange) => {
+      const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, exchange.segment(0))
+      const identifier = { namespace: exchange.namespace(1), name: exchange.segment(2) }
+      const call = { principal: exchange.caller, catalog }
+      const page = await listMetrics(exchange.context.catalog, call, identifier, pageOf(exchange.query))
+      return json({ ...page, reports: page.reports.map((report) => ({ ...report, report: parse(report.report) })) })
+    },
+  },
+]
+
+export const managementRoutes: readonly Route[] = [...userRoutes, ...warehouseRoutes, ...catalogRoutes, ...logRoutes]

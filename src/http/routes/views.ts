@@ -1,0 +1,69 @@
+/** Views, as the specification has them. */
+import { renameView } from '../../catalog/rename.ts'
+import { CommitViewRequest, CreateViewRequest, decode, RegisterViewRequest, RenameTableRequest } from '../../catalog/shapes.ts'
+import { createView, dropView, listViews, loadView, registerView, replaceView, viewExists } from '../../catalog/views.ts'
+import { json, metadata, NO_CONTENT } from '../answer.ts'
+import { pageOf } from '../query.ts'
+import type { Route } from '../route.ts'
+
+const NAMESPACE = '/v1/{prefix}/namespaces/{namespace}'
+const VIEWS = `${NAMESPACE}/views`
+const VIEW = `${VIEWS}/{view}`
+
+export const viewRoutes: readonly Route[] = [
+  {
+    method: 'GET', template: VIEWS, operationId: 'listViews', action: 'view.list', iceberg: true,
+    handler: async (exchange) => json(await listViews(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
+  },
+  {
+    method: 'POST', template: VIEWS, operationId: 'createView', action: 'view.create', iceberg: true, mutation: true, body: 'json',
+    handler: async (exchange) => {
+      const request = decode(CreateViewRequest, exchange.json())
+      return metadata(await createView(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+    },
+  },
+  {
+    method: 'GET', template: VIEW, operationId: 'loadView', action: 'view.read', iceberg: true,
+    handler: async (exchange) => {
+      const ifNoneMatch = exchange.request.headers['if-none-match']
+      return metadata(await loadView(exchange.context.catalog, exchange.call, exchange.identifier(), { ifNoneMatch }))
+    },
+  },
+  {
+    method: 'HEAD', template: VIEW, operationId: 'viewExists', action: 'view.read', iceberg: true,
+    handler: async (exchange) => {
+      await viewExists(exchange.context.catalog, exchange.call, exchange.identifier())
+      return NO_CONTENT
+    },
+  },
+  {
+    method: 'POST', template: VIEW, operationId: 'replaceView', action: 'view.commit', iceberg: true, mutation: true, body: 'json',
+    handler: async (exchange) => {
+      const request = decode(CommitViewRequest, exchange.json())
+      return metadata(await replaceView(exchange.context.catalog, exchange.call, exchange.identifier(), request))
+    },
+  },
+  {
+    method: 'DELETE', template: VIEW, operationId: 'dropView', action: 'view.drop', iceberg: true, mutation: true,
+    handler: async (exchange) => {
+      await dropView(exchange.context.catalog, exchange.call, exchange.identifier())
+      return NO_CONTENT
+    },
+  },
+  {
+    method: 'POST', template: `${NAMESPACE}/register-view`, operationId: 'registerView', action: 'view.create', iceberg: true, mutation: true,
+    body: 'json',
+    handler: async (exchange) => {
+      const request = decode(RegisterViewRequest, exchange.json())
+      return metadata(await registerView(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+    },
+  },
+  {
+    method: 'POST', template: '/v1/{prefix}/views/rename', operationId: 'renameView', action: 'view.rename', iceberg: true, mutation: true,
+    body: 'json',
+    handler: async (exchange) => {
+      await renameView(exchange.context.catalog, exchange.call, decode(RenameTableRequest, exchange.json()))
+      return NO_CONTENT
+    },
+  },
+]

@@ -1,0 +1,210 @@
+/**
+ * The HTTP server: bare `node:http`, since a load may cost at most half as much again as answering the same bytes without
+ * any of this. The order for every request: find the route, find out who asks, ask whether they may, find the catalog,
+ * read the body, call the route, write the answer. Nothing is awaited that is already known.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { isAllowed } from '../access/decide.ts'
+import { commitStateUnknown, IcebergError } from '../iceberg/errors.ts'
+import { NO_CONTENT, type Answer } from './answer.ts'
+import { readBody } from './body.ts'
+import { acceptsGzip, createCompressor, type Compressor } from './compression.ts'
+import type { ServerContext } from './context.ts'
+import { corsHeaders, preflightHeaders, refuseForeignPages } from './cors.ts'
+import { renderError } from './errors.ts'
+import { Exchange } from './exchange.ts'
+import { bindCatalog } from './prefix.ts'
+import { createRequestIds, type RequestIds } from './request-id.ts'
+import type { Route } from './route.ts'
+import { createRouter, type Router } from './router.ts'
+
+export interface HttpServer {
+  readonly server: Server
+  /** Stops accepting, lets what is under way finish for so long, then cuts it off. */
+  close(graceMs: number): Promise<void>
+}
+
+interface Parts {
+  readonly context: ServerContext
+  readonly router: Router
+  readonly compressor: Compressor
+  readonly ids: RequestIds
+  readonly active: Map<Exchange, ServerResponse>
+}
+
+const MAX_URL = 16_384
+
+export function createHttpServer(context: ServerContext, routes: readonly Route[]): HttpServer {
+  const parts: Parts = {
+    context,
+    router: createRouter(routes),
+    compressor: createCompressor(),
+    ids: createRequestIds(),
+    active: new Map(),
+  }
+  const timeoutMs = context.limits.requestTimeoutSeconds * 1000
+  const server = createServer({
+    requestTimeout: timeoutMs,
+    headersTimeout: Math.min(timeoutMs, 10_000),
+    connectionsCheckingInterval: Math.max(100, Math.min(timeoutMs / 4, 5000)),
+    keepAliveTimeout: 65_000,
+    maxHeaderSize: 32_768,
+    noDelay: true,
+    insecureHTTPParser: false,
+  })
+  server.maxHeadersCount = 200
+  server.on('request', (request, response) => void answerRequest(parts, request, response))
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    // Who announces too much is refused before sending it; `readBody` does so as soon as it is asked.
+    if (!(Number(request.headers['content-length']) > context.limits.maxBodyBytes)) response.writeContinue()
+    void answerRequest(parts, request, response)
+  })
+  server.on('clientError', answerBrokenRequest)
+  const sweep = setInterval(() => answerOverdue(parts, timeoutMs), Math.max(50, Math.min(timeoutMs / 4, 1000)))
+  sweep.unref()
+  return {
+    server,
+    close: async (graceMs) => {
+      context.state.draining = true
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const cutOff = setTimeout(() => server.closeAllConnections(), graceMs)
+      await closed
+      clearTimeout(cutOff)
+      clearInterval(sweep)
+    },
+  }
+}
+
+async function answerRequest(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { context, active } = parts
+  const exchange = new Exchange(context, request, performance.now())
+  // Clients break off when they like; who writes to them must not fall over it.
+  response.on('error', ignore)
+  active.set(exchange, response)
+  let answer: Answer
+  try {
+    answer = await handle(parts, exchange)
+  } catch (error) {
+    answer = rendered(parts, exchange, error)
+  }
+  active.delete(exchange)
+  if (exchange.answered) return
+  exchange.answered = true
+  const body = answer.body
+  if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
+    const compressed = await parts.compressor.compress(body, cacheKey(exchange, answer))
+    if (compressed !== undefined) return send(parts, exchange, response, answer, compressed, true)
+  }
+  send(parts, exchange, response, answer, body, false)
+}
+
+const ignore = (): void => undefined
+
+/** An ETag names a document's bytes within its catalog. */
+function cacheKey(exchange: Exchange, answer: Answer): string | undefined {
+  return answer.etag === undefined || exchange.catalog === undefined ? undefined : `${exchange.catalog.id} ${answer.etag}`
+}
+
+async function handle(parts: Parts, exchange: Exchange): Promise<Answer> {
+  const { context, router } = parts
+  if (exchange.path.length + exchange.query.length > MAX_URL) {
+    throw new IcebergError('BadRequestException', `The URL is longer than ${MAX_URL} characters`)
+  }
+  if (context.authenticator.everybody !== undefined) {
+    refuseForeignPages(exchange.request.headers.host, exchange.request.headers.origin, context.corsAllowedOrigins)
+  }
+  if (exchange.method === 'OPTIONS') return preflight(router, exchange)
+  const { route, parameters } = router.match(exchange.method, exchange.path)
+  exchange.route = route
+  exchange.parameters = parameters
+  if (route.vital !== true) refuseWhenFull(parts, route)
+  if (route.action !== 'public') {
+    const principal = context.authenticator.authenticate(exchange.request.headers, exchange.remoteAddress)
+    exchange.principal = principal instanceof Promise ? await principal : principal
+    const { action } = route
+    if (!isAllowed(exchange.principal, action, { tenantId: exchange.principal.tenantId })) {
+      throw new IcebergError('ForbiddenException', `${exchange.principal.name} may not ${action}`)
+    }
+  }
+  if (route.template.startsWith('/v1/{prefix}/') || parameters.length > 0) {
+    const bound = bindCatalog(exchange, route)
+    if (bound !== undefined) await bound
+  }
+  if (route.body !== undefined) exchange.body = await readBody(exchange.request, context.limits.maxBodyBytes)
+  return route.handler(exchange)
+}
+
+/** 429 for a change, which every client tries again and none takes for an unknown outcome; 503 for a read. */
+function refuseWhenFull(parts: Parts, route: Route): void {
+  if (parts.active.size <= parts.context.limits.maxConcurrentRequests) return
+  const type = route.mutation === true ? 'TooManyRequestsException' : 'ServiceUnavailableException'
+  throw new IcebergError(type, 'The server is busy; try again', { retryAfterSeconds: 1 })
+}
+
+function preflight(router: Router, exchange: Exchange): Answer {
+  const allow = router.allowed(exchange.path)
+  if (allow === undefined) throw new IcebergError('NotFoundException', 'There is nothing at this path')
+  return { ...NO_CONTENT, headers: ['Allow', allow, ...preflightHeaders(allow)] }
+}
+
+function rendered(parts: Parts, exchange: Exchange, error: unknown): Answer {
+  const requestId = parts.ids.of(exchange.request)
+  return renderError(error, { requestId, oauth: exchange.route?.oauth === true, log: parts.context.log })
+}
+
+function send(
+  parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, body: Uint8Array | string | undefined, compressed: boolean,
+): void {
+  if (response.destroyed) return
+  const { origin } = exchange.request.headers
+  const headers = ['X-Request-Id', parts.ids.of(exchange.request)]
+  if (body !== undefined) {
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
+    if (body.length >= 1024 || compressed) headers.push('Vary', 'Accept-Encoding')
+  }
+  if (compressed) headers.push('Content-Encoding', 'gzip')
+  if (answer.etag !== undefined) headers.push('ETag', answer.etag, 'Cache-Control', 'private, no-cache')
+  if (answer.headers !== undefined) headers.push(...answer.headers)
+  if (origin !== undefined) headers.push(...corsHeaders(origin, parts.context.corsAllowedOrigins))
+  if (parts.context.state.draining) headers.push('Connection', 'close')
+  response.writeHead(answer.status, headers)
+  response.end(exchange.method === 'HEAD' ? undefined : body)
+}
+
+/** Requests that take too long. A change may still land, so its end is unknown; a body that does not come is the client's. */
+function answerOverdue(parts: Parts, timeoutMs: number): void {
+  const before = performance.now() - timeoutMs
+  for (const [exchange, response] of parts.active) {
+    if (exchange.startedAt > before) return
+    parts.active.delete(exchange)
+    exchange.answered = true
+    const reading = exchange.route?.body !== undefined && !exchange.request.complete
+    const error = reading
+      ? new IcebergError('RequestTimeoutException', 'The request did not arrive in time')
+      : exchange.route?.mutation === true
+        ? commitStateUnknown('The request took too long; its outcome is not known')
+        : new IcebergError('ServiceUnavailableException', 'The request took too long', { retryAfterSeconds: 1 })
+    const answer = rendered(parts, exchange, error)
+    send(parts, exchange, response, answer, answer.body, false)
+  }
+}
+
+const BROKEN: Readonly<Record<string, readonly [number, string, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'HeaderFieldsTooLargeException'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'RequestTimeoutException'],
+}
+
+/** What is no HTTP, or came too slowly: there is no request to answer, only a socket. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  const partial = (socket as Socket & { _httpMessage?: { headersSent: boolean } })._httpMessage
+  if (error.code === 'ECONNRESET' || !socket.writable || partial?.headersSent === true) {
+    socket.destroy()
+    return
+  }
+  const [status, reason, type] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'BadRequestException']
+  const body = `{"error":{"message":"${reason}","type":"${type}","code":${status}}}`
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+}

@@ -1,0 +1,176 @@
+/** Catalogs: each lies at a place of its own in a warehouse, and is what clients name as their `warehouse`. */
+import Type from 'typebox'
+import type { Principal } from '../access/principal.ts'
+import { createCatalogRow, dropCatalogRow } from '../catalog/catalogs.ts'
+import { createNamespace, dropNamespace, listNamespaces } from '../catalog/namespaces.ts'
+import { decode } from '../catalog/shapes.ts'
+import { alreadyExists, badRequest, IcebergError, noSuchWarehouse, unsupported } from '../iceberg/errors.ts'
+import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
+import type { Json, NewRow, Row } from '../stores/entities.ts'
+import { StoreError } from '../stores/store.ts'
+import type { ManagementContext } from './context.ts'
+import { settingsOf } from './handles.ts'
+import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
+
+const text = Type.Optional(Type.Union([Type.String(), Type.Null()]))
+const Properties = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]))
+const CreateCatalogRequest = Type.Object({
+  name: Type.String(),
+  catalog_type: text,
+  warehouse_name: text,
+  storage_location: text,
+  federated_config: Type.Optional(Type.Unknown()),
+  properties: Properties,
+})
+const UpdateCatalogRequest = Type.Object({ warehouse_name: text, storage_location: text, properties: Properties })
+const UPDATE_FIELDS = ['name', 'catalog_type', 'warehouse_name', 'storage_location', 'federated_config', 'properties']
+const CREATE_FIELDS = ['id', ...UPDATE_FIELDS]
+/** Pangolin's contract: a catalog made through this API has it from the start. */
+const FIRST_NAMESPACE = ['default']
+
+export interface Catalog {
+  readonly id: string
+  readonly name: string
+  readonly catalog_type: string
+  readonly warehouse_name: string | null
+  readonly storage_location: string | null
+  readonly federated_config: Json
+  readonly properties: Json
+}
+
+function shown(row: NewRow<'catalogs'>): Catalog {
+  const { id, name, catalog_type, warehouse_name, storage_location, federated_config, properties } = row
+  return { id, name, catalog_type, warehouse_name, storage_location, federated_config, properties }
+}
+
+export async function listCatalogs(context: ManagementContext, principal: Principal, paging: Paging): Promise<Catalog[]> {
+  const limit = Math.min(paging.offset + paging.limit, MAX_LISTED)
+  const rows = await context.catalog.store.list('catalogs', { index: 'primary', where: { tenant_id: principal.tenantId }, limit })
+  return rows.slice(paging.offset).map(shown)
+}
+
+async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'catalogs'>> {
+  const row = await context.catalog.store.get('catalogs', { tenant_id: principal.tenantId, name })
+  if (row === undefined) throw new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
+  return row
+}
+
+export async function loadCatalog(context: ManagementContext, principal: Principal, name: string): Promise<Catalog> {
+  return shown(await rowOf(context, principal, name))
+}
+
+/** The place of a catalog: inside its warehouse, and not in another catalog's place. */
+async function placeOf(
+  context: ManagementContext, principal: Principal, name: string, warehouseName: string, wanted: string | null | undefined,
+): Promise<Location> {
+  const { store } = context.catalog
+  const warehouse = await store.get('warehouses', { tenant_id: principal.tenantId, name: warehouseName })
+  if (warehouse === undefined) throw badRequest(noSuchWarehouse(warehouseName).message)
+  const root = context.storage.rootOf(settingsOf(warehouse, context))
+  const place = wanted == null || wanted === '' ? joinLocation(root, name) : canonicalLocation(wanted)
+  if (place !== root && !isBelow(root, place)) throw badRequest(`storage_location ${place} is not below the warehouse's ${root}`)
+  const others = await store.list('catalogs', { index: 'primary', where: { tenant_id: principal.tenantId }, limit: MAX_LISTED })
+  const neighbour = others.find((row) => row.name !== name && row.storage_location !== null && overlaps(canonicalLocation(row.storage_location), place))
+  if (neighbour === undefined) return place
+  throw new IcebergError('ConflictException', `storage_location ${place} overlaps with catalog ${neighbour.name} at ${neighbour.storage_location}`)
+}
+
+export interface CreateCatalogOptions {
+  /** Also makes the namespace `default`, as the contract of the management API has it. */
+  readonly firstNamespace: boolean
+}
+
+export async function createCatalog(
+  context: ManagementContext, principal: Principal, json: unknown, options: CreateCatalogOptions = { firstNamespace: true },
+): Promise<Catalog> {
+  checkFields(json, CREATE_FIELDS)
+  const request = decode(CreateCatalogRequest, json)
+  checkName('Catalog', request.name)
+  refuseFederation(request.catalog_type, request.federated_config)
+  if (request.warehouse_name == null) throw badRequest('warehouse_name is missing: a catalog keeps its tables in a warehouse')
+  const { store, now, uuid } = context.catalog
+  const place = await placeOf(context, principal, request.name, request.warehouse_name, request.storage_location)
+  const row: NewRow<'catalogs'> = {
+    tenant_id: principal.tenantId, name: request.name, id: uuid(), catalog_type: 'Local', warehouse_name: request.warehouse_name,
+    storage_location: place, federated_config: null, properties: (request.properties ?? {}) as Json, created_at: now(), updated_at: now(),
+  }
+  const warehouse = { tenant_id: principal.tenantId, name: request.warehouse_name }
+  try {
+    await store.write([...createCatalogRow(row), { op: 'require', entity: 'warehouses', key: warehouse, expected: 'any' }])
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === 'conflict' && error.step === 0) throw alreadyExists('Catalog', request.name)
+    throw error
+  }
+  context.handles.forget(principal.tenantId)
+  if (options.firstNamespace) {
+    const catalog = await context.handles.resolve(principal.tenantId, request.name)
+    await createNamespace(context.catalog, { principal, catalog }, { namespace: FIRST_NAMESPACE })
+  }
+  return shown(row)
+}
+
+function refuseFederation(type: string | null | undefined, config: unknown): void {
+  const wanted = type?.toLowerCase() ?? 'local'
+  if (wanted === 'federated' || (config !== undefined && config !== null)) throw unsupported('Federated catalogs are not supported yet')
+  if (wanted !== 'local') throw badRequest(`catalog_type must be Local, not ${JSON.stringify(type?.slice(0, 100))}`)
+}
+
+export async function updateCatalog(context: ManagementContext, principal: Principal, name: string, json: unknown): Promise<Catalog> {
+  checkFields(json, UPDATE_FIELDS)
+  const request = decode(UpdateCatalogRequest, json)
+  const row = await rowOf(context, principal, name)
+  const { name: sentName, catalog_type: sentType } = json as { name?: unknown; catalog_type?: unknown }
+  if (sentName != null && sentName !== name) throw badRequest(`Catalog ${name} can't be renamed`)
+  if (sentType != null && sentType !== row.catalog_type) throw badRequest(`catalog_type of ${name} can't be changed`)
+  const warehouseName = request.warehouse_name ?? row.warehouse_name
+  const moved = warehouseName !== row.warehouse_name
+  if (moved) await refuseInUse(context, row, 'move it to another warehouse')
+  const wanted = request.storage_location ?? (moved ? undefined : row.storage_location)
+  const place = warehouseName === null ? row.storage_location : await placeOf(context, principal, name, warehouseName, wanted)
+  const { version, ...rest } = row
+  const changed: NewRow<'catalogs'> = {
+    ...rest, warehouse_name: warehouseName, storage_location: place,
+    properties: (request.properties ?? row.properties) as Json, updated_at: context.catalog.now(),
+  }
+  const warehouse = warehouseName === null ? [] : [{ tenant_id: principal.tenantId, name: warehouseName }]
+  await context.catalog.store.write([
+    { op: 'replace', entity: 'catalogs', row: changed, expected: version },
+    ...warehouse.map((key) => ({ op: 'require', entity: 'warehouses', key, expected: 'any' }) as const),
+  ])
+  context.handles.forget(principal.tenantId)
+  return shown(changed)
+}
+
+const inUse = (name: string, what: string): IcebergError =>
+  new IcebergError('ConflictException', `Catalog ${name} is in use: drop its namespaces, tables and views before you ${what}`)
+
+async function refuseInUse(context: ManagementContext, row: Row<'catalogs'>, what: string): Promise<void> {
+  const where = { tenant_id: row.tenant_id, catalog_id: row.id }
+  const entries = await context.catalog.store.list('entries', { index: 'primary', where, limit: 1 })
+  if (entries.length > 0) throw inUse(row.name, what)
+}
+
+export async function dropCatalog(context: ManagementContext, principal: Principal, name: string): Promise<void> {
+  const row = await rowOf(context, principal, name)
+  await refuseInUse(context, row, 'drop it')
+  await dropFirstNamespace(context, principal, row)
+  try {
+    await context.catalog.store.write(dropCatalogRow(row))
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === 'conflict') throw inUse(name, 'drop it')
+    throw error
+  }
+  context.handles.forget(principal.tenantId)
+}
+
+/** The namespace that came with the catalog goes with it, where it is empty and all there is. */
+async function dropFirstNamespace(context: ManagementContext, principal: Principal, row: Row<'catalogs'>): Promise<void> {
+  const catalog = await context.handles.resolve(principal.tenantId, row.name)
+  const call = { principal, catalog }
+  const { namespaces } = await listNamespaces(context.catalog, call, undefined, { pageToken: '', pageSize: 2 })
+  if (namespaces.length !== 1 || namespaces[0]!.join('.') !== FIRST_NAMESPACE[0]) return
+  await dropNamespace(context.catalog, call, FIRST_NAMESPACE).catch((error: unknown) => {
+    if (error instanceof IcebergError && error.code === 409) throw inUse(row.name, 'drop it')
+    if (!(error instanceof IcebergError) || error.code !== 404) throw error
+  })
+}

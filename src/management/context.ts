@@ -1,0 +1,29 @@
+/** What the use cases of this room get. Storage and sealing come as functions: this room knows neither clouds nor keys. */
+import type { CatalogContext } from '../catalog/call.ts'
+import type { Location } from '../iceberg/location.ts'
+import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
+import type { ObjectStore } from '../storage/storage.ts'
+import type { CatalogHandles } from './handles.ts'
+
+export interface WarehouseStorage {
+  /** @throws IcebergError 400 that names what is wrong */
+  validate(settings: WarehouseSettings): void
+  split(settings: WarehouseSettings): { readonly open: WarehouseSettings; readonly secrets: WarehouseSecrets | undefined }
+  join(open: WarehouseSettings, secrets: WarehouseSecrets | undefined): WarehouseSettings
+  rootOf(settings: WarehouseSettings): Location
+  clientConfig(settings: WarehouseSettings): Readonly<Record<string, string>>
+  open(settings: WarehouseSettings): ObjectStore
+}
+
+export interface Seal {
+  /** `context` is bound to the sealed text: it can only be unsealed where it belongs. */
+  seal(plaintext: string, context: string): string
+  unseal(sealed: string, context: string): string
+}
+
+export interface ManagementContext {
+  readonly catalog: CatalogContext
+  readonly storage: WarehouseStorage
+  readonly seal: Seal
+  readonly handles: CatalogHandles
+}

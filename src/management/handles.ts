@@ -1,0 +1,155 @@
+/**
+ * Catalogs by name, resolved to what the use cases need and remembered. A handle is used for at most a second without
+ * asking the store whether its rows are still the same, and not at all after this process changed them.
+ */
+import { createHash } from 'node:crypto'
+import type { CatalogHandle } from '../catalog/call.ts'
+import { noSuchWarehouse } from '../iceberg/errors.ts'
+import { canonicalLocation, joinLocation } from '../iceberg/location.ts'
+import { parse, stringify } from '../iceberg/json.ts'
+import type { ObjectStore } from '../storage/storage.ts'
+import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
+import type { Row } from '../stores/entities.ts'
+import type { Store, Version } from '../stores/store.ts'
+import type { Seal, WarehouseStorage } from './context.ts'
+
+const FRESH_MS = 1000
+const MAX_HANDLES = 10_000
+/** How long a store that was replaced stays open for those who still use it. */
+const LINGER_MS = 120_000
+
+export interface CatalogHandles {
+  /** At once when it is fresh. `name` may carry a branch: `lake@main`. @throws IcebergError 404 */
+  resolve(tenantId: string, name: string): CatalogHandle | Promise<CatalogHandle>
+  /** By id, for background work. Undefined when there is no such catalog any more. */
+  resolveId(tenantId: string, catalogId: string): Promise<CatalogHandle | undefined>
+  /** Call after every change to a catalog or a warehouse of the tenant. */
+  forget(tenantId: string): void
+  close(): Promise<void>
+}
+
+interface Entry {
+  readonly handle: CatalogHandle
+  readonly catalogVersion: Version
+  readonly warehouseVersion: Version
+  checkedAt: number
+}
+
+interface Opened {
+  readonly version: Version
+  readonly store: ObjectStore
+}
+
+export interface HandleParts {
+  readonly store: Store
+  readonly storage: WarehouseStorage
+  readonly seal: Seal
+  readonly now: () => number
+}
+
+/** What binds a warehouse's sealed secrets to their row. */
+export const sealContext = (warehouse: { readonly tenant_id: string; readonly id: string }): string => `warehouse ${warehouse.tenant_id} ${warehouse.id}`
+
+/** A warehouse's settings with the secrets in them. */
+export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts, 'storage' | 'seal'>): WarehouseSettings {
+  const open = {
+    storageConfig: warehouse.storage_config as WarehouseSettings['storageConfig'],
+    vendingStrategy: warehouse.vending_strategy as WarehouseSettings['vendingStrategy'],
+  }
+  if (warehouse.secrets === null) return open
+  return parts.storage.join(open, parse(parts.seal.unseal(warehouse.secrets, sealContext(warehouse))) as WarehouseSecrets)
+}
+
+/** The name without its branch; undefined for a branch that does not exist. */
+function catalogOf(name: string): string | undefined {
+  const mark = Math.max(name.lastIndexOf('@'), name.lastIndexOf('~'))
+  if (mark < 0) return name
+  return name.slice(mark + 1) === 'main' ? name.slice(0, mark) : undefined
+}
+
+export function createCatalogHandles(parts: HandleParts): CatalogHandles {
+  const entries = new Map<string, Entry>()
+  const pending = new Map<string, Promise<CatalogHandle>>()
+  const opened = new Map<string, Opened>()
+
+  const storeOf = (warehouse: Row<'warehouses'>, settings: WarehouseSettings): ObjectStore => {
+    const key = `${warehouse.tenant_id}\0${warehouse.name}`
+    const known = opened.get(key)
+    if (known?.version === warehouse.version) return known.store
+    const store = parts.storage.open(settings)
+    opened.set(key, { version: warehouse.version, store })
+    if (known !== undefined) setTimeout(() => void known.store.close(), LINGER_MS).unref()
+    return store
+  }
+
+  const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
+    const settings = settingsOf(warehouse, parts)
+    const warehouseRoot = parts.storage.rootOf(settings)
+    const root = catalog.storage_location === null ? joinLocation(warehouseRoot, catalog.name) : canonicalLocation(catalog.storage_location)
+    const clientConfig = parts.storage.clientConfig(settings)
+    const configVersion = createHash('sha256').update(stringify([root, clientConfig])).digest('base64url').slice(0, 16)
+    const properties = catalog.properties as Readonly<Record<string, string>>
+    return {
+      tenantId: catalog.tenant_id, id: catalog.id, name: catalog.name, branch: 'main', root, allowedRoots: [warehouseRoot],
+      storage: storeOf(warehouse, settings), clientConfig, configVersion, properties,
+    }
+  }
+
+  const load = async (tenantId: string, name: string, key: string): Promise<CatalogHandle> => {
+    const catalog = await parts.store.get('catalogs', { tenant_id: tenantId, name })
+    const warehouseName = catalog?.warehouse_name
+    const warehouse =
+      typeof warehouseName === 'string' ? await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName }) : undefined
+    if (catalog === undefined || warehouse === undefined) {
+      entries.delete(key)
+      throw noSuchWarehouse(name)
+    }
+    const known = entries.get(key)
+    const checkedAt = parts.now()
+    if (known?.catalogVersion === catalog.version && known.warehouseVersion === warehouse.version) {
+      known.checkedAt = checkedAt
+      return known.handle
+    }
+    const handle = handleOf(catalog, warehouse)
+    if (entries.size >= MAX_HANDLES) entries.delete(entries.keys().next().value!)
+    entries.set(key, { handle, catalogVersion: catalog.version, warehouseVersion: warehouse.version, checkedAt })
+    return handle
+  }
+
+  return {
+    resolve: (tenantId, nameAndBranch) => {
+      const name = catalogOf(nameAndBranch)
+      if (name === undefined) throw noSuchWarehouse(nameAndBranch)
+      const key = `${tenantId}\0${name}`
+      const known = entries.get(key)
+      if (known !== undefined && parts.now() - known.checkedAt < FRESH_MS) return known.handle
+      let loading = pending.get(key)
+      if (loading === undefined) {
+        loading = load(tenantId, name, key).finally(() => pending.delete(key))
+        pending.set(key, loading)
+      }
+      return loading
+    },
+    resolveId: async (tenantId, catalogId) => {
+      for (let after: string | undefined; ; ) {
+        const from = after === undefined ? {} : { after: { tenant_id: tenantId, name: after } }
+        const page = await parts.store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit: 500, ...from })
+        const found = page.find((row) => row.id === catalogId)
+        if (found !== undefined) return load(tenantId, found.name, `${tenantId}\0${found.name}`)
+        if (page.length < 500) return undefined
+        after = page.at(-1)!.name
+      }
+    },
+    forget: (tenantId) => {
+      const start = `${tenantId}\0`
+      for (const key of entries.keys()) if (key.startsWith(start)) entries.delete(key)
+      // A look-up that began before the change may still be under way: nobody may join it.
+      for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
+    },
+    close: async () => {
+      await Promise.all([...opened.values()].map(({ store }) => store.close()))
+      opened.clear()
+      entries.clear()
+    },
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Warehouses: where the files of catalogs lie and with which settings they are reached. Secrets are taken out and sealed
+ * before a row is written, and never come back out of this room's answers.
+ */
+import Type from 'typebox'
+import type { Principal } from '../access/principal.ts'
+import { decode } from '../catalog/shapes.ts'
+import { alreadyExists, badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
+import { parse, stringify } from '../iceberg/json.ts'
+import { canonicalLocation, isBelow } from '../iceberg/location.ts'
+import type { VendingStrategy, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
+import type { Json, NewRow, Row } from '../stores/entities.ts'
+import { StoreError } from '../stores/store.ts'
+import type { ManagementContext } from './context.ts'
+import { sealContext, settingsOf } from './handles.ts'
+import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
+
+const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))
+const Strategy = Type.Union([Type.String(), Type.Record(Type.String(), Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))), Type.Null()])
+const CreateWarehouseRequest = Type.Object({
+  name: Type.String(),
+  use_sts: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+  storage_config: StorageConfig,
+  vending_strategy: Type.Optional(Strategy),
+})
+const UpdateWarehouseRequest = Type.Object({
+  name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  use_sts: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+  storage_config: Type.Optional(Type.Union([StorageConfig, Type.Null()])),
+  vending_strategy: Type.Optional(Strategy),
+})
+const FIELDS = ['name', 'use_sts', 'storage_config', 'vending_strategy']
+
+export interface Warehouse {
+  readonly id: string
+  readonly name: string
+  readonly tenant_id: string
+  readonly use_sts: boolean
+  readonly storage_config: Json
+  readonly vending_strategy: Json
+}
+
+function shown(row: NewRow<'warehouses'>): Warehouse {
+  const { id, name, tenant_id, use_sts, storage_config, vending_strategy } = row
+  return { id, name, tenant_id, use_sts, storage_config, vending_strategy: vending_strategy === 'None' ? null : vending_strategy }
+}
+
+export async function listWarehouses(context: ManagementContext, principal: Principal, paging: Paging): Promise<Warehouse[]> {
+  const limit = Math.min(paging.offset + paging.limit, MAX_LISTED)
+  const rows = await context.catalog.store.list('warehouses', { index: 'primary', where: { tenant_id: principal.tenantId }, limit })
+  return rows.slice(paging.offset).map(shown)
+}
+
+async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'warehouses'>> {
+  const row = await context.catalog.store.get('warehouses', { tenant_id: principal.tenantId, name })
+  if (row === undefined) throw noSuchWarehouse(name)
+  return row
+}
+
+export async function loadWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<Warehouse> {
+  return shown(await rowOf(context, principal, name))
+}
+
+const withoutNulls = (config: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(config).filter((entry): entry is [string, string] => entry[1] !== null))
+
+/** The columns that hold settings: open ones as they are, secrets sealed. */
+function columnsOf(context: ManagementContext, settings: WarehouseSettings, warehouse: { tenant_id: string; id: string }) {
+  context.storage.validate(settings)
+  const { open, secrets } = context.storage.split(settings)
+  return {
+    storage_config: open.storageConfig as Json,
+    vending_strategy: (open.vendingStrategy ?? null) as Json,
+    secrets: secrets === undefined ? null : context.seal.seal(stringify(secrets), sealContext(warehouse)),
+  }
+}
+
+export async function createWarehouse(context: ManagementContext, principal: Principal, json: unknown): Promise<Warehouse> {
+  checkFields(json, FIELDS)
+  const request = decode(CreateWarehouseRequest, json)
+  checkName('Warehouse', request.name)
+  const { now, uuid, store } = context.catalog
+  const key = { tenant_id: principal.tenantId, id: uuid() }
+  const settings: WarehouseSettings = {
+    storageConfig: withoutNulls(request.storage_config),
+    vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
+  }
+  const row: NewRow<'warehouses'> = {
+    ...key, name: request.name, use_sts: request.use_sts ?? false, ...columnsOf(context, settings, key), created_at: now(), updated_at: now(),
+  }
+  try {
+    await store.write([{ op: 'insert', entity: 'warehouses', row }])
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === 'conflict') throw alreadyExists('Warehouse', request.name)
+    throw error
+  }
+  return shown(row)
+}
+
+/** Settings that are sent replace the old ones; secrets that are not sent again stay, since nobody can read them to resend. */
+export async function updateWarehouse(context: ManagementContext, principal: Principal, name: string, json: unknown): Promise<Warehouse> {
+  checkFields(json, FIELDS)
+  const request = decode(UpdateWarehouseRequest, json)
+  const row = await rowOf(context, principal, name)
+  if (typeof request.name === 'string' && request.name !== name) throw badRequest(`Warehouse ${name} can't be renamed`)
+  const old = settingsOf(row, context)
+  const secrets = row.secrets === null ? undefined : (parse(context.seal.unseal(row.secrets, sealContext(row))) as WarehouseSecrets)
+  const settings: WarehouseSettings = {
+    storageConfig: request.storage_config == null ? old.storageConfig : { ...keptSecrets(secrets, request.storage_config), ...withoutNulls(request.storage_config) },
+    vendingStrategy: request.vending_strategy === undefined ? old.vendingStrategy : (request.vending_strategy as VendingStrategy),
+  }
+  const columns = columnsOf(context, settings, row)
+  await refuseStranding(context, principal, name, context.storage.rootOf(settings))
+  const { version, ...rest } = row
+  const changed: NewRow<'warehouses'> = { ...rest, ...columns, use_sts: request.use_sts ?? row.use_sts, updated_at: context.catalog.now() }
+  await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])
+  context.handles.forget(principal.tenantId)
+  return shown(changed)
+}
+
+/** Sealed keys that the new configuration does not mention at all; a key sent as null is one to forget. */
+function keptSecrets(secrets: WarehouseSecrets | undefined, config: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(secrets?.storageConfig ?? {}).filter(([key]) => !Object.hasOwn(config, key)))
+}
+
+/** Tables of a catalog that lies outside the warehouse's new root could not be read any more. */
+async function refuseStranding(context: ManagementContext, principal: Principal, name: string, root: ReturnType<typeof canonicalLocation>): Promise<void> {
+  const where = { tenant_id: principal.tenantId, warehouse_name: name }
+  const catalogs = await context.catalog.store.list('catalogs', { index: 'by_warehouse', where, limit: MAX_LISTED })
+  const stranded = catalogs.find(({ storage_location: at }) => at !== null && at !== root && !isBelow(root, canonicalLocation(at)))
+  if (stranded === undefined) return
+  throw new IcebergError('ConflictException', `Catalog ${stranded.name} lies at ${stranded.storage_location}, which is not below ${root}`)
+}
+
+export async function dropWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<void> {
+  const row = await rowOf(context, principal, name)
+  const key = { tenant_id: principal.tenantId, name }
+  try {
+    await context.catalog.store.write([
+      { op: 'remove', entity: 'warehouses', key, expected: row.version },
+      { op: 'requireEmpty', entity: 'catalogs', index: 'by_warehouse', where: { tenant_id: principal.tenantId, warehouse_name: name } },
+    ])
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 1) throw error
+    throw new IcebergError('ConflictException', `Warehouse ${name} is in use: drop its catalogs first`)
+  }
+  context.handles.forget(principal.tenantId)
+}
