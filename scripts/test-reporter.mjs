@@ -44,7 +44,11 @@ const indent = (text) => text.replaceAll(/^/gm, '    ')
 
 function summary(file, { counts, duration_ms: milliseconds, success }) {
   const bad = counts.tests - counts.passed - counts.skipped - counts.todo
-  const parts = [`${counts.passed} passed`, ...(bad > 0 ? [`${bad} FAILED`] : []), ...(counts.skipped > 0 ? [`${counts.skipped} skipped`] : [])]
+  const parts = [
+    `${counts.passed} passed`,
+    ...(bad > 0 ? [`${bad} FAILED`] : []),
+    ...(counts.skipped > 0 ? [`${counts.skipped} skipped`] : []),
+  ]
   return `${success ? 'ok    ' : 'FAILED'} ${file.padEnd(52)} ${parts.join(', ')} (${(milliseconds / 1000).toFixed(1)} s)\n`
 }
 

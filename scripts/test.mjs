@@ -45,6 +45,10 @@ function select(files, patterns) {
 }
 
 function runTests(files) {
-  const options = [`--test-concurrency=${CONCURRENCY}`, `--test-timeout=${TIMEOUT_MINUTES * 60_000}`, '--test-reporter=./scripts/test-reporter.mjs']
+  const options = [
+    `--test-concurrency=${CONCURRENCY}`,
+    `--test-timeout=${TIMEOUT_MINUTES * 60_000}`,
+    '--test-reporter=./scripts/test-reporter.mjs',
+  ]
   return run(node, ['--disable-warning=ExperimentalWarning', '--test', ...options, ...files])
 }

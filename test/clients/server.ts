@@ -79,7 +79,11 @@ interface Life {
 
 async function launch(options: ServerOptions, dataDir: string, port: number): Promise<Life> {
   const program = join(ROOT, ...(options.dist === true ? ['dist', 'main.js'] : ['src', 'main.ts']))
-  const child = spawn(process.execPath, [program], { cwd: dataDir, env: environment(options, dataDir, port), stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [program], {
+    cwd: dataDir,
+    env: environment(options, dataDir, port),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const killWithTest = (): void => void child.kill('SIGKILL')
   process.once('exit', killWithTest)
   child.once('exit', () => process.off('exit', killWithTest))
