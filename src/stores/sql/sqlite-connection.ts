@@ -71,7 +71,7 @@ export function isUniqueViolation(error: unknown): boolean {
   return code === CONSTRAINT_UNIQUE || code === CONSTRAINT_PRIMARYKEY
 }
 
-function isBusy(error: unknown): boolean {
+export function isBusy(error: unknown): boolean {
   const code = (errorCode(error) ?? 0) & 0xff
   return code === BUSY || code === LOCKED
 }

@@ -5,13 +5,14 @@
  */
 import { resolve } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../store.ts'
 import type { Store } from '../store.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
 import { openSqlStore } from './engine.ts'
 import type { SqlDriver } from './engine.ts'
 import type { MigrationSession } from './migrations.ts'
-import { connectSqlite, errorCode, isUniqueViolation, sqliteError } from './sqlite-connection.ts'
+import { connectSqlite, errorCode, isBusy, isUniqueViolation, sqliteError } from './sqlite-connection.ts'
 import { WriterThread } from './sqlite-writer-thread.ts'
 import type { SqlRow, Statement } from './statements.ts'
 
@@ -31,6 +32,8 @@ export const sqliteDialect: Dialect = {
   decode: { boolean: (value) => value === 1 },
   isUniqueViolation,
 }
+
+const MIGRATION_WAIT_MS = 60_000
 
 export interface SqliteOptions {
   /** Of the database file, which is made when it is missing; its folder must exist. */
@@ -89,7 +92,7 @@ class SqliteDriver implements SqlDriver {
           .map((row) => Object.values(row) as SqlValue[]),
     }
     try {
-      connection.exec('begin immediate')
+      await lockForMigration(connection)
       await run(session)
       connection.exec('commit')
     } catch (error) {
@@ -114,6 +117,24 @@ class SqliteDriver implements SqlDriver {
       this.#prepared[statement.id] = prepared
     }
     return prepared
+  }
+}
+
+/**
+ * Another process may be at a long migration. The thread is not blocked while that lasts, because the other may be a store
+ * of this very thread.
+ */
+async function lockForMigration(connection: DatabaseSync): Promise<void> {
+  connection.exec('pragma busy_timeout = 0')
+  const deadline = performance.now() + MIGRATION_WAIT_MS
+  for (;;) {
+    try {
+      connection.exec('begin immediate')
+      return
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error
+      await sleep(20)
+    }
   }
 }
 

@@ -1,0 +1,20 @@
+/** The conformance suite: every store, every behaviour. */
+import { describe } from 'node:test'
+import { backends } from './backends.ts'
+import { batches } from './suite/batches.ts'
+import { collections } from './suite/collections.ts'
+import { compareAndSet } from './suite/compare-and-set.ts'
+import { concurrency } from './suite/concurrency.ts'
+import { hostileValues } from './suite/hostile-values.ts'
+import { lifecycle } from './suite/lifecycle.ts'
+import { pages } from './suite/pages.ts'
+import { requirements } from './suite/requirements.ts'
+import { uniqueIndexes } from './suite/unique-indexes.ts'
+
+const suites = { collections, batches, compareAndSet, uniqueIndexes, requirements, pages, hostileValues, concurrency, lifecycle }
+
+for (const backend of backends) {
+  describe(`store: ${backend.name}`, { skip: backend.skip ?? false }, () => {
+    for (const [name, suite] of Object.entries(suites)) describe(name, () => suite(backend))
+  })
+}

@@ -1,0 +1,73 @@
+/** The stores that the conformance suite runs on, wrappers included. A new engine adds a line here. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openMemoryStore } from '../../src/stores/memory.ts'
+import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
+import type { Store } from '../../src/stores/store.ts'
+import { faultyStore } from './faulty.ts'
+
+export interface Backend {
+  readonly name: string
+  /** Opens an empty store with its schema in place. */
+  open(): Promise<OpenedStore>
+  /** Why it can't run here, if it can't. */
+  readonly skip?: string
+}
+
+export interface OpenedStore {
+  readonly store: Store
+  /** Another store over the same data, where the data outlives a store. */
+  readonly openAnother?: () => Promise<Store>
+  /** Closes all that was opened and removes the data. */
+  dispose(): Promise<void>
+}
+
+export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'store-'))
+
+const memory: Backend = {
+  name: 'memory',
+  open: async () => {
+    const store = openMemoryStore()
+    await store.migrate()
+    return { store, dispose: () => store.close() }
+  },
+}
+
+const sqlite: Backend = {
+  name: 'sqlite',
+  open: async () => {
+    const folder = await temporaryFolder()
+    const path = join(folder, 'test.db')
+    const opened: Store[] = []
+    const open = async (): Promise<Store> => {
+      const store = openSqliteStore({ path })
+      opened.push(store)
+      await store.migrate()
+      return store
+    }
+    const dispose = async (): Promise<void> => {
+      await Promise.all(opened.map((store) => store.close()))
+      await rm(folder, { recursive: true, force: true })
+    }
+    return { store: await open(), openAnother: open, dispose }
+  },
+}
+
+function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store): Backend {
+  return {
+    ...backend,
+    name: `${backend.name}, ${name}`,
+    open: async () => {
+      const { store, openAnother, dispose } = await backend.open()
+      return { store: wrap(store), dispose, ...(openAnother && { openAnother: async () => wrap(await openAnother()) }) }
+    },
+  }
+}
+
+export const backends: readonly Backend[] = [
+  memory,
+  sqlite,
+  wrapped(memory, 'wrapped for faults', faultyStore),
+  wrapped(sqlite, 'wrapped for faults', faultyStore),
+]

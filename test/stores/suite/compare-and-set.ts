@@ -1,0 +1,76 @@
+/** Versions: who wrote last is known exactly, and only who knows it may write next. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Backend } from '../backends.ts'
+import { conflict, entry, insert, remove, replace, require, tenant, useStore, winners, writeOne } from './rows.ts'
+
+export function compareAndSet(backend: Backend): void {
+  const use = useStore(backend)
+
+  test('a stale version writes nothing', async () => {
+    const { store } = use
+    const row = tenant()
+    const first = await writeOne(store, insert('tenants', row))
+    const second = await writeOne(store, replace('tenants', { ...row, created_at: 2 }, first))
+    assert.notEqual(second, first)
+    await assert.rejects(store.write([replace('tenants', { ...row, created_at: 3 }, first)]), conflict(0))
+    await assert.rejects(store.write([remove('tenants', row, first)]), conflict(0))
+    await assert.rejects(store.write([require('tenants', row, first)]), conflict(0))
+    assert.deepEqual(await store.get('tenants', row), { ...row, created_at: 2, version: second })
+    await store.write([require('tenants', row, second), remove('tenants', row, second)])
+  })
+
+  test('what is missing can be neither replaced nor removed nor required', async () => {
+    const { store } = use
+    const row = tenant()
+    await assert.rejects(store.write([replace('tenants', row, 1)]), conflict(0))
+    await assert.rejects(store.write([remove('tenants', row, 1)]), conflict(0))
+    await assert.rejects(store.write([remove('tenants', row, 'any')]), conflict(0))
+    await assert.rejects(store.write([require('tenants', row, 'any')]), conflict(0))
+    await assert.rejects(store.write([require('tenants', row, 1)]), conflict(0))
+    assert.equal(await store.get('tenants', row), undefined)
+  })
+
+  test('writing the same values again makes a new version', async () => {
+    const { store } = use
+    const row = tenant()
+    const versions = [await writeOne(store, insert('tenants', row))]
+    for (let i = 0; i < 20; i++) versions.push(await writeOne(store, replace('tenants', row, versions.at(-1) ?? 0)))
+    assert.equal(new Set(versions).size, versions.length)
+    assert.ok(versions.every((version) => Number.isSafeInteger(version)))
+  })
+
+  test('a row removed and inserted again never has its old version (ABA)', async () => {
+    const { store } = use
+    const row = tenant()
+    const seen = new Set<number>()
+    for (let i = 0; i < 20; i++) {
+      const version = await writeOne(store, insert('tenants', row))
+      for (const old of seen) await assert.rejects(store.write([replace('tenants', row, old)]), conflict(0))
+      assert.ok(!seen.has(version))
+      seen.add(version)
+      await store.write([remove('tenants', row, version)])
+    }
+  })
+
+  test('inserting what is there conflicts and changes nothing', async () => {
+    const { store } = use
+    const row = tenant()
+    const version = await writeOne(store, insert('tenants', row))
+    await assert.rejects(store.write([insert('tenants', { ...row, created_at: 9 })]), conflict(0))
+    assert.deepEqual(await store.get('tenants', row), { ...row, version })
+  })
+
+  test('of a hundred writers with the same version one wins', async () => {
+    const { store } = use
+    const row = entry()
+    const version = await writeOne(store, insert('entries', row))
+    const writes = Array.from({ length: 100 }, (_, i) =>
+      store.write([replace('entries', { ...row, metadata_location: `m${i}` }, version)]),
+    )
+    assert.equal(await winners(writes), 1)
+    const inserted = entry()
+    assert.equal(await winners(Array.from({ length: 100 }, () => store.write([insert('entries', inserted)]))), 1)
+    assert.equal(await winners(Array.from({ length: 100 }, () => store.write([remove('entries', inserted, 'any')]))), 1)
+  })
+}
