@@ -34,6 +34,8 @@ export type UnboundPartitionSpec = {
 }
 
 export const FIRST_PARTITION_ID = 1000
+/** Far beyond any real table, low enough that checks of every field against every other stay cheap. */
+const MAX_FIELDS = 1000
 /** Higher ids belong to metadata columns. */
 const MAX_PARTITION_ID = 2147483446
 /** The `last-partition-id` of a table that never had a partition field. */
@@ -82,6 +84,9 @@ export function checkPartitionSpecShape(spec: unknown): asserts spec is UnboundP
  */
 export function checkPartitionSpec(spec: unknown, schema: Schema, formatVersion: number): asserts spec is UnboundPartitionSpec {
   checkPartitionSpecShape(spec)
+  if (spec.fields.length > MAX_FIELDS) {
+    throw validationFailed(`Invalid partition spec: ${spec.fields.length} fields, at most ${MAX_FIELDS} are accepted`)
+  }
   const { byName } = schemaIndex(schema)
   const seen = new Map<string, string>()
   const ids = new Map<number, string>()

@@ -29,6 +29,8 @@ export type UnboundSortOrder = {
   readonly fields: readonly SortField[]
 }
 
+/** Far beyond any real table. */
+const MAX_FIELDS = 1000
 export const UNSORTED_ORDER_ID = 0
 export const UNSORTED: SortOrder = { 'order-id': UNSORTED_ORDER_ID, fields: [] }
 
@@ -69,6 +71,9 @@ export function checkSortOrderShape(order: unknown): asserts order is UnboundSor
 /** Throws unless `order` is an order that a client may write for a table of this schema. */
 export function checkSortOrder(order: unknown, schema: Schema, formatVersion: number): asserts order is UnboundSortOrder {
   checkSortOrderShape(order)
+  if (order.fields.length > MAX_FIELDS) {
+    throw validationFailed(`Invalid sort order: ${order.fields.length} fields, at most ${MAX_FIELDS} are accepted`)
+  }
   order.fields.forEach((field, position) => {
     const where = `sort field ${position}`
     checkSources({ field, transform: parseTransform(field.transform), schema, formatVersion, where })

@@ -81,14 +81,25 @@ export interface Primitive {
   readonly algorithm?: string
 }
 
-const SIMPLE: ReadonlyMap<string, Primitive> = new Map(
-  (
-    [
-      ...['boolean', 'int', 'long', 'float', 'double', 'date', 'time', 'timestamp', 'timestamptz', 'timestamp_ns'],
-      ...['timestamptz_ns', 'string', 'uuid', 'binary', 'variant', 'unknown'],
-    ] as PrimitiveKind[]
-  ).map((kind) => [kind, { kind, text: kind }]),
-)
+const SIMPLE_KINDS: readonly PrimitiveKind[] = [
+  'boolean',
+  'int',
+  'long',
+  'float',
+  'double',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+  'timestamp_ns',
+  'timestamptz_ns',
+  'string',
+  'uuid',
+  'binary',
+  'variant',
+  'unknown',
+]
+const SIMPLE: ReadonlyMap<string, Primitive> = new Map(SIMPLE_KINDS.map((kind) => [kind, { kind, text: kind }]))
 
 const DEFAULT_CRS = 'ogc:crs84'
 const DEFAULT_ALGORITHM = 'spherical'
