@@ -103,7 +103,7 @@ def test_register_view(catalog, namespace):
 
 
 def test_many_views(catalog, namespace):
-    names = [f"view {index:03}" for index in range(30)]
+    names = [f"view_{index:03}" for index in range(30)]
     for name in names:
         create(catalog, (*namespace, name), namespace)
     assert sorted(catalog.list_views(namespace)) == [(*namespace, name) for name in names]
