@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
+import { parseKey } from './access/secrets.ts'
 
 export interface Settings {
   readonly port: number
@@ -77,9 +78,11 @@ const list: Setting<readonly string[]> = {
 const key: Setting<Buffer | undefined> = {
   fallback: undefined,
   parse: (value, name) => {
-    const bytes = /^[A-Za-z0-9+/_-]+={0,2}$/.test(value) ? Buffer.from(value, 'base64') : Buffer.alloc(0)
-    if (bytes.length !== 32) throw new SettingsError(`${name} must be 32 bytes in base64 (openssl rand -base64 32)`)
-    return bytes
+    try {
+      return parseKey(value, name)
+    } catch (error) {
+      throw new SettingsError(`${(error as Error).message} (openssl rand -base64 32)`)
+    }
   },
 }
 
@@ -163,7 +166,6 @@ function check(values: Values, given: ReadonlyMap<string, string>, environment: 
   if (values.PANGOLIN_ADMIN_PASSWORD !== undefined && values.PANGOLIN_ADMIN_PASSWORD.length < 12) {
     throw new SettingsError('PANGOLIN_ADMIN_PASSWORD must have at least 12 characters')
   }
-  const roots = values.PANGOLIN_LOCAL_ROOTS.length > 0 ? values.PANGOLIN_LOCAL_ROOTS : [join(dataDirectory, 'warehouse')]
   return {
     port: values.PORT,
     bindAddress,
@@ -174,7 +176,7 @@ function check(values: Values, given: ReadonlyMap<string, string>, environment: 
     encryptionKey: values.PANGOLIN_ENCRYPTION_KEY,
     adminUser: values.PANGOLIN_ADMIN_USER ?? 'admin',
     adminPassword: values.PANGOLIN_ADMIN_PASSWORD,
-    localRoots: roots.map((path) => resolve(path)),
+    localRoots: [join(dataDirectory, 'warehouse'), ...values.PANGOLIN_LOCAL_ROOTS.map((path) => resolve(path))],
     requestTimeoutSeconds: values.PANGOLIN_REQUEST_TIMEOUT_SECS,
     maxBodyBytes: values.PANGOLIN_MAX_BODY_BYTES,
     maxConcurrentRequests: values.PANGOLIN_MAX_CONCURRENT_REQUESTS,

@@ -1,4 +1,5 @@
 /** What the use cases of this room get. Storage and sealing come as functions: this room knows neither clouds nor keys. */
+import type { SecretBox } from '../access/secrets.ts'
 import type { CatalogContext } from '../catalog/call.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
@@ -15,15 +16,9 @@ export interface WarehouseStorage {
   open(settings: WarehouseSettings): ObjectStore
 }
 
-export interface Seal {
-  /** `context` is bound to the sealed text: it can only be unsealed where it belongs. */
-  seal(plaintext: string, context: string): string
-  unseal(sealed: string, context: string): string
-}
-
 export interface ManagementContext {
   readonly catalog: CatalogContext
   readonly storage: WarehouseStorage
-  readonly seal: Seal
+  readonly secrets: SecretBox
   readonly handles: CatalogHandles
 }

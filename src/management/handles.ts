@@ -3,15 +3,16 @@
  * asking the store whether its rows are still the same, and not at all after this process changed them.
  */
 import { createHash } from 'node:crypto'
+import type { SecretBox } from '../access/secrets.ts'
 import type { CatalogHandle } from '../catalog/call.ts'
 import { noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, joinLocation } from '../iceberg/location.ts'
-import { parse, stringify } from '../iceberg/json.ts'
+import { stringify } from '../iceberg/json.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
-import type { Seal, WarehouseStorage } from './context.ts'
+import type { WarehouseStorage } from './context.ts'
 
 const FRESH_MS = 1000
 const MAX_HANDLES = 10_000
@@ -43,21 +44,22 @@ interface Opened {
 export interface HandleParts {
   readonly store: Store
   readonly storage: WarehouseStorage
-  readonly seal: Seal
+  readonly secrets: SecretBox
   readonly now: () => number
 }
 
 /** What binds a warehouse's sealed secrets to their row. */
-export const sealContext = (warehouse: { readonly tenant_id: string; readonly id: string }): string => `warehouse ${warehouse.tenant_id} ${warehouse.id}`
+export const sealOwner = (warehouse: { readonly tenant_id: string; readonly id: string }): string =>
+  `warehouse/${warehouse.tenant_id}/${warehouse.id}`
 
 /** A warehouse's settings with the secrets in them. */
-export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts, 'storage' | 'seal'>): WarehouseSettings {
+export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts, 'storage' | 'secrets'>): WarehouseSettings {
   const open = {
     storageConfig: warehouse.storage_config as WarehouseSettings['storageConfig'],
     vendingStrategy: warehouse.vending_strategy as WarehouseSettings['vendingStrategy'],
   }
   if (warehouse.secrets === null) return open
-  return parts.storage.join(open, parse(parts.seal.unseal(warehouse.secrets, sealContext(warehouse))) as WarehouseSecrets)
+  return parts.storage.join(open, parts.secrets.open(warehouse.secrets, sealOwner(warehouse)) as WarehouseSecrets)
 }
 
 /** The name without its branch; undefined for a branch that does not exist. */

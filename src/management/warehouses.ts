@@ -4,15 +4,15 @@
  */
 import Type from 'typebox'
 import type { Principal } from '../access/principal.ts'
+import type { SecretJson } from '../access/secrets.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
-import { parse, stringify } from '../iceberg/json.ts'
 import { canonicalLocation, isBelow } from '../iceberg/location.ts'
 import type { VendingStrategy, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
-import { sealContext, settingsOf } from './handles.ts'
+import { sealOwner, settingsOf } from './handles.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 
 const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))
@@ -71,7 +71,7 @@ function columnsOf(context: ManagementContext, settings: WarehouseSettings, ware
   return {
     storage_config: open.storageConfig as Json,
     vending_strategy: (open.vendingStrategy ?? null) as Json,
-    secrets: secrets === undefined ? null : context.seal.seal(stringify(secrets), sealContext(warehouse)),
+    secrets: secrets === undefined ? null : context.secrets.seal(secrets as SecretJson, sealOwner(warehouse)),
   }
 }
 
@@ -104,7 +104,7 @@ export async function updateWarehouse(context: ManagementContext, principal: Pri
   const row = await rowOf(context, principal, name)
   if (typeof request.name === 'string' && request.name !== name) throw badRequest(`Warehouse ${name} can't be renamed`)
   const old = settingsOf(row, context)
-  const secrets = row.secrets === null ? undefined : (parse(context.seal.unseal(row.secrets, sealContext(row))) as WarehouseSecrets)
+  const secrets = row.secrets === null ? undefined : (context.secrets.open(row.secrets, sealOwner(row)) as WarehouseSecrets)
   const settings: WarehouseSettings = {
     storageConfig: request.storage_config == null ? old.storageConfig : { ...keptSecrets(secrets, request.storage_config), ...withoutNulls(request.storage_config) },
     vendingStrategy: request.vending_strategy === undefined ? old.vendingStrategy : (request.vending_strategy as VendingStrategy),

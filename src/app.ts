@@ -1,0 +1,117 @@
+/** Builds everything from the settings, starts it, and stops it in the opposite order. The only place that knows all rooms. */
+import { createHmac } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createAuthenticator } from './access/authenticate.ts'
+import { loadOrCreateKey, openSecretBox } from './access/secrets.ts'
+import { createSessionTokens } from './access/session-tokens.ts'
+import { createThrottle } from './access/throttle.ts'
+import { createCatalogContext } from './catalog/context.ts'
+import { SettingsError, type Settings } from './config.ts'
+import { endpoints, routes } from './http/routes/index.ts'
+import { createHttpServer, type HttpServer } from './http/server.ts'
+import type { Log } from './log.ts'
+import type { ManagementContext, WarehouseStorage } from './management/context.ts'
+import { DEFAULT_TENANT, firstStart, ADMIN_FILE } from './management/first-start.ts'
+import { createCatalogHandles } from './management/handles.ts'
+import { clientConfig, joinSecrets, openObjectStore, rootLocation, splitSecrets, validateWarehouse } from './storage/open.ts'
+import { openStore } from './stores/open.ts'
+import type { Store } from './stores/store.ts'
+
+export interface App {
+  readonly url: string
+  /** This start made the administrator and the first catalog. */
+  readonly firstStart: boolean
+  readonly adminFile: string
+  /** Drains for at most the grace of the settings. */
+  close(): Promise<void>
+}
+
+const ANONYMOUS = { id: 'anonymous', name: 'anonymous', tenantId: DEFAULT_TENANT, role: 'tenant-admin' } as const
+
+function storageOf(localRoots: readonly string[]): WarehouseStorage {
+  return {
+    validate: (settings) => validateWarehouse(settings, { localRoots }),
+    split: splitSecrets,
+    join: joinSecrets,
+    rootOf: rootLocation,
+    clientConfig,
+    open: (settings) => openObjectStore(settings, { localRoots }),
+  }
+}
+
+function openDatabase(settings: Settings): Store {
+  try {
+    return openStore(settings.databaseUrl)
+  } catch (error) {
+    if (error instanceof TypeError) throw new SettingsError(`DATABASE_URL: ${error.message}`)
+    throw error
+  }
+}
+
+/** @throws SettingsError for what the person who starts the server can change */
+export async function startApp(settings: Settings, log: Log): Promise<App> {
+  mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 })
+  const store = openDatabase(settings)
+  try {
+    await store.migrate()
+    return await startOn(store, settings, log)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function startOn(store: Store, settings: Settings, log: Log): Promise<App> {
+  const secret = settings.jwtSecret ?? loadOrCreateKey(settings.dataDirectory, 'session').toString('base64')
+  const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
+  const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
+  const storage = storageOf(settings.localRoots)
+  const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log })
+  const { now } = catalog
+  const handles = createCatalogHandles({ store, storage, secrets, now })
+  const management: ManagementContext = { catalog, storage, secrets, handles }
+  const wasFirst = await firstStart(management, settings)
+  const sessions = createSessionTokens(secret, now)
+  const throttle = createThrottle({ limit: settings.authRateLimit, windowMs: settings.authRateWindowSeconds * 1000, now })
+  const everybody = settings.noAuth ? ANONYMOUS : undefined
+  const http = createHttpServer(
+    {
+      catalog, management, handles, sessions, endpoints, now, log,
+      authenticator: createAuthenticator({ store, sessions, throttle, now, everybody }),
+      limits: settings,
+      corsAllowedOrigins: settings.corsAllowedOrigins,
+      state: { draining: false },
+    },
+    routes,
+  )
+  const url = await listen(http, settings)
+  return {
+    url,
+    firstStart: wasFirst,
+    adminFile: join(settings.dataDirectory, ADMIN_FILE),
+    close: async () => {
+      await http.close(settings.shutdownGraceSeconds * 1000)
+      await handles.close()
+      await store.close()
+    },
+  }
+}
+
+function listen({ server }: HttpServer, settings: Settings): Promise<string> {
+  const { bindAddress: host, port } = settings
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') reject(new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`))
+      else if (error.code === 'EACCES') reject(new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`))
+      else if (error.code === 'EADDRNOTAVAIL') reject(new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`))
+      else reject(error)
+    })
+    server.listen({ port, host, backlog: 1024 }, () => {
+      const address = server.address() as AddressInfo
+      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+      resolve(`http://${name}:${address.port}`)
+    })
+  })
+}

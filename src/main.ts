@@ -1,0 +1,44 @@
+/** The process: settings in, server up, banner out; signals stop it. */
+import { banner, help } from './cli/banner.ts'
+import { loadSettings, SettingsError } from './config.ts'
+import { startApp } from './app.ts'
+import { createLog } from './log.ts'
+import { describe } from './http/errors.ts'
+
+/** A second signal within this time is the first one's echo (a terminal signals parent and child alike). */
+const ECHO_MS = 1000
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(help())
+    return
+  }
+  if (args.length > 0) throw new SettingsError(`Unknown argument ${JSON.stringify(args[0])}; see --help`)
+  const settings = loadSettings(process.env)
+  const log = createLog({ format: settings.logFormat, level: settings.logLevel })
+  const app = await startApp(settings, log)
+  process.stdout.write(banner(app, settings))
+  let stoppingSince: number | undefined
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince > ECHO_MS) process.exit(signal === 'SIGINT' ? 130 : 143)
+      return
+    }
+    stoppingSince = performance.now()
+    log('stopping', { signal })
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log('stopping failed', { error: describe(error) })
+        process.exit(1)
+      },
+    )
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const text = error instanceof SettingsError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.stderr.write(`pangolin: ${text}\n`)
+  process.exit(1)
+})

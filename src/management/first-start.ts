@@ -1,0 +1,131 @@
+/**
+ * What the first start makes: an administrator, a local warehouse and the catalog `lake`. The row of the tenant is written
+ * last: while it is missing every step is taken again and finds what an interrupted start left. The credentials are in
+ * their file before they are in the store, so there is never an administrator whose password nobody has.
+ */
+import { closeSync, fchmodSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { formatApiToken, hashSecret, newApiToken, newPassword, parseApiToken } from '../access/api-tokens.ts'
+import { hashPassword } from '../access/passwords.ts'
+import type { Principal } from '../access/principal.ts'
+import { IcebergError } from '../iceberg/errors.ts'
+import { StoreError } from '../stores/store.ts'
+import { createCatalog } from './catalogs.ts'
+import type { ManagementContext } from './context.ts'
+import { createWarehouse } from './warehouses.ts'
+
+export const DEFAULT_TENANT = '00000000-0000-0000-0000-000000000000'
+export const ADMIN_FILE = 'admin.json'
+const WAREHOUSE = 'local'
+const CATALOG = 'lake'
+
+export interface FirstStartOptions {
+  readonly dataDirectory: string
+  readonly adminUser: string
+  readonly adminPassword: string | undefined
+}
+
+interface AdminFile {
+  readonly username: string
+  readonly password: string
+  readonly token: string
+}
+
+/** True when this start was the first, or finished one that was interrupted. */
+export async function firstStart(context: ManagementContext, options: FirstStartOptions): Promise<boolean> {
+  const { store, now } = context.catalog
+  if ((await store.get('tenants', { id: DEFAULT_TENANT })) !== undefined) return false
+  const principal = await ensureAdministrator(context, options)
+  await unlessThere(createWarehouse(context, principal, {
+    name: WAREHOUSE,
+    storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
+  }))
+  await unlessThere(createCatalog(context, principal, { name: CATALOG, warehouse_name: WAREHOUSE }, { firstNamespace: false }))
+  const tenant = { id: DEFAULT_TENANT, name: 'default', properties: {}, created_at: now() }
+  await unlessThere(store.write([{ op: 'insert', entity: 'tenants', row: tenant }]))
+  return true
+}
+
+async function unlessThere(work: Promise<unknown>): Promise<void> {
+  await work.catch((error: unknown) => {
+    const there = error instanceof StoreError ? error.kind === 'conflict' : error instanceof IcebergError && error.type === 'AlreadyExistsException'
+    if (!there) throw error
+  })
+}
+
+async function findAdministrator(context: ManagementContext): Promise<Principal | undefined> {
+  const where = { tenant_id: DEFAULT_TENANT }
+  const users = await context.catalog.store.list('users', { index: 'by_tenant', where, limit: 100 })
+  const user = users.find((row) => row.role === 'tenant-admin')
+  return user === undefined ? undefined : { id: user.id, name: user.username, tenantId: DEFAULT_TENANT, role: 'tenant-admin' }
+}
+
+async function ensureAdministrator(context: ManagementContext, options: FirstStartOptions): Promise<Principal> {
+  const there = await findAdministrator(context)
+  if (there !== undefined) return there
+  const admin = writeOnce(options)
+  const token = parseApiToken(admin.token)
+  if (token === undefined) throw new Error(`${ADMIN_FILE} has a token that is none; remove the file to have it made anew`)
+  const { store, uuid, now } = context.catalog
+  const id = uuid()
+  const times = { created_at: now(), updated_at: now() }
+  const user = {
+    id, tenant_id: DEFAULT_TENANT, username: admin.username, email: null, password_hash: await hashPassword(admin.password),
+    role: 'tenant-admin', active: true, ...times,
+  }
+  const tokenRow = {
+    id: token.id, tenant_id: DEFAULT_TENANT, user_id: id, secret_hash: hashSecret(token.secret), description: 'first start',
+    created_at: now(), expires_at: null,
+  }
+  await unlessThere(store.write([
+    { op: 'insert', entity: 'users', row: user },
+    { op: 'insert', entity: 'tokens', row: tokenRow },
+  ]))
+  const made = await findAdministrator(context)
+  if (made === undefined) throw new Error(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
+  return made
+}
+
+/** The file's credentials, made where there is no file. Whole or not there at all, and the same for all who start at once. */
+function writeOnce(options: FirstStartOptions): AdminFile {
+  const file = join(options.dataDirectory, ADMIN_FILE)
+  const known = read(file)
+  if (known !== undefined) return known
+  const admin: AdminFile = {
+    username: options.adminUser,
+    password: options.adminPassword ?? newPassword(),
+    token: formatApiToken(newApiToken()),
+  }
+  mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 })
+  const temporary = `${file}.${randomBytes(6).toString('hex')}`
+  try {
+    const descriptor = openSync(temporary, 'wx', 0o600)
+    fchmodSync(descriptor, 0o600)
+    writeSync(descriptor, `${JSON.stringify(admin, null, 2)}\n`)
+    fsyncSync(descriptor)
+    closeSync(descriptor)
+    linkSync(temporary, file)
+    return admin
+  } catch (error) {
+    const winner = (error as NodeJS.ErrnoException).code === 'EEXIST' ? read(file) : undefined
+    if (winner === undefined) throw error
+    return winner
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+function read(file: string): AdminFile | undefined {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  const admin = JSON.parse(text) as AdminFile
+  const complete = [admin.username, admin.password, admin.token].every((value) => typeof value === 'string' && value !== '')
+  if (!complete) throw new Error(`${file} lacks username, password or token; remove it to have it made anew`)
+  return admin
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatApiToken, hashSecret, newApiToken } from '../../src/access/api-tokens.ts'
+import { createAuthenticator } from '../../src/access/authenticate.ts'
+import { isAllowed } from '../../src/access/decide.ts'
+import { hashPassword, passwordMatches } from '../../src/access/passwords.ts'
+import { createSessionTokens } from '../../src/access/session-tokens.ts'
+import { createThrottle } from '../../src/access/throttle.ts'
+import { IcebergError } from '../../src/iceberg/errors.ts'
+import { openMemoryStore } from '../../src/stores/memory.ts'
+
+const code = (expected: number) => (error: unknown) => error instanceof IcebergError && error.code === expected
+
+async function setUp(expiresAt: number | null = null) {
+  const clock = { now: Date.UTC(2030, 0, 1) }
+  const now = (): number => clock.now
+  const store = openMemoryStore()
+  await store.migrate()
+  const token = newApiToken()
+  const user = {
+    id: 'u1', tenant_id: 't1', username: 'ada', email: null, password_hash: await hashPassword('correct horse'), role: 'tenant-admin',
+    active: true, created_at: 0, updated_at: 0,
+  }
+  const row = {
+    id: token.id, tenant_id: 't1', user_id: 'u1', secret_hash: hashSecret(token.secret), description: null, created_at: 0,
+    expires_at: expiresAt === null ? null : clock.now + expiresAt,
+  }
+  await store.write([{ op: 'insert', entity: 'users', row: user }, { op: 'insert', entity: 'tokens', row }])
+  const sessions = createSessionTokens('s'.repeat(32), now)
+  const throttle = createThrottle({ limit: 3, windowMs: 60_000, now })
+  const authenticator = createAuthenticator({ store, sessions, throttle, now })
+  const ask = async (authorization: string) => authenticator.authenticate({ authorization }, '10.0.0.1')
+  return { clock, store, user, token, sessions, authenticator, ask, bearer: `Bearer ${formatApiToken(token)}` }
+}
+
+test('a token is verified once, then remembered, then verified again', async () => {
+  const { clock, store, authenticator, ask, bearer } = await setUp()
+  assert.deepEqual(await ask(bearer), { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' })
+  assert.ok(!(authenticator.authenticate({ authorization: bearer }, '') instanceof Promise), 'remembered')
+  const [row] = await store.list('tokens', { index: 'by_user', where: { user_id: 'u1' }, limit: 1 })
+  await store.write([{ op: 'remove', entity: 'tokens', key: { id: row!.id }, expected: 'any' }])
+  clock.now += 60_000
+  await assert.rejects(ask(bearer), code(401))
+})
+
+test('a deactivated user is out within a minute', async () => {
+  const { clock, store, user, ask, bearer } = await setUp()
+  await ask(bearer)
+  const row = await store.get('users', { id: 'u1' })
+  await store.write([{ op: 'replace', entity: 'users', row: { ...user, active: false }, expected: row!.version }])
+  clock.now += 60_000
+  await assert.rejects(ask(bearer), code(401))
+})
+
+test('a token is remembered no longer than it lasts', async () => {
+  const { clock, ask, bearer } = await setUp(5000)
+  await ask(bearer)
+  clock.now += 5000
+  await assert.rejects(ask(bearer), code(401))
+})
+
+test('sessions, the other headers, and what is no credential', async () => {
+  const { authenticator, sessions, ask, token } = await setUp()
+  const { token: session } = await sessions.issue('u1')
+  assert.equal((await ask(`bearer ${session}`)).id, 'u1')
+  assert.equal((await authenticator.authenticate({ 'x-api-key': formatApiToken(token) }, '')).id, 'u1')
+  assert.equal((await ask(`Basic ${Buffer.from('ada:correct horse').toString('base64')}`)).id, 'u1')
+  assert.throws(() => authenticator.authenticate({}, ''), code(401))
+  const nobody = (await sessions.issue('u2')).token
+  const wrong = ['Bearer', 'Bearer ', 'Bearer None', `Bearer ${nobody}`, 'Digest x', formatApiToken(token), `Bearer ${'x'.repeat(9000)}`]
+  for (const header of [...wrong, `Bearer ${formatApiToken({ ...token, secret: newApiToken().secret })}`, 'Basic !!!', 'Basic YWRh']) {
+    await assert.rejects(ask(header), code(401), header.slice(0, 40))
+  }
+})
+
+test('without authentication every credential is passed over', async () => {
+  const { store, sessions } = await setUp()
+  const everybody = { id: 'anonymous', name: 'anonymous', tenantId: 't1', role: 'tenant-admin' } as const
+  const throttle = createThrottle({ limit: 3, windowMs: 1000, now: Date.now })
+  const authenticator = createAuthenticator({ store, sessions, throttle, now: Date.now, everybody })
+  assert.equal(authenticator.authenticate({ authorization: 'Bearer None' }, ''), everybody)
+  assert.equal(authenticator.authenticate({}, ''), everybody)
+})
+
+test('guessing is slowed down, also many guesses at once, and success does not count', async () => {
+  const { authenticator, clock } = await setUp()
+  for (let i = 0; i < 5; i++) assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.1'))
+  const guesses = await Promise.allSettled(Array.from({ length: 8 }, () => authenticator.login('ada', 'wrong', '10.0.0.1')))
+  assert.equal(guesses.filter((guess) => guess.status === 'fulfilled' && guess.value === undefined).length, 3)
+  for (const guess of guesses) if (guess.status === 'rejected') assert.equal((guess.reason as IcebergError).code, 429)
+  await assert.rejects(authenticator.login('ada', 'correct horse', '10.0.0.1'), (error: IcebergError) => error.retryAfterSeconds === 60)
+  assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.2'), 'another address is not locked out')
+  clock.now += 60_000
+  assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.1'))
+})
+
+test('nobody logs in as nobody', async () => {
+  const { authenticator } = await setUp()
+  assert.equal(await authenticator.login('', '', '10.0.0.3'), undefined)
+  assert.equal(await authenticator.login('bob', 'correct horse', '10.0.0.3'), undefined)
+  assert.equal(await passwordMatches(undefined, 'x'), false)
+  assert.equal(await passwordMatches(await hashPassword('x'.repeat(2000)), 'x'.repeat(2000)), false, 'too long to be a password')
+})
+
+test('what is another tenant\'s is forbidden', () => {
+  const principal = { id: 'u', name: 'u', tenantId: 't1', role: 'tenant-admin' } as const
+  assert.equal(isAllowed(principal, 'table.read', { tenantId: 't1' }), true)
+  assert.equal(isAllowed(principal, 'table.read', { tenantId: 't2' }), false)
+  assert.equal(isAllowed({ ...principal, role: 'reader' as 'tenant-admin' }, 'table.read', { tenantId: 't1' }), false)
+})

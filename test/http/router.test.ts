@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Route } from '../../src/http/route.ts'
+import { createRouter, mountings } from '../../src/http/router.ts'
+import { IcebergError } from '../../src/iceberg/errors.ts'
+
+const route = (method: Route['method'], template: string): Route => ({
+  method, template, operationId: `${method} ${template}`, action: 'public', handler: async () => ({ status: 204, body: undefined }),
+})
+const router = createRouter([
+  route('GET', '/v1/config'),
+  route('GET', '/v1/{prefix}/namespaces'),
+  route('POST', '/v1/{prefix}/namespaces'),
+  route('GET', '/v1/{prefix}/namespaces/{namespace}/tables/{table}'),
+  route('HEAD', '/v1/{prefix}/namespaces/{namespace}/tables/{table}'),
+  route('POST', '/v1/{prefix}/tables/rename'),
+  route('GET', '/api/v1/catalogs/{name}'),
+])
+const found = (method: string, path: string): [string, ...string[]] => {
+  const { route, parameters } = router.match(method, path)
+  return [route.operationId, ...parameters]
+}
+const refused = (method: string, path: string): IcebergError => {
+  try {
+    router.match(method, path)
+  } catch (error) {
+    assert.ok(error instanceof IcebergError)
+    return error
+  }
+  return assert.fail(`${method} ${path} was found`)
+}
+
+test('a path is split before anything is decoded', () => {
+  const table = 'GET /v1/{prefix}/namespaces/{namespace}/tables/{table}'
+  assert.deepEqual(found('GET', '/v1/lake/namespaces/a%2Fb%1Fc/tables/t%2f1'), [table, 'lake', 'a%2Fb%1Fc', 't%2f1'])
+  assert.deepEqual(found('GET', '/v1/lake/namespaces/tables/tables/tables'), [table, 'lake', 'tables', 'tables'])
+})
+
+test('every form in which a client may name the catalog', () => {
+  const list = 'GET /v1/{prefix}/namespaces'
+  assert.deepEqual(found('GET', '/v1/lake/namespaces'), [list, 'lake'])
+  assert.deepEqual(found('GET', '/v1/lake/v1/namespaces'), [list, 'lake'])
+  assert.deepEqual(found('GET', '/v1/lake/v1/lake/namespaces'), [list, 'lake', 'lake'])
+  for (const path of ['/v1/config', '/v1/lake/config', '/v1/lake/v1/config']) assert.equal(found('GET', path)[0], 'GET /v1/config')
+  assert.deepEqual(mountings('/api/v1/catalogs/{name}'), ['/api/v1/catalogs/{name}'])
+})
+
+test('what is no path is 404', () => {
+  const paths = [
+    '/', '', '*', '/v1', '/v1/', '/v1/lake', '/v1/lake/namespaces/', '/v1//namespaces', '//v1/lake/namespaces', '/v1/lake//namespaces',
+    '/v1/../namespaces', '/v1/lake/./namespaces', '/V1/lake/namespaces', '/v1/lake/Namespaces', '/v1/lake/name%73paces',
+    '/v1/lake/namespaces/n/%74ables/t', '/v1/lake/namespaces;x=1', '/v1/lake/v1/lake/v1/namespaces', '/v2/lake/namespaces',
+    '/constructor', '/v1/lake/__proto__', '/v1/lake/namespaces/n/tables/t/', 'http://other/v1/config',
+  ]
+  for (const path of paths) assert.equal(refused('GET', path).code, 404, path)
+})
+
+test('a wrong method is 405 and names the right ones', () => {
+  const error = refused('DELETE', '/v1/lake/namespaces')
+  assert.equal(error.code, 405)
+  assert.equal(error.details['allow'], 'GET, HEAD, OPTIONS, POST')
+  assert.equal(refused('GET', '/v1/lake/tables/rename').details['allow'], 'OPTIONS, POST')
+  assert.equal(router.allowed('/v1/lake/namespaces'), 'GET, HEAD, OPTIONS, POST')
+  assert.equal(router.allowed('/nothing'), undefined)
+})
+
+test('HEAD is a route of its own, or what GET would say', () => {
+  assert.match(found('HEAD', '/v1/lake/namespaces/n/tables/t')[0], /^HEAD /)
+  assert.equal(found('HEAD', '/v1/lake/namespaces')[0], 'GET /v1/{prefix}/namespaces')
+})
+
+test('two routes at one place are a bug that shows at the start', () => {
+  assert.throws(() => createRouter([route('GET', '/a/{b}'), route('GET', '/a/{c}')]), TypeError)
+})
