@@ -9,6 +9,8 @@ import { faultyStore } from './faulty.ts'
 
 export interface Backend {
   readonly name: string
+  /** Whether the data is shared between stores and outlives them. */
+  readonly isShared: boolean
   /** Opens an empty store with its schema in place. */
   open(): Promise<OpenedStore>
   /** Why it can't run here, if it can't. */
@@ -17,8 +19,8 @@ export interface Backend {
 
 export interface OpenedStore {
   readonly store: Store
-  /** Another store over the same data, where the data outlives a store. */
-  readonly openAnother?: () => Promise<Store>
+  /** Another store over the same data. */
+  openAnother(): Promise<Store>
   /** Closes all that was opened and removes the data. */
   dispose(): Promise<void>
 }
@@ -27,15 +29,17 @@ export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'st
 
 const memory: Backend = {
   name: 'memory',
+  isShared: false,
   open: async () => {
     const store = openMemoryStore()
     await store.migrate()
-    return { store, dispose: () => store.close() }
+    return { store, openAnother: () => Promise.reject(new Error('not shared')), dispose: () => store.close() }
   },
 }
 
 const sqlite: Backend = {
   name: 'sqlite',
+  isShared: true,
   open: async () => {
     const folder = await temporaryFolder()
     const path = join(folder, 'test.db')
@@ -60,7 +64,7 @@ function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store):
     name: `${backend.name}, ${name}`,
     open: async () => {
       const { store, openAnother, dispose } = await backend.open()
-      return { store: wrap(store), dispose, ...(openAnother && { openAnother: async () => wrap(await openAnother()) }) }
+      return { store: wrap(store), openAnother: async () => wrap(await openAnother()), dispose }
     },
   }
 }

@@ -98,7 +98,8 @@ export class WriterThread {
   #start(): RunningWorker {
     // The sibling file has the ending of this one: `.ts` from the sources, `.js` when compiled.
     const file = new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url)
-    const thread = new Worker(file, { workerData: this.#options, name: 'sqlite-writer' })
+    // Flags of the process, such as those that say what its main module is, are not for this thread.
+    const thread = new Worker(file, { workerData: this.#options, name: 'sqlite-writer', execArgv: [] })
     const worker: RunningWorker = { thread, defined: [], sent: [] }
     thread.unref()
     thread.on('message', (response: WriterResponse) => this.#receive(worker, response))
