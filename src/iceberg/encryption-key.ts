@@ -1,11 +1,15 @@
 /** Keys of table encryption, as the catalog keeps them: encrypted, never opened here. */
-import type { JsonValue } from './json.ts'
+import Type, { type Static } from 'typebox'
+import { StringMap } from './document.ts'
 
-export interface EncryptedKey {
-  readonly 'key-id': string
+export const EncryptedKeyShape = Type.Object({
+  'key-id': Type.String({ minLength: 1 }),
   /** Base64. */
-  readonly 'encrypted-key-metadata': string
-  readonly 'encrypted-by-id'?: string
-  readonly properties?: Readonly<Record<string, string>>
-  readonly [unknownField: string]: JsonValue | undefined
+  'encrypted-key-metadata': Type.String({ pattern: '^[A-Za-z0-9+/]*={0,2}$' }),
+  'encrypted-by-id': Type.Optional(Type.String()),
+  properties: Type.Optional(StringMap),
+})
+
+export interface EncryptedKey extends Readonly<Static<typeof EncryptedKeyShape>> {
+  readonly [unknownField: string]: unknown
 }

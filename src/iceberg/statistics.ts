@@ -1,28 +1,31 @@
 /** Statistics files of a table: at most one of each kind for a snapshot. */
-import type { JsonValue } from './json.ts'
-import type { Long } from './long.ts'
+import Type, { type Static } from 'typebox'
+import { Int32, Int64, NaturalInt64, StringMap } from './document.ts'
 
-export interface BlobMetadata {
-  readonly type: string
-  readonly 'snapshot-id': Long
-  readonly 'sequence-number': Long
-  readonly fields: readonly number[]
-  readonly properties?: Readonly<Record<string, string>>
-  readonly [unknownField: string]: JsonValue | undefined
+export const StatisticsFileShape = Type.Object({
+  'snapshot-id': Int64,
+  'statistics-path': Type.String(),
+  'file-size-in-bytes': NaturalInt64,
+  'file-footer-size-in-bytes': NaturalInt64,
+  'blob-metadata': Type.Array(
+    Type.Object({
+      type: Type.String(),
+      'snapshot-id': Int64,
+      'sequence-number': Int64,
+      fields: Type.Array(Int32),
+      properties: Type.Optional(StringMap),
+    }),
+  ),
+})
+export const PartitionStatisticsFileShape = Type.Object({
+  'snapshot-id': Int64,
+  'statistics-path': Type.String(),
+  'file-size-in-bytes': NaturalInt64,
+})
+
+export interface StatisticsFile extends Readonly<Static<typeof StatisticsFileShape>> {
+  readonly [unknownField: string]: unknown
 }
-
-export interface StatisticsFile {
-  readonly 'snapshot-id': Long
-  readonly 'statistics-path': string
-  readonly 'file-size-in-bytes': Long
-  readonly 'file-footer-size-in-bytes': Long
-  readonly 'blob-metadata': readonly BlobMetadata[]
-  readonly [unknownField: string]: JsonValue | undefined
-}
-
-export interface PartitionStatisticsFile {
-  readonly 'snapshot-id': Long
-  readonly 'statistics-path': string
-  readonly 'file-size-in-bytes': Long
-  readonly [unknownField: string]: JsonValue | undefined
+export interface PartitionStatisticsFile extends Readonly<Static<typeof PartitionStatisticsFileShape>> {
+  readonly [unknownField: string]: unknown
 }

@@ -1,0 +1,160 @@
+/**
+ * The metadata of a table while the updates of one commit are applied to it: the collections indexed by id, and what later
+ * updates of the same commit refer to ("the one added last"). A draft lives for one call and is seen by nobody else.
+ */
+import type { EncryptedKey } from '../encryption-key.ts'
+import { badRequest } from '../errors.ts'
+import type { Long } from '../long.ts'
+import { NO_PARTITION_ID, type PartitionSpec } from '../partition-spec.ts'
+import type { Schema } from '../schema.ts'
+import type { Snapshot, SnapshotLogEntry, SnapshotReference } from '../snapshot.ts'
+import type { SortOrder } from '../sort-order.ts'
+import type { PartitionStatisticsFile, StatisticsFile } from '../statistics.ts'
+import type { CheckLocation } from '../table-properties.ts'
+import type { TableMetadata } from '../table-metadata.ts'
+import { DEFAULT_FORMAT_VERSION, ROW_LINEAGE_FORMAT_VERSION } from '../table-metadata.ts'
+
+export interface Draft {
+  readonly base: TableMetadata | undefined
+  readonly checkLocation: CheckLocation | undefined
+  /** The `last-updated-ms` of the result: never before that of the base, so that no clock can break a table's logs. */
+  readonly updatedMs: Long
+  formatVersion: number
+  uuid: string | undefined
+  location: string | undefined
+  lastSequenceNumber: Long
+  lastColumnId: number
+  currentSchemaId: number
+  readonly schemas: Map<number, Schema>
+  defaultSpecId: number
+  readonly specs: Map<number, PartitionSpec>
+  lastPartitionId: number
+  defaultSortOrderId: number
+  readonly orders: Map<number, SortOrder>
+  readonly properties: Map<string, string>
+  currentSnapshotId: Long | undefined
+  nextRowId: Long | undefined
+  readonly encryptionKeys: Map<string, EncryptedKey>
+  readonly refs: Map<string, SnapshotReference>
+  readonly snapshots: Map<Long, Snapshot>
+  readonly statistics: Map<Long, readonly StatisticsFile[]>
+  readonly partitionStatistics: Map<Long, readonly PartitionStatisticsFile[]>
+  snapshotLog: readonly SnapshotLogEntry[]
+
+  /** What -1 means: the id that the last add of this commit resolved to, new or reused. */
+  lastAddedSchemaId: number | undefined
+  lastAddedSpecId: number | undefined
+  lastAddedOrderId: number | undefined
+  readonly addedSnapshotIds: Set<Long>
+  /** Of the added ones, those that were current at some time of this commit. */
+  readonly setAsCurrent: Set<Long>
+  readonly removedSchemaIds: Set<number>
+  hasRemovedSnapshots: boolean
+}
+
+/** Statistics files by their snapshot, in the order of the document. */
+function bySnapshot<T extends { readonly 'snapshot-id': Long }>(files: readonly T[]): Map<Long, readonly T[]> {
+  const index = new Map<Long, readonly T[]>()
+  for (const file of files) index.set(file['snapshot-id'], [...(index.get(file['snapshot-id']) ?? []), file])
+  return index
+}
+
+const indexed = <K, T>(items: readonly T[], key: (item: T) => K): Map<K, T> => new Map(items.map((item) => [key(item), item]))
+
+export interface DraftOptions {
+  readonly now: number
+  readonly checkLocation?: CheckLocation | undefined
+  /** Of a table that is created. */
+  readonly formatVersion?: number
+}
+
+export function openDraft(base: TableMetadata | undefined, options: DraftOptions): Draft {
+  const formatVersion = base?.['format-version'] ?? options.formatVersion ?? DEFAULT_FORMAT_VERSION
+  const lastUpdated = base?.['last-updated-ms']
+  return {
+    base,
+    checkLocation: options.checkLocation,
+    updatedMs: lastUpdated !== undefined && lastUpdated > options.now ? lastUpdated : options.now,
+    formatVersion,
+    uuid: base?.['table-uuid'],
+    location: base?.location,
+    lastSequenceNumber: base?.['last-sequence-number'] ?? 0,
+    lastColumnId: base?.['last-column-id'] ?? 0,
+    currentSchemaId: base?.['current-schema-id'] ?? 0,
+    schemas: indexed(base?.schemas ?? [], (schema) => schema['schema-id'] as number),
+    defaultSpecId: base?.['default-spec-id'] ?? 0,
+    specs: indexed(base?.['partition-specs'] ?? [], (spec) => spec['spec-id']),
+    lastPartitionId: base?.['last-partition-id'] ?? NO_PARTITION_ID,
+    defaultSortOrderId: base?.['default-sort-order-id'] ?? 0,
+    orders: indexed(base?.['sort-orders'] ?? [], (order) => order['order-id']),
+    properties: new Map(Object.entries(base?.properties ?? {})),
+    currentSnapshotId: base?.['current-snapshot-id'],
+    nextRowId: base?.['next-row-id'] ?? (formatVersion >= ROW_LINEAGE_FORMAT_VERSION ? 0 : undefined),
+    encryptionKeys: indexed(base?.['encryption-keys'] ?? [], (key) => key['key-id']),
+    refs: new Map(Object.entries(base?.refs ?? {})),
+    snapshots: indexed(base?.snapshots ?? [], (snapshot) => snapshot['snapshot-id']),
+    statistics: bySnapshot(base?.statistics ?? []),
+    partitionStatistics: bySnapshot(base?.['partition-statistics'] ?? []),
+    snapshotLog: base?.['snapshot-log'] ?? [],
+    lastAddedSchemaId: undefined,
+    lastAddedSpecId: undefined,
+    lastAddedOrderId: undefined,
+    addedSnapshotIds: new Set(),
+    setAsCurrent: new Set(),
+    removedSchemaIds: new Set(),
+    hasRemovedSnapshots: false,
+  }
+}
+
+/** The schema that specs and orders are bound to. */
+export function schemaInUse(draft: Draft, forWhat: string): Schema {
+  const schema = draft.schemas.get(draft.currentSchemaId)
+  if (schema === undefined) throw badRequest(`Cannot ${forWhat}: the table has no current schema yet`)
+  return schema
+}
+
+/** The base's list where nothing in it changed, so that equal parts stay the same objects. */
+function shared<T>(before: readonly T[] | undefined, after: readonly T[]): readonly T[] {
+  return before !== undefined && before.length === after.length && after.every((item, i) => item === before[i]) ? before : after
+}
+
+function sharedMap<T>(before: Readonly<Record<string, T>> | undefined, after: ReadonlyMap<string, T>): Readonly<Record<string, T>> {
+  if (before !== undefined && Object.keys(before).length === after.size) {
+    if ([...after].every(([key, value]) => Object.hasOwn(before, key) && before[key] === value)) return before
+  }
+  return Object.fromEntries(after)
+}
+
+/** The draft as metadata. Nothing is judged here. */
+export function closeDraft(draft: Draft): TableMetadata {
+  const { base, uuid, location } = draft
+  if (location === undefined) throw badRequest('Cannot create a table without a location')
+  const { 'current-snapshot-id': _current, 'next-row-id': _row, 'encryption-keys': keysBefore, ...rest } = base ?? {}
+  const keys = shared(keysBefore, [...draft.encryptionKeys.values()])
+  return {
+    ...rest,
+    'format-version': draft.formatVersion,
+    ...(uuid === undefined ? {} : { 'table-uuid': uuid }),
+    location,
+    'last-sequence-number': draft.lastSequenceNumber,
+    'last-updated-ms': draft.updatedMs,
+    'last-column-id': draft.lastColumnId,
+    'current-schema-id': draft.currentSchemaId,
+    schemas: shared(base?.schemas, [...draft.schemas.values()]),
+    'default-spec-id': draft.defaultSpecId,
+    'partition-specs': shared(base?.['partition-specs'], [...draft.specs.values()]),
+    'last-partition-id': draft.lastPartitionId,
+    'default-sort-order-id': draft.defaultSortOrderId,
+    'sort-orders': shared(base?.['sort-orders'], [...draft.orders.values()]),
+    properties: sharedMap(base?.properties, draft.properties),
+    ...(draft.currentSnapshotId === undefined ? {} : { 'current-snapshot-id': draft.currentSnapshotId }),
+    ...(draft.nextRowId === undefined ? {} : { 'next-row-id': draft.nextRowId }),
+    ...(keys.length > 0 ? { 'encryption-keys': keys } : {}),
+    refs: sharedMap(base?.refs, draft.refs),
+    snapshots: shared(base?.snapshots, [...draft.snapshots.values()]),
+    statistics: shared(base?.statistics, [...draft.statistics.values()].flat()),
+    'partition-statistics': shared(base?.['partition-statistics'], [...draft.partitionStatistics.values()].flat()),
+    'snapshot-log': shared(base?.['snapshot-log'], draft.snapshotLog),
+    'metadata-log': base?.['metadata-log'] ?? [],
+  }
+}

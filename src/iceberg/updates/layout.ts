@@ -1,0 +1,83 @@
+/** Updates of how a table's data is laid out: partition specs and sort orders. Each answers whether it changed the draft. */
+import { badRequest, validationFailed } from '../errors.ts'
+import { bindPartitionSpec, checkPartitionSpec } from '../partition-spec.ts'
+import { bindSortOrder, checkSortOrder } from '../sort-order.ts'
+import type { UpdateOf } from '../table-update.ts'
+import { schemaInUse, type Draft } from './draft.ts'
+
+export function addSpec(draft: Draft, update: UpdateOf<'add-spec'>): boolean {
+  const { spec, lastPartitionId, reused } = bindPartitionSpec({
+    spec: update.spec,
+    schema: schemaInUse(draft, 'add a partition spec'),
+    formatVersion: draft.formatVersion,
+    lastPartitionId: draft.lastPartitionId,
+    specs: [...draft.specs.values()],
+  })
+  draft.lastAddedSpecId = spec['spec-id']
+  if (reused) return false
+  draft.specs.set(spec['spec-id'], spec)
+  draft.lastPartitionId = lastPartitionId
+  return true
+}
+
+export function setDefaultSpec(draft: Draft, update: UpdateOf<'set-default-spec'>): boolean {
+  const asked = update['spec-id']
+  const id = asked === -1 ? draft.lastAddedSpecId : asked
+  if (id === undefined) throw validationFailed('Cannot set last added spec: no spec has been added')
+  if (!draft.specs.has(id)) throw badRequest(`Cannot set default partition spec to unknown spec: ${id}`)
+  const changed = draft.defaultSpecId !== id
+  draft.defaultSpecId = id
+  return changed
+}
+
+export function removePartitionSpecs(draft: Draft, update: UpdateOf<'remove-partition-specs'>): boolean {
+  const ids = new Set(update['spec-ids'])
+  if (ids.has(draft.defaultSpecId)) throw badRequest('Cannot remove the default partition spec')
+  let changed = false
+  for (const id of ids) {
+    if (!draft.specs.delete(id)) continue
+    changed = true
+    if (draft.lastAddedSpecId === id) draft.lastAddedSpecId = undefined
+  }
+  return changed
+}
+
+export function addSortOrder(draft: Draft, update: UpdateOf<'add-sort-order'>): boolean {
+  const { order, reused } = bindSortOrder({
+    order: update['sort-order'],
+    schema: schemaInUse(draft, 'add a sort order'),
+    formatVersion: draft.formatVersion,
+    orders: [...draft.orders.values()],
+  })
+  draft.lastAddedOrderId = order['order-id']
+  if (reused) return false
+  draft.orders.set(order['order-id'], order)
+  return true
+}
+
+export function setDefaultSortOrder(draft: Draft, update: UpdateOf<'set-default-sort-order'>): boolean {
+  const asked = update['sort-order-id']
+  const id = asked === -1 ? draft.lastAddedOrderId : asked
+  if (id === undefined) throw validationFailed('Cannot set last added sort order: no sort order has been added')
+  if (!draft.orders.has(id)) throw badRequest(`Cannot set default sort order to unknown order: ${id}`)
+  const changed = draft.defaultSortOrderId !== id
+  draft.defaultSortOrderId = id
+  return changed
+}
+
+/** The default spec and order must suit the schema in use; those of the base are only judged when one of the three changed. */
+export function checkLayout(draft: Draft): void {
+  const { base } = draft
+  const schema = schemaInUse(draft, 'finish the commit')
+  const spec = draft.specs.get(draft.defaultSpecId)
+  const order = draft.orders.get(draft.defaultSortOrderId)
+  if (spec === undefined) throw badRequest(`Default partition spec ${draft.defaultSpecId} does not exist`)
+  if (order === undefined) throw badRequest(`Default sort order ${draft.defaultSortOrderId} does not exist`)
+  const sameSchema = base !== undefined && base.schemas.includes(schema) && base['current-schema-id'] === draft.currentSchemaId
+  if (!sameSchema || base['default-spec-id'] !== draft.defaultSpecId || !base['partition-specs'].includes(spec)) {
+    checkPartitionSpec(spec, schema, draft.formatVersion)
+  }
+  if (!sameSchema || base['default-sort-order-id'] !== draft.defaultSortOrderId || !base['sort-orders'].includes(order)) {
+    checkSortOrder(order, schema, draft.formatVersion)
+  }
+}

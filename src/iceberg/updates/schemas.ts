@@ -1,0 +1,82 @@
+/** Updates of a table's schemas. Each function answers whether it changed the draft. */
+import { highest } from '../document.ts'
+import { badRequest, validationFailed } from '../errors.ts'
+import { sourceIds } from '../source-columns.ts'
+import { checkReusedIds, checkSchema, highestFieldId, sameSchema, schemaIndex, type Schema } from '../schema.ts'
+import type { UpdateOf } from '../table-update.ts'
+import type { Draft } from './draft.ts'
+
+/** An equal schema is reused; any other gets the next id, whatever id was sent. */
+export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean {
+  const { schema } = update
+  checkSchema(schema, draft.formatVersion)
+  const sent = update['last-column-id']
+  if (sent !== undefined && sent < draft.lastColumnId) {
+    throw badRequest(`Invalid last column ID: ${sent} < ${draft.lastColumnId} (previous last column ID)`)
+  }
+  const lastColumnId = Math.max(draft.lastColumnId, highestFieldId(schema), sent ?? 0)
+  const grown = lastColumnId !== draft.lastColumnId
+  const existing = [...draft.schemas.values()].find((known) => sameSchema(known, schema))
+  draft.lastColumnId = lastColumnId
+  if (existing !== undefined) {
+    draft.lastAddedSchemaId = existing['schema-id']
+    return grown
+  }
+  // Without a current snapshot there are no rows to misread: a replacement keeps the ids of columns by name, whatever their type.
+  if (draft.currentSnapshotId !== undefined) {
+    checkReusedIds([...draft.schemas.values()], schema, draft.formatVersion)
+    checkPartitionNames(draft, schema)
+  }
+  const id = highest(draft.schemas.keys(), -1) + 1
+  draft.schemas.set(id, { ...schema, 'schema-id': id })
+  draft.removedSchemaIds.delete(id)
+  draft.lastAddedSchemaId = id
+  return true
+}
+
+/** A new column must not take the name of a partition field: the partition's values would hide the column's, or be hidden. */
+function checkPartitionNames(draft: Draft, schema: Schema): void {
+  const { byName } = schemaIndex(schema)
+  for (const spec of draft.specs.values()) {
+    for (const field of spec.fields) {
+      const column = byName.get(field.name)
+      if (column === undefined || sourceIds(field).includes(column)) continue
+      if ([...draft.schemas.values()].some((known) => schemaIndex(known).byName.has(field.name))) continue
+      throw validationFailed(`Cannot add column ${field.name}: conflicts with a partition field of that name in spec ${spec['spec-id']}`)
+    }
+  }
+}
+
+export function setCurrentSchema(draft: Draft, update: UpdateOf<'set-current-schema'>): boolean {
+  const asked = update['schema-id']
+  const id = asked === -1 ? draft.lastAddedSchemaId : asked
+  if (id === undefined) throw validationFailed('Cannot set last added schema: no schema has been added')
+  if (!draft.schemas.has(id)) throw badRequest(`Cannot set current schema to unknown schema: ${id}`)
+  const changed = draft.currentSchemaId !== id
+  draft.currentSchemaId = id
+  return changed
+}
+
+export function removeSchemas(draft: Draft, update: UpdateOf<'remove-schemas'>): boolean {
+  const ids = new Set(update['schema-ids'])
+  if (ids.has(draft.currentSchemaId)) throw badRequest('Cannot remove the current schema')
+  let changed = false
+  for (const id of ids) {
+    if (!draft.schemas.delete(id)) continue
+    changed = true
+    draft.removedSchemaIds.add(id)
+    if (draft.lastAddedSchemaId === id) draft.lastAddedSchemaId = undefined
+  }
+  return changed
+}
+
+/** Judged at the end of a commit: the same commit may remove the snapshots too. */
+export function checkRemovedSchemas(draft: Draft): void {
+  if (draft.removedSchemaIds.size === 0) return
+  for (const snapshot of draft.snapshots.values()) {
+    const id = snapshot['schema-id']
+    if (id !== undefined && draft.removedSchemaIds.has(id)) {
+      throw validationFailed(`Cannot remove schema ${id}: snapshot ${snapshot['snapshot-id']} was written with it`)
+    }
+  }
+}
