@@ -18,6 +18,7 @@ import { createCatalogHandles } from './management/handles.ts'
 import { clientConfig, joinSecrets, openObjectStore, rootLocation, splitSecrets, validateWarehouse } from './storage/open.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/store.ts'
+import { startTasks, type Tasks } from './tasks/start.ts'
 
 export interface App {
   readonly url: string
@@ -68,7 +69,9 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
   const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
   const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
   const storage = storageOf(settings.localRoots)
-  const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log })
+  let tasks: Tasks | undefined
+  const taskStored = (): void => tasks?.stored()
+  const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log, taskStored })
   const { now } = catalog
   const handles = createCatalogHandles({ store, storage, secrets, now })
   const management: ManagementContext = { catalog, storage, secrets, handles }
@@ -87,12 +90,15 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
     routes,
   )
   const url = await listen(http, settings)
+  tasks = startTasks({ store, now, log, openStorageFor: (tenantId, catalogId) => handles.resolveId(tenantId, catalogId) })
+  const running = tasks
   return {
     url,
     firstStart: wasFirst,
     adminFile: join(settings.dataDirectory, ADMIN_FILE),
     close: async () => {
       await http.close(settings.shutdownGraceSeconds * 1000)
+      await running.stop()
       await handles.close()
       await store.close()
     },
