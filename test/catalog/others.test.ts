@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createCatalogRow, dropCatalogRow } from '../../src/catalog/catalogs.ts'
+import { getConfig } from '../../src/catalog/config.ts'
+import { createKeyedQueue } from '../../src/catalog/keyed-queue.ts'
+import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
+import { createNamespace, dropNamespace } from '../../src/catalog/namespaces.ts'
+import {
+  CommitTransactionRequest, CreateNamespaceRequest, CreateTableRequest, RenameTableRequest, decode,
+} from '../../src/catalog/shapes.ts'
+import { createUuidV7, isUuidV7 } from '../../src/catalog/uuid.ts'
+import { StoreError } from '../../src/stores/store.ts'
+import { ident, newTable, open, rejects } from './setup.ts'
+
+test('requests: what is wrong is named by its path, and content is not echoed', () => {
+  const refused = (schema: any, json: unknown, message: RegExp) => assert.throws(() => decode(schema, json), rejects(400, message))
+  refused(CreateTableRequest, null, /request body must be object/)
+  refused(CreateTableRequest, { schema: {} }, /name/)
+  refused(CreateTableRequest, { name: 't', schema: [] }, /\/schema must be object/)
+  refused(CreateTableRequest, { name: 't', schema: {}, properties: { a: 1 } }, /\/properties/)
+  refused(CreateTableRequest, { name: 't', schema: {}, 'stage-create': 'yes' }, /\/stage-create/)
+  refused(CreateNamespaceRequest, { namespace: 'a' }, /\/namespace must be array/)
+  refused(CreateNamespaceRequest, { namespace: [] }, /\/namespace/)
+  refused(RenameTableRequest, { source: { namespace: ['a'], name: 't' } }, /destination/)
+  refused(CommitTransactionRequest, { 'table-changes': [{ requirements: [], updates: [] }] }, /\/table-changes\/0/)
+  refused(CommitTransactionRequest, { 'table-changes': [] }, /\/table-changes/)
+  const long = 'x'.repeat(100_000)
+  assert.throws(() => decode(CreateTableRequest, { name: 't', schema: {}, properties: { [long]: 1 } }), (error: any) => error.message.length < 600)
+})
+
+test('requests: null is absent, unknown fields and 64-bit integers pass', () => {
+  const request = { name: 't', schema: { big: 2n ** 62n }, location: null, 'partition-spec': null, properties: null, 'x-new': [1] }
+  assert.strictEqual(decode(CreateTableRequest, request), request)
+})
+
+test('config: where the catalog is, and what works', async (t) => {
+  const { context, call, catalog } = await open(t)
+  const endpoints = ['GET /v1/{prefix}/namespaces']
+  assert.deepEqual(await getConfig(context, call, { endpoints }), {
+    defaults: {}, overrides: { prefix: 'lake' }, endpoints, 'idempotency-key-lifetime': 'PT30M',
+  })
+  const odd = { ...call, catalog: { ...catalog, name: 'a b/c', branch: 'dev' } }
+  assert.equal((await getConfig(context, odd, { endpoints })).overrides['prefix'], 'a%20b%2Fc%40dev')
+})
+
+test('metrics are kept as they came and read newest first', async (t) => {
+  const fixture = await open(t)
+  const { context, call } = fixture
+  await newTable(fixture, 't')
+  const report = (text: string, type = 'scan-report') => reportMetrics(context, call, ident('t'), { 'report-type': type }, text)
+  await report('{"snapshot-id":9223372036854775807}')
+  await report('{"report-type":"from-the-future"}', 'from-the-future')
+  const { reports } = await listMetrics(context, call, ident('t'), {})
+  assert.deepEqual(reports.map((one) => one['report-type']), ['from-the-future', 'scan-report'])
+  assert.equal(reports[1]?.report, '{"snapshot-id":9223372036854775807}')
+  const page = await listMetrics(context, call, ident('t'), { pageToken: '', pageSize: 1 })
+  const next = await listMetrics(context, call, ident('t'), { pageToken: page['next-page-token'] as string, pageSize: 1 })
+  assert.deepEqual([...page.reports, ...next.reports], reports)
+  await assert.rejects(report('x'.repeat(2 ** 20 + 1)), rejects(413, /Metrics report/))
+  await assert.rejects(reportMetrics(context, call, ident('none'), { 'report-type': 'x' }, '{}'), rejects(404, /ns\.none/))
+  fixture.hooks.write = async () => {
+    throw new StoreError('unavailable', 'down')
+  }
+  await report('{}')
+  assert.equal(fixture.logged.at(-1)?.event, 'metrics-report-lost')
+})
+
+test('a catalog that holds something can not be dropped, an empty one can, and then holds nothing any more', async (t) => {
+  const { context, call, store } = await open(t)
+  const row = async () => {
+    const found = await store.get('catalogs', { tenant_id: 't1', name: 'lake' })
+    assert.ok(found)
+    return found
+  }
+  await assert.rejects(store.write(dropCatalogRow(await row())), (error) => error instanceof StoreError && error.kind === 'conflict')
+  await dropNamespace(context, call, ['ns'])
+  const dropped = await row()
+  await store.write(dropCatalogRow(dropped))
+  await assert.rejects(createNamespace(context, call, { namespace: ['late'] }), rejects(404, /Warehouse does not exist: lake/))
+  const { version: _, ...again } = dropped
+  await store.write(createCatalogRow({ ...again, id: 'c3' }))
+  const twice = store.write(createCatalogRow({ ...again, id: 'c4' }))
+  await assert.rejects(twice, (error) => error instanceof StoreError && error.step === 0)
+})
+
+test('the queue runs one at a time per name, in order, and never locks up', async () => {
+  const queue = createKeyedQueue({ maxWaiting: 50 })
+  const log: string[] = []
+  const work = (name: string, keys: string[]) =>
+    queue.run(keys, async () => {
+      log.push(`+${name}`)
+      await new Promise((resolve) => setImmediate(resolve))
+      log.push(`-${name}`)
+    })
+  await Promise.all([work('1', ['a', 'b']), work('2', ['b', 'a']), work('3', ['a', 'a']), work('4', ['c'])])
+  const ofA = log.filter((entry) => !entry.endsWith('4'))
+  assert.deepEqual(ofA, ['+1', '-1', '+2', '-2', '+3', '-3'])
+  assert.ok(log.indexOf('+4') < log.indexOf('-1'), 'other names do not wait')
+  await assert.rejects(queue.run(['a'], async () => Promise.reject(new Error('x'))), /x/)
+  await work('5', ['a'])
+  const many = Array.from({ length: 51 }, () => work('n', ['a']))
+  await assert.rejects(Promise.all(many), rejects(429, /More than 50/))
+  await Promise.allSettled(many)
+  await work('6', ['a'])
+})
+
+test('UUIDs of version 7 grow within a process, also when the clock stands or goes back', () => {
+  let now = 1_700_000_000_000
+  const next = createUuidV7(() => now)
+  let last = next()
+  assert.ok(isUuidV7(last))
+  for (let n = 0; n < 20_000; n += 1) {
+    if (n % 1000 === 0) now += n % 3000 === 0 ? -5 : 2
+    const id = next()
+    assert.ok(isUuidV7(id) && id > last, `${last} ${id}`)
+    last = id
+  }
+})

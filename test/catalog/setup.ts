@@ -1,0 +1,161 @@
+/** What the tests of this room stand on: a memory store and a folder of files, both of which can be made to fail. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer } from '../../src/catalog/call.ts'
+import { createCatalogRow } from '../../src/catalog/catalogs.ts'
+import { createCatalogContext } from '../../src/catalog/context.ts'
+import { createNamespace } from '../../src/catalog/namespaces.ts'
+import { createTable } from '../../src/catalog/tables.ts'
+
+import { parse } from '../../src/iceberg/json.ts'
+import { canonicalLocation } from '../../src/iceberg/location.ts'
+import { openFileStore } from '../../src/storage/file.ts'
+import type { ObjectStore } from '../../src/storage/storage.ts'
+import { openMemoryStore } from '../../src/stores/memory.ts'
+import type { Mutation, Store } from '../../src/stores/store.ts'
+
+type Write = Store['write']
+type Hooks = {
+  /** Stands between a use case and the store's `write`; `undefined` lets everything through. */
+  write: ((mutations: readonly Mutation[], next: Write) => ReturnType<Write>) | undefined
+  create: ((location: string, bytes: Uint8Array, next: ObjectStore['create']) => Promise<void>) | undefined
+  read: ((location: string) => void) | undefined
+}
+
+export interface Fixture {
+  readonly context: CatalogContext
+  readonly call: CatalogCall
+  readonly catalog: CatalogHandle
+  readonly store: Store
+  readonly folder: string
+  readonly hooks: Hooks
+  readonly logged: { readonly event: string; readonly details: unknown }[]
+  readonly tasks: { stored: number }
+  /** Other processes on the same store and files: nothing in memory is shared. */
+  readonly another: () => Fixture
+  /** All metadata files on disk. */
+  readonly files: () => string[]
+}
+
+const catalogRow = {
+  tenant_id: 't1',
+  name: 'lake',
+  id: 'c1',
+  catalog_type: 'local',
+  warehouse_name: 'w',
+  storage_location: null,
+  federated_config: null,
+  properties: {},
+  created_at: 0,
+  updated_at: 0,
+}
+
+/** A fresh catalog with the namespace `ns`. */
+export async function open(t: TestContext, parts: Partial<CatalogContext> = {}): Promise<Fixture> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'catalog-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const store = openMemoryStore()
+  await store.write(createCatalogRow(catalogRow))
+  const fixture = attach(store, folder, parts)
+  await createNamespace(fixture.context, fixture.call, { namespace: ['ns'] })
+  return fixture
+}
+
+function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): Fixture {
+  const hooks: Hooks = { write: undefined, create: undefined, read: undefined }
+  const next: Write = (mutations) => inner.write(mutations)
+  const store: Store = { ...inner, write: (mutations) => (hooks.write ? hooks.write(mutations, next) : next(mutations)) }
+  const logged: { event: string; details: unknown }[] = []
+  const tasks = { stored: 0 }
+  const context = createCatalogContext({
+    store,
+    pageTokenKey: randomBytes(32),
+    log: (event, details) => void logged.push({ event, details }),
+    taskStored: () => void (tasks.stored += 1),
+    // Real pauses would only make the tests slow.
+    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    ...parts,
+  })
+  const root = canonicalLocation(`file://${folder}/lake`)
+  const files = openFileStore(canonicalLocation(`file://${folder}`))
+  const create: ObjectStore['create'] = (location, bytes) => files.create(location, bytes)
+  const storage: ObjectStore = {
+    read: async (location, options) => {
+      hooks.read?.(location)
+      return files.read(location, options)
+    },
+    create: (location, bytes) => (hooks.create ? hooks.create(location, bytes, create) : create(location, bytes)),
+    delete: (locations) => files.delete(locations),
+    list: (prefix) => files.list(prefix),
+    prepare: (location) => files.prepare(location),
+    isMissing: (location) => files.isMissing?.(location) ?? false,
+    close: () => files.close(),
+  }
+  const catalog: CatalogHandle = {
+    tenantId: 't1',
+    id: 'c1',
+    name: 'lake',
+    branch: 'main',
+    root,
+    allowedRoots: [canonicalLocation(`file://${folder}/extra`)],
+    storage,
+    clientConfig: { 'client.region': 'eu-west-1' },
+    configVersion: 'v1',
+    properties: {},
+  }
+  const call: CatalogCall = { principal: { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' }, catalog }
+  return {
+    context,
+    call,
+    catalog,
+    store: inner,
+    folder,
+    hooks,
+    logged,
+    tasks,
+    another: () => attach(inner, folder, parts),
+    files: () =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.metadata.json')),
+  }
+}
+
+export const schema = {
+  type: 'struct',
+  fields: [
+    { id: 1, name: 'id', required: true, type: 'long' },
+    { id: 2, name: 'data', required: false, type: 'string' },
+  ],
+}
+
+export interface LoadResult {
+  readonly 'metadata-location': string | null
+  // The documents are of many shapes; each test knows what it looks at.
+  readonly metadata: any
+  readonly config?: Readonly<Record<string, string>>
+}
+
+export function bodyOf(answer: MetadataAnswer): LoadResult {
+  if (answer.body === undefined) throw new Error('the answer has no body')
+  return parse(answer.body) as unknown as LoadResult
+}
+
+export const ident = (name: string, ...namespace: string[]) => ({ namespace: namespace.length > 0 ? namespace : ['ns'], name })
+
+export const newTable = async (fixture: Fixture, name: string, properties: Record<string, string> = {}): Promise<LoadResult> =>
+  bodyOf(await createTable(fixture.context, fixture.call, ['ns'], { name, schema, properties }))
+
+export const set = (updates: Record<string, string>) => ({ action: 'set-properties', updates })
+
+/** A UUID of version 7; equal for equal numbers. */
+export const key7 = (n: number): string => `017f22e2-79b0-7cc3-98c4-${n.toString(16).padStart(12, '0')}`
+
+export const withKey = (call: CatalogCall, key: string, fingerprint = 'f'): CatalogCall => ({ ...call, idempotency: { key, fingerprint } })
+
+export const rejects = (code: number, message: RegExp, type?: string) => (error: any): boolean => {
+  const matches = error.code === code && message.test(error.message) && (type === undefined || error.type === type)
+  if (!matches) throw error
+  return true
+}
