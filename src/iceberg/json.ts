@@ -80,14 +80,23 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
+/** The UTF-16 codes and a zero: reading them is far cheaper than `charCodeAt` on a string that came from a decoder. */
+function codesOf(text: string): Uint16Array {
+  const codes = new Uint16Array(text.length + 1)
+  Buffer.from(codes.buffer).write(text, 'utf16le')
+  return codes
+}
+
 class Parser {
   private readonly text: string
+  private readonly codes: Uint16Array
   private readonly maxDepth: number
   private position = 0
   private depth = 0
 
   constructor(text: string, maxDepth: number) {
     this.text = text
+    this.codes = codesOf(text)
     this.maxDepth = maxDepth
   }
 
@@ -98,12 +107,12 @@ class Parser {
     return value
   }
 
-  /** The first character that is no white space, not consumed; NaN at the end. */
+  /** The first character that is no white space, not consumed; 0 at the end. */
   private next(): number {
-    const text = this.text
+    const codes = this.codes
     let position = this.position
-    let code = text.charCodeAt(position)
-    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = text.charCodeAt(++position)
+    let code = codes[position] as number
+    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = codes[++position] as number
     this.position = position
     return code
   }
@@ -179,14 +188,14 @@ class Parser {
   }
 
   private string(): string {
-    const text = this.text
+    const codes = this.codes
     const start = this.position + 1
     let end = start
-    let code = text.charCodeAt(end)
-    while (code !== QUOTE && code !== BACKSLASH && code >= 0x20) code = text.charCodeAt(++end)
+    let code = codes[end] as number
+    while (code !== QUOTE && code !== BACKSLASH && code >= 0x20) code = codes[++end] as number
     if (code === QUOTE) {
       this.position = end + 1
-      return text.slice(start, end)
+      return this.text.slice(start, end)
     }
     return this.escapedString(start, end)
   }
@@ -235,21 +244,21 @@ class Parser {
   }
 
   private number(first: number): Long | RawNumber {
-    const text = this.text
+    const codes = this.codes
     const start = this.position
     let position = start
     let code = first
-    if (code === MINUS) code = text.charCodeAt(++position)
+    if (code === MINUS) code = codes[++position] as number
     const digits = position
     let value = 0
     while (code >= ZERO && code <= NINE) {
       value = value * 10 + (code - ZERO)
-      code = text.charCodeAt(++position)
+      code = codes[++position] as number
     }
     this.position = position
     const length = position - digits
     if (length === 0) this.fail('a digit')
-    if (length > 1 && text.charCodeAt(digits) === ZERO) this.fail('a number without leading zeros')
+    if (length > 1 && (codes[digits] as number) === ZERO) this.fail('a number without leading zeros')
     if (code === DOT || code === 0x65 || code === 0x45) return this.fraction(start, code)
     if (length <= 15) {
       if (first !== MINUS) return value
@@ -276,9 +285,10 @@ class Parser {
 
   /** At least one digit; answers the character after the last. */
   private digits(): number {
+    const codes = this.codes
     const start = this.position
-    let code = this.text.charCodeAt(this.position)
-    while (code >= ZERO && code <= NINE) code = this.text.charCodeAt(++this.position)
+    let code = codes[this.position] as number
+    while (code >= ZERO && code <= NINE) code = codes[++this.position] as number
     if (this.position === start) this.fail('a digit')
     return code
   }
