@@ -192,11 +192,6 @@ class FileStore implements ObjectStore {
 
   isMissing(location: string): boolean {
     const canonical = canonicalFile(location)
-    return canonical === undefined || fs.statSync(nativePath(canonical), { throwIfNoEntry: false }) === undefined
-  }
-
-  isMissing(location: string): boolean {
-    const canonical = canonicalFile(location)
     return canonical !== undefined && !fs.existsSync(nativePath(canonical))
   }
 

@@ -63,6 +63,14 @@ describe('object store on files', () => {
     assert.equal(String(await store.read(`${root}/t/x`, { maxBytes: 10 })), 'x')
   })
 
+  it('knows at once when an object is gone', async () => {
+    const { store, root } = newFileRoot()
+    assert.equal(store.isMissing?.(`${root}/t/x`), true)
+    await store.create(`${root}/t/x`, Buffer.from('x'))
+    assert.equal(store.isMissing?.(`${root}/t/x`), false)
+    assert.equal(store.isMissing?.(`${root}/t/x/y`), true)
+  })
+
   it('reads files only', async () => {
     const { store, root, folder } = newFileRoot()
     await store.prepare(`${root}/t`)

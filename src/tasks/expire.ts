@@ -1,0 +1,97 @@
+/** Removes rows whose time is over: outcomes of requests with an Idempotency-Key, and reports that clients sent long ago. */
+import type { Mutation, Store } from '../stores/store.ts'
+import { StoreError } from '../stores/store.ts'
+import { realTimer, type Timer } from './runner.ts'
+
+export interface ExpiryOptions {
+  readonly store: Store
+  readonly now: () => number
+  readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
+  readonly timer?: Timer
+  readonly intervalMs?: number
+  readonly keepMetricsMs?: number
+}
+
+const BATCH = 200
+const DAY_MS = 86_400_000
+
+async function remove(store: Store, mutations: readonly Mutation[]): Promise<number> {
+  try {
+    await store.write(mutations)
+    return mutations.length
+  } catch (error) {
+    if (!(error instanceof StoreError && error.kind === 'conflict')) throw error
+    // Another process removed some of them, or a key was used again meanwhile.
+    if (mutations.length === 1) return 0
+    let removed = 0
+    for (const mutation of mutations) removed += await remove(store, [mutation])
+    return removed
+  }
+}
+
+/** The removals of one page; none when nothing is due. Rows are removed at the version that was seen to be over. */
+async function expiredIdempotency(store: Store, now: number): Promise<Mutation[]> {
+  const rows = await store.list('idempotency', { index: 'by_expiry', where: {}, limit: BATCH })
+  return rows
+    .filter(({ expires_at }) => expires_at <= now)
+    .map(({ tenant_id, idempotency_key, version }) => ({
+      op: 'remove',
+      entity: 'idempotency',
+      key: { tenant_id, idempotency_key },
+      expected: version,
+    }))
+}
+
+async function oldMetrics(store: Store, before: number): Promise<Mutation[]> {
+  const rows = await store.list('metrics', { index: 'by_age', where: {}, limit: BATCH })
+  return rows
+    .filter(({ received_at }) => received_at < before)
+    .map(({ tenant_id, catalog_id, entry_id, id, version }) => ({
+      op: 'remove',
+      entity: 'metrics',
+      key: { tenant_id, catalog_id, entry_id, id },
+      expected: version,
+    }))
+}
+
+/** Removes all that is over now; returns how many rows went. */
+export async function expire(options: ExpiryOptions, stopped: () => boolean = () => false): Promise<number> {
+  const { store, now, keepMetricsMs = 30 * DAY_MS } = options
+  let total = 0
+  for (const due of [() => expiredIdempotency(store, now()), () => oldMetrics(store, now() - keepMetricsMs)]) {
+    while (!stopped()) {
+      const mutations = await due()
+      const removed = mutations.length === 0 ? 0 : await remove(store, mutations)
+      total += removed
+      // A page that nothing could be removed from belongs to another process.
+      if (mutations.length < BATCH || removed === 0) break
+    }
+  }
+  return total
+}
+
+export function startExpiry(options: ExpiryOptions): { stop(): Promise<void> } {
+  const { timer = realTimer, intervalMs = 600_000, log } = options
+  let stopped = false
+  let running: Promise<void> = Promise.resolve()
+  let cancel = timer(run, intervalMs / 10)
+  function run(): void {
+    running = expire(options, () => stopped)
+      .then(
+        (removed) => {
+          if (removed > 0) log('rows-expired', { removed })
+        },
+        (error: unknown) => log('tasks-unavailable', { error: String(error) }),
+      )
+      .then(() => {
+        if (!stopped) cancel = timer(run, intervalMs)
+      })
+  }
+  return {
+    async stop() {
+      stopped = true
+      cancel()
+      await running
+    },
+  }
+}

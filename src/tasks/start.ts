@@ -1,0 +1,33 @@
+/** Everything that runs in the background, put together. */
+import { randomUUID } from 'node:crypto'
+import { deleteFiles } from './delete-files.ts'
+import { startExpiry, type ExpiryOptions } from './expire.ts'
+import { purgeTable, type PurgeOptions } from './purge.ts'
+import { startRunner, type RunnerOptions } from './runner.ts'
+
+export type TasksOptions = PurgeOptions &
+  Pick<RunnerOptions, 'now'> &
+  Partial<Omit<RunnerOptions, 'handlers'>> &
+  Partial<Pick<ExpiryOptions, 'intervalMs' | 'keepMetricsMs'>>
+
+export interface Tasks {
+  /** A task was stored: look now. */
+  stored(): void
+  /** Ends what runs, at a point from which it can go on, and resolves when nothing runs any more. */
+  stop(): Promise<void>
+}
+
+export function startTasks(options: TasksOptions): Tasks {
+  const runner = startRunner({
+    owner: randomUUID(),
+    ...options,
+    handlers: { 'purge-table': purgeTable(options), 'delete-files': deleteFiles(options) },
+  })
+  const expiry = startExpiry(options)
+  return {
+    stored: () => runner.stored(),
+    stop: async () => {
+      await Promise.all([runner.stop(), expiry.stop()])
+    },
+  }
+}
