@@ -12,7 +12,12 @@ const SCHEMA = {
   type: 'struct',
   fields: [
     { id: 1, name: 'id', required: true, type: 'long' },
-    { id: 2, name: 'point', required: false, type: { type: 'struct', fields: [{ id: 3, name: 'x', required: false, type: 'double' }] } },
+    {
+      id: 2,
+      name: 'point',
+      required: false,
+      type: { type: 'struct', fields: [{ id: 3, name: 'x', required: false, type: 'double' }] },
+    },
   ],
 }
 const VIEW_VERSION = {
@@ -32,6 +37,7 @@ const snapshot = (id: string, sequence: number, version: number): string =>
 
 interface Client {
   /** Checks the status and the answer; gives back the body. */
+  // oxlint-disable-next-line no-explicit-any -- the specification is what judges the shape
   call(status: number, method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<any>
   readonly seen: ReadonlySet<string>
   readonly problems: readonly string[]
@@ -46,14 +52,22 @@ function client(url: string, token: string, spec: Specification): Client {
     async call(status, method, path, body, headers = {}) {
       const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
       const standard = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-      const response = await fetch(url + path, { method, headers: { ...standard, ...headers }, ...(text === undefined ? {} : { body: text }) })
+      const response = await fetch(url + path, {
+        method,
+        headers: { ...standard, ...headers },
+        ...(text === undefined ? {} : { body: text }),
+      })
       const answer = await response.text()
       assert.equal(response.status, status, `${method} ${path}: ${answer.slice(0, 500)}`)
       const verdict = spec.check({ method, path, status, headers: Object.fromEntries(response.headers), body: answer })
       assert.ok(verdict, `${method} ${path} is not of the specification`)
       seen.add(verdict.endpoint)
-      problems.push(...verdict.problems.map((problem) => `${verdict.endpoint} ${status}: ${problem}\n    ${answer.slice(0, 300)}`))
-      return answer === '' ? { etag: response.headers.get('etag') } : { ...JSON.parse(answer), etag: response.headers.get('etag') }
+      problems.push(
+        ...verdict.problems.map((problem) => `${verdict.endpoint} ${status}: ${problem}\n    ${answer.slice(0, 300)}`),
+      )
+      return answer === ''
+        ? { etag: response.headers.get('etag') }
+        : { ...JSON.parse(answer), etag: response.headers.get('etag') }
     },
   }
 }
@@ -72,8 +86,16 @@ test('each advertised operation answers as the specification says', async (conte
     assert.deepEqual(caller.problems, [])
     const advertised: string[] = config.endpoints
     assert.ok(advertised.length > 20, `only ${advertised.length} endpoints are advertised`)
-    assert.deepEqual(advertised.filter((endpoint) => !spec.operations.has(endpoint)), [], 'endpoints that the specification has not')
-    assert.deepEqual(advertised.filter((endpoint) => !caller.seen.has(endpoint)), [], 'endpoints that this test does not call')
+    assert.deepEqual(
+      advertised.filter((endpoint) => !spec.operations.has(endpoint)),
+      [],
+      'endpoints that the specification has not',
+    )
+    assert.deepEqual(
+      advertised.filter((endpoint) => !caller.seen.has(endpoint)),
+      [],
+      'endpoints that this test does not call',
+    )
   } finally {
     await server.stop()
   }
@@ -81,7 +103,11 @@ test('each advertised operation answers as the specification says', async (conte
 
 async function general(caller: Client, server: { username: string; password: string }): Promise<void> {
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
-  const secret = new URLSearchParams({ grant_type: 'client_credentials', client_id: server.username, client_secret: server.password })
+  const secret = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: server.username,
+    client_secret: server.password,
+  })
   await caller.call(200, 'POST', '/v1/oauth/tokens', secret.toString(), form)
   await caller.call(401, 'POST', '/v1/oauth/tokens', 'grant_type=client_credentials&client_id=admin&client_secret=wrong', form)
   await caller.call(400, 'POST', '/v1/oauth/tokens', 'grant_type=magic', form)
@@ -123,7 +149,10 @@ async function tables(caller: Client): Promise<void> {
   await caller.call(404, 'HEAD', `${collection}/staged`)
   await caller.call(409, 'POST', collection, { name: 't2', schema: SCHEMA })
   await caller.call(404, 'POST', `${NS}/nowhere/tables`, { name: 't', schema: SCHEMA })
-  await caller.call(400, 'POST', collection, { name: 'bad', schema: { type: 'struct', fields: [{ id: 1, name: 'x', required: true, type: 'complex' }] } })
+  await caller.call(400, 'POST', collection, {
+    name: 'bad',
+    schema: { type: 'struct', fields: [{ id: 1, name: 'x', required: true, type: 'complex' }] },
+  })
   const rename = (source: string, destination: string) => ({ source: identifier(source), destination: identifier(destination) })
   await caller.call(204, 'POST', '/v1/lake/tables/rename', rename('t1', 'renamed'))
   await caller.call(404, 'POST', '/v1/lake/tables/rename', rename('t1', 'renamed'))
@@ -134,7 +163,14 @@ async function tables(caller: Client): Promise<void> {
   await caller.call(409, 'POST', '/v1/lake/transactions/commit', { 'table-changes': [stale] })
   const absent = { ...change, identifier: identifier('absent') }
   await caller.call(404, 'POST', '/v1/lake/transactions/commit', { 'table-changes': [absent] })
-  const report = { 'report-type': 'commit-report', 'table-name': 'a.t2', 'snapshot-id': 1, 'sequence-number': 1, operation: 'append', metrics: {} }
+  const report = {
+    'report-type': 'commit-report',
+    'table-name': 'a.t2',
+    'snapshot-id': 1,
+    'sequence-number': 1,
+    operation: 'append',
+    metrics: {},
+  }
   await caller.call(204, 'POST', `${collection}/t2/metrics`, report)
   await caller.call(404, 'POST', `${collection}/absent/metrics`, report)
   const last = await caller.call(200, 'POST', `${collection}/t2/unregister`)
@@ -153,7 +189,10 @@ async function lifeOfTable(caller: Client, collection: string, version: number):
     name: `t${version}`,
     schema: SCHEMA,
     'partition-spec': { 'spec-id': 0, fields: [{ 'source-id': 1, transform: 'bucket[4]', name: 'bucket' }] },
-    'write-order': { 'order-id': 1, fields: [{ 'source-id': 1, transform: 'identity', direction: 'asc', 'null-order': 'nulls-first' }] },
+    'write-order': {
+      'order-id': 1,
+      fields: [{ 'source-id': 1, transform: 'identity', direction: 'asc', 'null-order': 'nulls-first' }],
+    },
     properties: { 'format-version': String(version) },
   })
   await caller.call(204, 'HEAD', table)
@@ -161,7 +200,8 @@ async function lifeOfTable(caller: Client, collection: string, version: number):
   await caller.call(304, 'GET', table, undefined, { 'if-none-match': loaded.etag })
   const id = '9007199254740993'
   const added = snapshot(id, 1, version).replace('LOCATION', created.metadata.location)
-  const reference = (name: string, type: string, rest = '') => `{"action":"set-snapshot-ref","ref-name":"${name}","type":"${type}","snapshot-id":${id}${rest}}`
+  const reference = (name: string, type: string, rest = '') =>
+    `{"action":"set-snapshot-ref","ref-name":"${name}","type":"${type}","snapshot-id":${id}${rest}}`
   const statistics = `"snapshot-id":${id},"statistics-path":"${created.metadata.location}/metadata/s.puffin","file-size-in-bytes":10`
   const updates = [
     `{"action":"add-snapshot","snapshot":${added}}`,
@@ -191,7 +231,10 @@ async function views(caller: Client): Promise<void> {
   await caller.call(404, 'HEAD', `${collection}/absent`)
   await caller.call(200, 'GET', collection)
   await caller.call(200, 'POST', `${collection}/v`, commit({ action: 'set-properties', updates: { a: 'b' } }))
-  await caller.call(409, 'POST', `${collection}/v`, { requirements: [{ type: 'assert-view-uuid', uuid: '00000000-0000-4000-8000-000000000000' }], updates: [] })
+  await caller.call(409, 'POST', `${collection}/v`, {
+    requirements: [{ type: 'assert-view-uuid', uuid: '00000000-0000-4000-8000-000000000000' }],
+    updates: [],
+  })
   await caller.call(404, 'POST', `${collection}/absent`, commit())
   const rename = { source: identifier('v'), destination: identifier('w') }
   await caller.call(204, 'POST', '/v1/lake/views/rename', rename)

@@ -38,6 +38,7 @@ export interface Specification {
   check(answer: Answer): Verdict | undefined
 }
 
+// oxlint-disable-next-line no-explicit-any -- documents of any shape are the subject here
 type Json = { [key: string]: any }
 
 interface Operation {
@@ -87,12 +88,23 @@ function listOperations(document: Json): Operation[] {
         // The prefix is the server's to give or not; a client's URI may also end in /v1/{catalog} already.
         const path = template.replace('/v1/{prefix}/', '/v1/(?:[^/]+/(?:v1/)?)?').replace(/\{[^}]+\}/g, '[^/]+')
         const pattern = new RegExp(`^(?:/v1/[^/]+(?=/v1/(?:config|oauth)))?${path}$`)
-        return { method, endpoint: `${method} ${template}`, operationId: operation.operationId, pattern, responses: operation.responses }
+        return {
+          method,
+          endpoint: `${method} ${template}`,
+          operationId: operation.operationId,
+          pattern,
+          responses: operation.responses,
+        }
       }),
   )
 }
 
-function problems(document: Json, operation: Operation, answer: Answer, validator: (pointer: string) => ValidateFunction): string[] {
+function problems(
+  document: Json,
+  operation: Operation,
+  answer: Answer,
+  validator: (pointer: string) => ValidateFunction,
+): string[] {
   const { status, body } = answer
   const declared = operation.responses[status] ?? (status >= 500 ? operation.responses['5XX'] : undefined)
   if (declared === undefined && !GENERAL_STATUSES.has(status)) return [`status ${status} is not one of ${operation.operationId}`]
@@ -100,7 +112,8 @@ function problems(document: Json, operation: Operation, answer: Answer, validato
   if (bodiless) return body === '' ? [] : [`a body where none may be (${body.length} characters)`]
   const response: Json = declared?.$ref === undefined ? declared : resolve(document, declared.$ref)
   const schema: Json = response?.['content']?.['application/json']?.schema ?? { $ref: ERROR_SCHEMA }
-  if (!/^application\/json\b/.test(answer.headers['content-type'] ?? '')) return [`content type ${answer.headers['content-type']}`]
+  if (!/^application\/json\b/.test(answer.headers['content-type'] ?? ''))
+    return [`content type ${answer.headers['content-type']}`]
   let value: unknown
   try {
     // Rounded 64-bit integers are integers still, which is all that a schema asks.
@@ -109,7 +122,8 @@ function problems(document: Json, operation: Operation, answer: Answer, validato
     return [`the body is no JSON: ${String(error)}`]
   }
   const validate = validator(schema['$ref'])
-  if (!validate(value)) return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`)
+  if (!validate(value))
+    return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`)
   return undeclared(document, schema, value)
 }
 
