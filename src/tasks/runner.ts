@@ -60,7 +60,8 @@ export const realTimer: Timer = (callback, ms) => {
 const messageOf = (error: unknown): string =>
   (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).slice(0, 1000)
 
-function rowOf({ version: _, ...row }: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>): NewRow<'tasks'> {
+function rowOf(task: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>): NewRow<'tasks'> {
+  const { version: _, ...row } = task
   return { ...row, ...changes }
 }
 

@@ -139,7 +139,7 @@ export interface TableOptions {
 
 /** Two snapshots that share a manifest, delete files, statistics, earlier metadata; returns the current metadata file. */
 export async function writeTable(
-  { root, storage }: Lake,
+  { root, storage }: Pick<Lake, 'root' | 'storage'>,
   name: string,
   options: TableOptions = {},
 ): Promise<{ location: string; metadataLocation: string }> {
