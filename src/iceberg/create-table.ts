@@ -100,7 +100,9 @@ function checkMetricsColumns(properties: Properties, schema: Schema): void {
     if (!key.startsWith(METRICS_COLUMN)) continue
     const column = key.slice(METRICS_COLUMN.length)
     if (!byName.has(column)) {
-      throw validationFailed(`Invalid metrics config, could not find column ${short(column)} from table prop ${short(key)} in schema`)
+      throw validationFailed(
+        `Invalid metrics config, could not find column ${short(column)} from table prop ${short(key)} in schema`,
+      )
     }
   }
 }

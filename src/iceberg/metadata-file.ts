@@ -1,6 +1,6 @@
 /** Names and encodings of metadata files, as the reference implementation has them. */
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { badRequest, IcebergError, validationFailed } from './errors.ts'
+import { badRequest, validationFailed, type IcebergError } from './errors.ts'
 import { withoutTrailingSlash } from './table-metadata.ts'
 import { COMPRESSION_CODEC, METADATA_PATH, parseCodec, type Properties } from './table-properties.ts'
 
@@ -50,7 +50,11 @@ function isGzip(location: string): boolean {
  * The JSON text of a metadata file, still as bytes.
  * @throws IcebergError 400 for what is no metadata file, or grows beyond the limit when it is inflated
  */
-export function decodeMetadataFile(location: string, bytes: Uint8Array, limits: { readonly maxInflatedBytes: number }): Uint8Array {
+export function decodeMetadataFile(
+  location: string,
+  bytes: Uint8Array,
+  limits: { readonly maxInflatedBytes: number },
+): Uint8Array {
   const name = location.slice(location.lastIndexOf('/') + 1)
   if (!name.includes('.metadata.json')) throw badRequest(`${name.slice(0, 200)} is not a valid metadata file name`)
   if (!isGzip(name)) {

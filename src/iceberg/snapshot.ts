@@ -56,7 +56,11 @@ export function sequenceNumber(snapshot: Snapshot): Long {
  * A reference with its type in lower case. Tags keep one snapshot, so they have no use for the settings of a branch's
  * history; no age or count may be zero or less.
  */
-export function readReference(json: unknown, what: string, fail: (message: string) => IcebergError = badRequest): SnapshotReference {
+export function readReference(
+  json: unknown,
+  what: string,
+  fail: (message: string) => IcebergError = badRequest,
+): SnapshotReference {
   const ref = readShape(SnapshotReferenceShape, json, what, fail)
   const type = ref.type.toLowerCase()
   if (type !== 'branch' && type !== 'tag') throw fail(`Invalid ${what}: type must be branch or tag, got ${short(ref.type)}`)
@@ -70,7 +74,8 @@ export function checkReference(name: string, ref: SnapshotReference): void {
   checkReferenceName(name)
   for (const key of RETENTION) {
     const value = ref[key]
-    if (value !== undefined && value <= 0) throw badRequest(`Invalid reference ${short(name)}: ${key} must be positive, got ${value}`)
+    if (value !== undefined && value <= 0)
+      throw badRequest(`Invalid reference ${short(name)}: ${key} must be positive, got ${value}`)
   }
   if (ref.type === 'branch') return
   if (name === MAIN_BRANCH) throw badRequest(`Cannot set ${MAIN_BRANCH} to a tag, it must be a branch`)

@@ -41,7 +41,10 @@ export function commitTable(base: TableMetadata | undefined, commit: TableCommit
   const applied = applyUpdates(base, commit.updates, options)
   const location = options.previousMetadataLocation
   if (!applied.changed || base === undefined || location === undefined) return { ...applied, removedMetadataLocations: [] }
-  const { log, removed } = appendMetadataLog(applied.metadata, { 'timestamp-ms': base['last-updated-ms'], 'metadata-file': location })
+  const { log, removed } = appendMetadataLog(applied.metadata, {
+    'timestamp-ms': base['last-updated-ms'],
+    'metadata-file': location,
+  })
   return {
     ...applied,
     metadata: { ...applied.metadata, 'metadata-log': log },

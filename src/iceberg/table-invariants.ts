@@ -30,7 +30,8 @@ function checkIdentity(metadata: TableMetadata): void {
   if (version === 1 && metadata['last-sequence-number'] !== 0) {
     throw validationFailed(`Sequence number must be 0 in v1: ${metadata['last-sequence-number']}`)
   }
-  if (version >= 3 && metadata['next-row-id'] === undefined) throw validationFailed(`next-row-id is required in format v${version}`)
+  if (version >= 3 && metadata['next-row-id'] === undefined)
+    throw validationFailed(`next-row-id is required in format v${version}`)
 }
 
 /** @throws IcebergError unless all ids of the list differ */

@@ -9,7 +9,14 @@ import { checkFormatVersion, type TableMetadata } from './table-metadata.ts'
 import type { CheckLocation } from './table-properties.ts'
 import type { TableUpdate } from './table-update.ts'
 import { closeDraft, openDraft, type Draft } from './updates/draft.ts'
-import { addSortOrder, addSpec, checkLayout, removePartitionSpecs, setDefaultSortOrder, setDefaultSpec } from './updates/layout.ts'
+import {
+  addSortOrder,
+  addSpec,
+  checkLayout,
+  removePartitionSpecs,
+  setDefaultSortOrder,
+  setDefaultSpec,
+} from './updates/layout.ts'
 import { finishedSnapshotLog, removeSnapshotRef, setSnapshotRef } from './updates/references.ts'
 import { addSchema, checkRemovedSchemas, removeSchemas, setCurrentSchema } from './updates/schemas.ts'
 import {

@@ -24,7 +24,12 @@ import {
   type SnapshotReference,
 } from './snapshot.ts'
 import { checkSortOrderShape, UNSORTED, type SortOrder } from './sort-order.ts'
-import { PartitionStatisticsFileShape, StatisticsFileShape, type PartitionStatisticsFile, type StatisticsFile } from './statistics.ts'
+import {
+  PartitionStatisticsFileShape,
+  StatisticsFileShape,
+  type PartitionStatisticsFile,
+  type StatisticsFile,
+} from './statistics.ts'
 import { checkInvariants } from './table-invariants.ts'
 import { canonicalUuid, isUuid } from './uuid.ts'
 
@@ -123,7 +128,8 @@ const present = (document: Document, key: string): boolean => (document[key] ?? 
 function fillVersion1(json: Document): Document {
   const filled: Record<string, unknown> = { ...json, 'last-sequence-number': 0 }
   if (!present(json, 'schemas') || !present(json, 'current-schema-id')) {
-    if (!isPlainObject(json['schema'])) throw validationFailed('Invalid table metadata: schema, or schemas with current-schema-id, is required in format v1')
+    if (!isPlainObject(json['schema']))
+      throw validationFailed('Invalid table metadata: schema, or schemas with current-schema-id, is required in format v1')
     const id = json['schema']['schema-id'] ?? 0
     filled['schemas'] = [{ ...json['schema'], 'schema-id': id }]
     filled['current-schema-id'] = id
@@ -225,11 +231,30 @@ export function serializeTableMetadata(metadata: TableMetadata): string {
 function toDocument(metadata: TableMetadata): Document {
   const version = metadata['format-version']
   const {
-    'format-version': _version, 'table-uuid': uuid, location, 'last-sequence-number': lastSequenceNumber, 'last-updated-ms': lastUpdated,
-    'last-column-id': lastColumnId, 'current-schema-id': schemaId, schemas, 'default-spec-id': specId, 'partition-specs': specs,
-    'last-partition-id': lastPartitionId, 'default-sort-order-id': orderId, 'sort-orders': orders, properties,
-    'current-snapshot-id': current, 'next-row-id': nextRowId, 'encryption-keys': keys, refs, snapshots, statistics,
-    'partition-statistics': partitionStatistics, 'snapshot-log': snapshotLog, 'metadata-log': metadataLog, ...unknown
+    'format-version': _version,
+    'table-uuid': uuid,
+    location,
+    'last-sequence-number': lastSequenceNumber,
+    'last-updated-ms': lastUpdated,
+    'last-column-id': lastColumnId,
+    'current-schema-id': schemaId,
+    schemas,
+    'default-spec-id': specId,
+    'partition-specs': specs,
+    'last-partition-id': lastPartitionId,
+    'default-sort-order-id': orderId,
+    'sort-orders': orders,
+    properties,
+    'current-snapshot-id': current,
+    'next-row-id': nextRowId,
+    'encryption-keys': keys,
+    refs,
+    snapshots,
+    statistics,
+    'partition-statistics': partitionStatistics,
+    'snapshot-log': snapshotLog,
+    'metadata-log': metadataLog,
+    ...unknown
   } = metadata
   // Keys with the value undefined are not written.
   return {

@@ -45,7 +45,8 @@ export type ViewRequirement = UnionOf<typeof ViewRequirementShapes>
 
 function parseRequirements<S extends Readonly<Record<string, Type.TSchema>>>(json: unknown, shapes: S): UnionOf<S>[] {
   if (!Array.isArray(json)) throw badRequest('Invalid requirements: must be an array')
-  if (json.length > MAX_REQUIREMENTS) throw badRequest(`Invalid requirements: expected at most ${MAX_REQUIREMENTS}, got ${json.length}`)
+  if (json.length > MAX_REQUIREMENTS)
+    throw badRequest(`Invalid requirements: expected at most ${MAX_REQUIREMENTS}, got ${json.length}`)
   return json.map((item: unknown, index) => {
     const place = `requirements[${index}]`
     if (!isPlainObject(item)) throw badRequest(`Invalid ${place}: must be an object`)
@@ -116,7 +117,10 @@ function expectUuid(what: string, expected: string, actual: string | undefined):
   }
 }
 
-function checkReference(requirement: Extract<TableRequirement, { type: 'assert-ref-snapshot-id' }>, metadata: TableMetadata): void {
+function checkReference(
+  requirement: Extract<TableRequirement, { type: 'assert-ref-snapshot-id' }>,
+  metadata: TableMetadata,
+): void {
   const name = requirement.ref
   const expected = requirement['snapshot-id']
   const ref = Object.hasOwn(metadata.refs, name) ? metadata.refs[name] : undefined
@@ -126,7 +130,9 @@ function checkReference(requirement: Extract<TableRequirement, { type: 'assert-r
   }
   if (expected === undefined) throw commitFailed(`Requirement failed: ${ref.type} ${short(name)} was created concurrently`)
   if (expected !== ref['snapshot-id']) {
-    throw commitFailed(`Requirement failed: ${ref.type} ${short(name)} has changed: expected id ${expected} != ${ref['snapshot-id']}`)
+    throw commitFailed(
+      `Requirement failed: ${ref.type} ${short(name)} has changed: expected id ${expected} != ${ref['snapshot-id']}`,
+    )
   }
 }
 

@@ -48,7 +48,8 @@ export interface ViewMetadata {
 
 /** Throws unless views of this version can be read and written here. */
 export function checkViewFormatVersion(version: number): void {
-  if (version !== VIEW_FORMAT_VERSION) throw validationFailed(`Unsupported format version: ${version} (supported for views: ${VIEW_FORMAT_VERSION})`)
+  if (version !== VIEW_FORMAT_VERSION)
+    throw validationFailed(`Unsupported format version: ${version} (supported for views: ${VIEW_FORMAT_VERSION})`)
 }
 
 /**
@@ -102,8 +103,15 @@ export function currentVersion(metadata: ViewMetadata): ViewVersion {
 /** The JSON text that the reference writer would write, followed by the fields that we do not know. */
 export function serializeViewMetadata(metadata: ViewMetadata): string {
   const {
-    'view-uuid': uuid, 'format-version': formatVersion, location, properties, schemas, 'current-version-id': current, versions,
-    'version-log': log, ...unknown
+    'view-uuid': uuid,
+    'format-version': formatVersion,
+    location,
+    properties,
+    schemas,
+    'current-version-id': current,
+    versions,
+    'version-log': log,
+    ...unknown
   } = metadata
   return stringify({
     'view-uuid': uuid,

@@ -35,7 +35,8 @@ export function dialects(version: ViewVersion): string[] {
 /** Throws unless each query is whole. Two queries of one dialect are read where they exist already. */
 export function checkRepresentations(version: ViewVersion, fail: (message: string) => IcebergError = badRequest): void {
   for (const representation of version.representations) {
-    if (representation.type === 'sql') readShape(SqlShape, representation, `representation of view version ${version['version-id']}`, fail)
+    if (representation.type === 'sql')
+      readShape(SqlShape, representation, `representation of view version ${version['version-id']}`, fail)
   }
 }
 

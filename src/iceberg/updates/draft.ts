@@ -118,7 +118,10 @@ function shared<T>(before: readonly T[] | undefined, after: readonly T[]): reado
   return before !== undefined && before.length === after.length && after.every((item, i) => item === before[i]) ? before : after
 }
 
-function sharedMap<T>(before: Readonly<Record<string, T>> | undefined, after: ReadonlyMap<string, T>): Readonly<Record<string, T>> {
+function sharedMap<T>(
+  before: Readonly<Record<string, T>> | undefined,
+  after: ReadonlyMap<string, T>,
+): Readonly<Record<string, T>> {
   if (before !== undefined && Object.keys(before).length === after.size) {
     if ([...after].every(([key, value]) => Object.hasOwn(before, key) && before[key] === value)) return before
   }

@@ -20,7 +20,10 @@ export function setSnapshotRef(draft: Draft, update: UpdateOf<'set-snapshot-ref'
   const added = draft.addedSnapshotIds.has(id)
   if (added) draft.setAsCurrent.add(id)
   // Going back to an older snapshot happens now; a new one became current when it was made.
-  draft.snapshotLog = [...draft.snapshotLog, { 'timestamp-ms': added ? snapshot['timestamp-ms'] : draft.updatedMs, 'snapshot-id': id }]
+  draft.snapshotLog = [
+    ...draft.snapshotLog,
+    { 'timestamp-ms': added ? snapshot['timestamp-ms'] : draft.updatedMs, 'snapshot-id': id },
+  ]
   return true
 }
 

@@ -42,7 +42,9 @@ function checkPartitionNames(draft: Draft, schema: Schema): void {
       const column = byName.get(field.name)
       if (column === undefined || sourceIds(field).includes(column)) continue
       if ([...draft.schemas.values()].some((known) => schemaIndex(known).byName.has(field.name))) continue
-      throw validationFailed(`Cannot add column ${field.name}: conflicts with a partition field of that name in spec ${spec['spec-id']}`)
+      throw validationFailed(
+        `Cannot add column ${field.name}: conflicts with a partition field of that name in spec ${spec['spec-id']}`,
+      )
     }
   }
 }

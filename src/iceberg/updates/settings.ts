@@ -2,7 +2,13 @@
 import { sameJson, short } from '../document.ts'
 import { badRequest } from '../errors.ts'
 import { checkFormatVersion, ROW_LINEAGE_FORMAT_VERSION, withoutTrailingSlash } from '../table-metadata.ts'
-import { checkEncryptionProperties, checkProperties, checkPropertyCount, ENCRYPTION_KEY_ID, isReserved } from '../table-properties.ts'
+import {
+  checkEncryptionProperties,
+  checkProperties,
+  checkPropertyCount,
+  ENCRYPTION_KEY_ID,
+  isReserved,
+} from '../table-properties.ts'
 import type { UpdateOf } from '../table-update.ts'
 import { canonicalUuid, isUuid } from '../uuid.ts'
 import type { Draft } from './draft.ts'
@@ -85,7 +91,9 @@ export function removeEncryptionKey(draft: Draft, update: UpdateOf<'remove-encry
 
 /** Judged at the end of a commit: the same commit may remove the snapshots and keys that need a key. */
 export function checkEncryptionKeys(draft: Draft): void {
-  const removed = (draft.base?.['encryption-keys'] ?? []).map((key) => key['key-id']).filter((id) => !draft.encryptionKeys.has(id))
+  const removed = (draft.base?.['encryption-keys'] ?? [])
+    .map((key) => key['key-id'])
+    .filter((id) => !draft.encryptionKeys.has(id))
   if (removed.length === 0) return
   const missing = new Set(removed)
   for (const snapshot of draft.snapshots.values()) {

@@ -68,12 +68,14 @@ function checkContent(draft: Draft, snapshot: Snapshot): void {
     throw validationFailed(`Invalid ${what}: timestamp ${snapshot['timestamp-ms']} is before the table's last update at ${base}`)
   }
   const schemaId = snapshot['schema-id']
-  if (schemaId !== undefined && !draft.schemas.has(schemaId)) throw validationFailed(`Invalid ${what}: unknown schema-id ${schemaId}`)
+  if (schemaId !== undefined && !draft.schemas.has(schemaId))
+    throw validationFailed(`Invalid ${what}: unknown schema-id ${schemaId}`)
   const keyId = snapshot['key-id']
   if (keyId !== undefined && !draft.encryptionKeys.has(keyId)) throw validationFailed(`Invalid ${what}: unknown key-id ${keyId}`)
   const manifestList = snapshot['manifest-list']
   if (draft.formatVersion > 1) {
-    if (snapshot.manifests !== undefined) throw validationFailed(`Invalid ${what}: manifests are not allowed in v${draft.formatVersion}`)
+    if (snapshot.manifests !== undefined)
+      throw validationFailed(`Invalid ${what}: manifests are not allowed in v${draft.formatVersion}`)
     if (snapshot.summary === undefined) throw validationFailed(`Invalid ${what}: summary is required`)
     if (manifestList === undefined) throw validationFailed(`Invalid ${what}: manifest-list is required`)
   } else if (manifestList === undefined && snapshot.manifests === undefined) {
