@@ -105,9 +105,8 @@ function checkName(context: Context, value: unknown, place: string): string {
       `Invalid schema: the name of ${place} has ${name.length} characters, at most ${MAX_NAME_LENGTH} are accepted`,
     )
   }
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name) || !name.isWellFormed()) {
-    throw validationFailed(`Invalid schema: the name of ${place} has a control character`)
+  if (name.includes('\u0000') || !name.isWellFormed()) {
+    throw validationFailed(`Invalid schema: the name of ${place} has a NUL or a lone surrogate`)
   }
   return name
 }
@@ -178,6 +177,10 @@ function checkPrimitive(context: Context, text: string, required: boolean, path:
     throw validationFailed(`Invalid schema: column ${path} of type unknown must be optional`)
   }
   if (!context.strict) return primitive
+  // Many readers know the names in lower case only; a coordinate reference system may have capitals.
+  if (primitive.crs === undefined && text !== text.toLowerCase()) {
+    throw badRequest(`Invalid type of column ${path}: expected ${describe(primitive.text)}, got ${describe(text)}`)
+  }
   const version = minFormatVersionOf(primitive)
   if (context.formatVersion < version) {
     throw validationFailed(

@@ -164,29 +164,36 @@ export function assignFreshIds(schema: Schema): FreshSchema {
 
 /**
  * Refuses a schema that gives an id of an earlier schema to a column of a type that its data cannot be read as. Each id
- * counts with its newest definition. An `initial-default` may not change either: rows without a value would change theirs.
- * Not for replacing a table: there, a column keeps its id by name, whatever its new type.
+ * counts with its definition in the current schema, else with its newest. An `initial-default` may not change either: rows
+ * without a value would change theirs. Not for replacing a table: there, a column keeps its id by name, whatever its type.
  */
-export function checkReusedIds(previous: readonly Schema[], next: Schema, formatVersion: number): void {
-  const newestFirst = previous.toSorted((a, b) => (b['schema-id'] ?? 0) - (a['schema-id'] ?? 0))
-  for (const [id, { field, path }] of schemaIndex(next).byId) {
-    const old = newestDefinition(newestFirst, id)
-    if (old === undefined || old === field) continue
-    if (!isPromotionAllowed(old.type, field.type, formatVersion)) {
-      throw validationFailed(
-        `Invalid schema: column ${path} has id ${id}, which was ${displayType(old.type)} and cannot become ${displayType(field.type)}`,
-      )
+export function checkReusedIds(previous: readonly Schema[], next: Schema, formatVersion: number, currentSchemaId?: number): void {
+  const unseen = new Map(schemaIndex(next).byId)
+  const rank = (schema: Schema): number => (schema['schema-id'] === currentSchemaId ? Infinity : (schema['schema-id'] ?? 0))
+  const visit = (type: Type): void => {
+    for (const old of childFields(type)) {
+      const found = unseen.get(old.id)
+      if (found !== undefined) {
+        unseen.delete(old.id)
+        checkReusedId(old, found, formatVersion)
+      }
+      visit(old.type)
     }
-    if (sameType(old.type, field.type) && !sameValue(old['initial-default'], field['initial-default'])) {
-      throw validationFailed(`Invalid schema: the initial-default of column ${path} (id ${id}) cannot change`)
-    }
+  }
+  // Walked, not indexed: the indexes of all schemas of an old table would fill the memory.
+  for (const schema of previous.toSorted((a, b) => (rank(a) < rank(b) ? 1 : -1))) {
+    if (unseen.size === 0) return
+    visit(schema)
   }
 }
 
-function newestDefinition(newestFirst: readonly Schema[], id: number): StructField | undefined {
-  for (const schema of newestFirst) {
-    const found = schemaIndex(schema).byId.get(id)
-    if (found !== undefined) return found.field
+function checkReusedId(old: StructField, { field, path }: IndexedField, formatVersion: number): void {
+  if (!isPromotionAllowed(old.type, field.type, formatVersion)) {
+    throw validationFailed(
+      `Invalid schema: column ${path} has id ${field.id}, which was ${displayType(old.type)} and cannot become ${displayType(field.type)}`,
+    )
   }
-  return undefined
+  if (sameType(old.type, field.type) && !sameValue(old['initial-default'], field['initial-default'])) {
+    throw validationFailed(`Invalid schema: the initial-default of column ${path} (id ${field.id}) cannot change`)
+  }
 }

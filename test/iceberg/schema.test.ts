@@ -291,7 +291,8 @@ describe('checkSchema', () => {
     ['reserved id', schema(field(2147483447, 'a', 'int')), /column a has id 2147483447, expected one from 0 to 2147483446/],
     ['highest int', schema(field(2147483647, 'a', 'int')), /column a has id 2147483647/],
     ['empty name', schema(field(1, '', 'int')), /name of field 0 of schema is empty/],
-    ['control character', schema(field(1, 'a\u0000', 'int')), /control character/],
+    ['NUL in a name', schema(field(1, 'a\u0000', 'int')), /a NUL or a lone surrogate/],
+    ['capitals', schema(field(1, 'a', 'Decimal(9,2)')), /expected "decimal\(9, 2\)", got "Decimal\(9,2\)"/],
     ['long name', schema(field(1, 'x'.repeat(1025), 'int')), /has 1025 characters/],
     ['long doc', schema({ ...field(1, 'a', 'int'), doc: 'x'.repeat(65_537) }), /doc of column a has 65537 characters/],
     ['decimal of no digits', schema(field(1, 'a', 'decimal(0,0)')), /precision from 1 to 38/],
@@ -365,6 +366,13 @@ describe('reused ids', () => {
     bad([v1, wider], schema(field(1, 'a', 'int'), field(5, 'x', 'int')), 2, /was long and cannot become int/)
     checkReusedIds([wider, v1], { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }, 2)
     checkReusedIds([v1, evolve(field(5, 'x', 'int'))], { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }, 2)
+  })
+
+  test('the current definition counts before a newer one', () => {
+    const replaced = evolve(field(1, 'a', 'string'))
+    const next = { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }
+    checkReusedIds([v1, replaced], next, 2, 0)
+    bad([v1, replaced], next, 2, /was string and cannot become long/)
   })
 
   test('the initial default stays, the write default may change', () => {
