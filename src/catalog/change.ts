@@ -31,7 +31,10 @@ const READ_BACK_DELAYS_MS = [0, 20, 100, 400, 1000]
  * @throws IcebergError 503 nothing changed; 500 CommitStateUnknown; RepeatedRequest when the request was carried out elsewhere
  */
 export async function writeChange(
-  context: CatalogContext, call: CatalogCall, record: OutcomeRecord, change: Change,
+  context: CatalogContext,
+  call: CatalogCall,
+  record: OutcomeRecord,
+  change: Change,
 ): Promise<ChangeOutcome> {
   const { tenantId, id, branch } = call.catalog
   const key = { tenant_id: tenantId, catalog_id: id, branch, id: context.uuidV7() }
@@ -66,7 +69,9 @@ export async function writeChange(
 
 /** Resolves when the log says that the batch landed. */
 async function confirm(
-  context: CatalogContext, key: { tenant_id: string; catalog_id: string; branch: string; id: string }, cause: StoreError,
+  context: CatalogContext,
+  key: { tenant_id: string; catalog_id: string; branch: string; id: string },
+  cause: StoreError,
 ): Promise<void> {
   for (const delay of READ_BACK_DELAYS_MS) {
     if (delay > 0) await context.sleep(delay)
@@ -77,12 +82,14 @@ async function confirm(
     }
   }
   context.log('commit-state-unknown', { commit: key.id, cause: cause.message })
-  throw commitStateUnknown('The connection to the catalog store broke during the commit; whether it landed is not known', { cause })
+  throw commitStateUnknown('The connection to the catalog store broke during the commit; whether it landed is not known', {
+    cause,
+  })
 }
 
-const MAX_TRIES = 30
+const MAX_TRIES = 100
 const MAX_RACING_MS = 20_000
-const MAX_PAUSE_MS = 250
+const MAX_PAUSE_MS = 50
 
 /** Tries again while `attempt` answers `undefined`, which says that it lost a race; bounded, with growing random pauses. */
 export async function untilDecided<T>(context: CatalogContext, what: string, attempt: () => Promise<T | undefined>): Promise<T> {
@@ -91,7 +98,8 @@ export async function untilDecided<T>(context: CatalogContext, what: string, att
     const decided = await attempt()
     if (decided !== undefined) return decided
     if (context.now() > deadline) break
-    await context.sleep(context.random() * Math.min(MAX_PAUSE_MS, 4 * 2 ** Math.min(tries, 10)))
+    // Short: whoever waits long starts behind everybody else, and loses again.
+    await context.sleep(context.random() * Math.min(MAX_PAUSE_MS, tries))
   }
   // Not a 409: no requirement failed, and every client may send the same request again.
   throw new IcebergError('TooManyRequestsException', `Too many concurrent changes of ${what}; nothing was changed`, {

@@ -20,7 +20,16 @@ import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
-import { FIRST_EPOCH, assertNamespace, entryKey, entryLane, nameTaken, noSuch, requireNamespace, withoutVersion } from './entries.ts'
+import {
+  FIRST_EPOCH,
+  assertNamespace,
+  entryKey,
+  entryLane,
+  nameTaken,
+  noSuch,
+  requireNamespace,
+  withoutVersion,
+} from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent } from './idempotency.ts'
 import type { OutcomeRecord, Success } from './idempotency.ts'
@@ -107,7 +116,10 @@ async function writeFiles(catalog: CatalogHandle, staged: readonly Staged[]): Pr
   const writes = await Promise.allSettled(staged.map(({ file, json, codec }) => writeFile(catalog, file, json, codec)))
   const failed = writes.find((write) => write.status === 'rejected')
   if (failed === undefined) return
-  await discardFiles(catalog, staged.filter((_, at) => writes[at]?.status === 'fulfilled').map(({ file }) => file))
+  await discardFiles(
+    catalog,
+    staged.filter((_, at) => writes[at]?.status === 'fulfilled').map(({ file }) => file),
+  )
   throw failed.reason
 }
 
@@ -128,7 +140,11 @@ export interface FlipOptions {
  * @returns `undefined` when the race was lost: nothing is left behind
  */
 export async function flip(
-  context: CatalogContext, call: CatalogCall, record: OutcomeRecord, staged: readonly Staged[], options: FlipOptions,
+  context: CatalogContext,
+  call: CatalogCall,
+  record: OutcomeRecord,
+  staged: readonly Staged[],
+  options: FlipOptions,
 ): Promise<'done' | undefined> {
   const { catalog } = call
   const files = staged.map(({ file }) => file)
@@ -174,7 +190,10 @@ export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements
 
 /** One attempt to work out what a commit makes of the table as it is now. @throws IcebergError 4xx, terminal */
 export async function planTableCommit(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, commit: TableCommit,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  commit: TableCommit,
 ): Promise<Plan> {
   const { catalog } = call
   const row = await context.store.get('entries', entryKey(catalog, identifier))
@@ -237,7 +256,10 @@ export interface EntriesCommit {
 
 /** Commits to one or several entries, all or none. The answer: where the current metadata of each is. */
 export function commitEntries(
-  context: CatalogContext, call: CatalogCall, record: OutcomeRecord, commit: EntriesCommit,
+  context: CatalogContext,
+  call: CatalogCall,
+  record: OutcomeRecord,
+  commit: EntriesCommit,
 ): Promise<Success<readonly string[]>> {
   const lanes = commit.identifiers.map((identifier) => entryLane(entryKey(call.catalog, identifier)))
   const [first] = commit.identifiers
@@ -259,7 +281,11 @@ export function commitEntries(
 
 /** A request for one entry whose answer is the metadata that it led to. */
 export function commitEntry(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, what: EntryKind, plan: () => Promise<Plan>,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  what: EntryKind,
+  plan: () => Promise<Plan>,
 ): Promise<MetadataAnswer> {
   return idempotent(context, call, {
     run: async (record) => {
@@ -277,7 +303,10 @@ export function commitEntry(
 }
 
 export async function updateTable(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: CommitTableRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: CommitTableRequest,
 ): Promise<MetadataAnswer> {
   const commit = parseTableCommit(request)
   return commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))

@@ -6,7 +6,9 @@ import type { CatalogConfig } from './shapes.ts'
 
 /** `endpoints`: "METHOD /v1/{prefix}/..." of every route that works, computed from the route table. */
 export async function getConfig(
-  _context: CatalogContext, call: CatalogCall, options: { readonly endpoints: readonly string[] },
+  _context: CatalogContext,
+  call: CatalogCall,
+  options: { readonly endpoints: readonly string[] },
 ): Promise<CatalogConfig> {
   const { name, branch } = call.catalog
   // Clients paste the prefix into paths as it is, so it must already be one path segment.

@@ -8,21 +8,25 @@ import { createUuidV7 } from './uuid.ts'
 
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
-export type CatalogContextParts = { readonly store: Store; readonly pageTokenKey: Uint8Array; readonly cacheBytes?: number } & Partial<
-  Omit<CatalogContext, 'store' | 'pageTokenKey'>
->
+export type CatalogContextParts = {
+  readonly store: Store
+  readonly pageTokenKey: Uint8Array
+  readonly cacheBytes?: number
+} & Partial<Omit<CatalogContext, 'store' | 'pageTokenKey'>>
 
 export function createCatalogContext(parts: CatalogContextParts): CatalogContext {
   const { cacheBytes, ...given } = parts
   const now = given.now ?? Date.now
+  const random = given.random ?? Math.random
+  const sleep = given.sleep ?? ((ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)))
   return {
     cache: createMetadataCache({ maxBytes: cacheBytes ?? DEFAULT_CACHE_BYTES }),
-    queue: createKeyedQueue(),
+    queue: createKeyedQueue({ sleep, random }),
     now,
     uuid: randomUUID,
     uuidV7: createUuidV7(now),
-    random: Math.random,
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    random,
+    sleep,
     log: () => {},
     taskStored: () => {},
     ...given,

@@ -56,7 +56,10 @@ export function readDocument(context: CatalogContext, catalog: CatalogHandle, lo
 }
 
 async function readParsed<M>(
-  context: CatalogContext, catalog: CatalogHandle, location: string, parse: (json: Buffer) => M,
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  location: string,
+  parse: (json: Buffer) => M,
 ): Promise<M> {
   const key = cacheKey(catalog, location)
   const known = context.cache.parsed<M>(key)
@@ -75,7 +78,9 @@ export const readView = (context: CatalogContext, catalog: CatalogHandle, locati
 
 /** A file that somebody else wrote, past every cache: its text and what it says. @throws IcebergError 4xx */
 export async function readForeign<M>(
-  catalog: CatalogHandle, location: string, parse: (json: Buffer) => M,
+  catalog: CatalogHandle,
+  location: string,
+  parse: (json: Buffer) => M,
 ): Promise<{ readonly json: Buffer; readonly metadata: M }> {
   const json = await readFile(catalog, location)
   return { json, metadata: parse(json) }
@@ -129,7 +134,13 @@ export function matchesEtag(header: string, etag: string): boolean {
   const opaque = etag.slice(1, -1)
   return header.split(',').some((item) => {
     const tag = item.trim()
-    return tag === '*' || tag.replace(/^W\//, '').replace(/^"|"$/g, '').replace(/[-;]+(?:gzip|br|deflate|zstd)$/, '') === opaque
+    return (
+      tag === '*' ||
+      tag
+        .replace(/^W\//, '')
+        .replace(/^"|"$/g, '')
+        .replace(/[-;]+(?:gzip|br|deflate|zstd)$/, '') === opaque
+    )
   })
 }
 
@@ -141,7 +152,12 @@ function composeAll(context: CatalogContext, catalog: CatalogHandle, document: C
   return answer
 }
 
-function composeRefs(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, location: string): ComposedAnswer {
+function composeRefs(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  document: CachedDocument,
+  location: string,
+): ComposedAnswer {
   const metadata = context.cache.parsed<TableMetadata>(cacheKey(catalog, location)) ?? parseTableMetadata(document.json)
   const reduced = refsOnly(metadata)
   const same = reduced.snapshots.length === metadata.snapshots.length
@@ -160,7 +176,10 @@ export interface AnswerOptions {
 
 /** The answer for the metadata file at `location`, which the store just named as the current one. */
 export async function answerWith(
-  context: CatalogContext, catalog: CatalogHandle, location: string, options: AnswerOptions = {},
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  location: string,
+  options: AnswerOptions = {},
 ): Promise<MetadataAnswer> {
   const mode = options.snapshots ?? 'all'
   if (catalog.storage.isMissing?.(location) === true) throw storageFailure(new StorageError('missing', location), location)
@@ -178,7 +197,9 @@ export async function answerWith(
 
 /** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */
 export function answerOnce(
-  location: string | null, json: Uint8Array, config: Readonly<Record<string, string>> | undefined,
+  location: string | null,
+  json: Uint8Array,
+  config: Readonly<Record<string, string>> | undefined,
 ): MetadataAnswer {
   return { status: 200, etag: undefined, body: compose(location, json, config).body }
 }

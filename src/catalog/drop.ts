@@ -40,7 +40,11 @@ function purgeTask(context: CatalogContext, call: CatalogCall, identifier: Table
 }
 
 async function dropEntry(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, kind: EntryKind, purge: boolean,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+  purge: boolean,
 ): Promise<void> {
   const key = entryKey(call.catalog, identifier)
   await idempotent(context, call, {
@@ -75,7 +79,10 @@ async function dropEntry(
 }
 
 export const dropTable = (
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options: { readonly purgeRequested?: boolean } = {},
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  options: { readonly purgeRequested?: boolean } = {},
 ): Promise<void> => dropEntry(context, call, identifier, 'table', options.purgeRequested === true)
 
 export const dropView = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> =>

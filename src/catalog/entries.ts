@@ -80,7 +80,10 @@ export const noSuch = (kind: EntryKind, identifier: TableIdentifier): IcebergErr
 
 /** @throws IcebergError 404 when nothing of this kind has the name */
 export async function getEntry(
-  context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier, kind: EntryKind,
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  identifier: TableIdentifier,
+  kind: EntryKind,
 ): Promise<Entry> {
   const row = await context.store.get('entries', entryKey(catalog, identifier))
   if (row === undefined || row.kind !== kind) throw noSuch(kind, identifier)
@@ -98,10 +101,16 @@ export function nameTaken(wanted: EntryKind, taken: Pick<Entry, 'kind'>, identif
 
 /** @throws IcebergError 404 for a missing namespace, 409 for a taken name */
 export async function assertNameFree(
-  context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier, kind: EntryKind,
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  identifier: TableIdentifier,
+  kind: EntryKind,
 ): Promise<void> {
   const key = entryKey(catalog, identifier)
-  const [, taken] = await Promise.all([assertNamespace(context, catalog, identifier.namespace), context.store.get('entries', key)])
+  const [, taken] = await Promise.all([
+    assertNamespace(context, catalog, identifier.namespace),
+    context.store.get('entries', key),
+  ])
   if (taken !== undefined) throw nameTaken(kind, taken, identifier)
 }
 

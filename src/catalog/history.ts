@@ -13,7 +13,9 @@ export interface CatalogCommit {
 
 /** Newest first. */
 export async function listCommits(
-  context: CatalogContext, call: CatalogCall, page: PageRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  page: PageRequest,
 ): Promise<{ readonly commits: readonly CatalogCommit[]; readonly 'next-page-token': string | null }> {
   const { tenantId, id, branch } = call.catalog
   const where = { tenant_id: tenantId, catalog_id: id, branch }

@@ -52,7 +52,10 @@ export const locationLane = (catalog: CatalogHandle): string => `location\n${cat
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
-  context: CatalogContext, catalog: CatalogHandle, location: Location, ownId?: string,
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  location: Location,
+  ownId?: string,
 ): Promise<void> {
   const wanted = storedLocation(location)
   const where = { tenant_id: catalog.tenantId }

@@ -18,7 +18,11 @@ export interface MetricsReport {
 
 /** `text`: the request body's JSON text, which is what is kept. */
 export async function reportMetrics(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: ReportMetricsRequest, text: string,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: ReportMetricsRequest,
+  text: string,
 ): Promise<void> {
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_REPORT_BYTES) {
@@ -45,7 +49,10 @@ export async function reportMetrics(
 
 /** Newest first. */
 export async function listMetrics(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, page: PageRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  page: PageRequest,
 ): Promise<{ readonly reports: readonly MetricsReport[]; readonly 'next-page-token': string | null }> {
   const table = await getEntry(context, call.catalog, identifier, 'table')
   const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }

@@ -47,7 +47,10 @@ async function assertBranch(context: CatalogContext, catalog: CatalogHandle): Pr
 
 /** The namespaces directly below `parent`, or the outermost ones. */
 export async function listNamespaces(
-  context: CatalogContext, call: CatalogCall, parent: Namespace | undefined, page: PageRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  parent: Namespace | undefined,
+  page: PageRequest,
 ): Promise<ListNamespacesResponse> {
   const levels = parent ?? []
   if (levels.length > 0) await assertNamespace(context, call.catalog, levels)
@@ -67,10 +70,13 @@ export async function listNamespaces(
 }
 
 export async function createNamespace(
-  context: CatalogContext, call: CatalogCall, request: CreateNamespaceRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  request: CreateNamespaceRequest,
 ): Promise<CreateNamespaceResponse> {
   const { namespace } = request
-  if (namespace.length > MAX_LEVELS) throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
+  if (namespace.length > MAX_LEVELS)
+    throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
   for (const level of namespace) checkNewName(level, 'namespace level')
   const properties = request.properties ?? {}
   const answer: CreateNamespaceResponse = { namespace, properties }
@@ -114,7 +120,9 @@ async function getNamespace(context: CatalogContext, call: CatalogCall, namespac
 }
 
 export async function loadNamespaceMetadata(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
 ): Promise<GetNamespaceResponse> {
   const row = await getNamespace(context, call, namespace)
   return { namespace, properties: row.properties as Record<string, string> }
@@ -182,7 +190,10 @@ function changeProperties(current: Readonly<Record<string, string>>, request: Up
 }
 
 export async function updateProperties(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: UpdateNamespacePropertiesRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  request: UpdateNamespacePropertiesRequest,
 ): Promise<UpdateNamespacePropertiesResponse> {
   const both = (request.removals ?? []).find((key) => Object.hasOwn(request.updates ?? {}, key))
   if (both !== undefined) {

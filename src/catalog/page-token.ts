@@ -57,7 +57,10 @@ export interface Page<R> {
 
 /** One page, or everything when no token was sent at all: the specification's rule for clients that know no pages. */
 export async function listPage<R>(
-  context: CatalogContext, call: CatalogCall, page: PageRequest, listing: Listing<R>,
+  context: CatalogContext,
+  call: CatalogCall,
+  page: PageRequest,
+  listing: Listing<R>,
 ): Promise<Page<R>> {
   const limit = pageLimit(page)
   if (page.pageToken === undefined) return { rows: await listAll(listing), next: null }
@@ -72,7 +75,7 @@ export async function listPage<R>(
 
 async function listAll<R>(listing: Listing<R>): Promise<R[]> {
   const found: R[] = []
-  for (let after: string | undefined; ; ) {
+  for (let after: string | undefined; ;) {
     const rows = await listing.rows(after, MAX_PAGE_SIZE)
     for (const row of rows) found.push(row)
     const last = rows.at(-1)

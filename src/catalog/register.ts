@@ -39,7 +39,11 @@ const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.
 
 /** The file's metadata, judged as if it had come in a request; it stays what clients are answered. */
 async function readRegistered(
-  context: CatalogContext, call: CatalogCall, file: string, parse: (json: Buffer) => Metadata, ownId: string | undefined,
+  context: CatalogContext,
+  call: CatalogCall,
+  file: string,
+  parse: (json: Buffer) => Metadata,
+  ownId: string | undefined,
 ): Promise<{ readonly location: string; readonly json: Buffer }> {
   const { catalog } = call
   const canonical = canonicalLocation(file)
@@ -59,7 +63,12 @@ async function readRegistered(
 }
 
 function registerStep(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, kind: EntryKind, row: Entry | undefined, place: Place,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+  row: Entry | undefined,
+  place: Place,
 ): Mutation[] {
   const now = context.now()
   if (row !== undefined) {
@@ -83,7 +92,11 @@ type Place = Pick<Entry, 'metadata_location' | 'location'>
 
 /** Registers a table or view; `parse` judges its metadata. */
 export async function registerEntry(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, kind: EntryKind, source: Source,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+  source: Source,
   parse: (json: Buffer) => Metadata,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
@@ -122,7 +135,10 @@ export async function registerEntry(
 }
 
 export async function registerTable(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: RegisterTableRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  request: RegisterTableRequest,
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
@@ -134,7 +150,9 @@ export async function registerTable(
  * that was acknowledged, and a commit that comes later finds no table.
  */
 export async function unregisterTable(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   const key = entryKey(catalog, identifier)

@@ -2,14 +2,27 @@
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { assertNamespace, checkNewName, entryKey, entryLane, getEntry, requireNamespace, titleOf, withoutVersion } from './entries.ts'
+import {
+  assertNamespace,
+  checkNewName,
+  entryKey,
+  entryLane,
+  getEntry,
+  requireNamespace,
+  titleOf,
+  withoutVersion,
+} from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import type { OutcomeRecord } from './idempotency.ts'
 import type { RenameTableRequest } from './shapes.ts'
 
 async function attempt(
-  context: CatalogContext, call: CatalogCall, kind: EntryKind, { source, destination }: RenameTableRequest, record: OutcomeRecord,
+  context: CatalogContext,
+  call: CatalogCall,
+  kind: EntryKind,
+  { source, destination }: RenameTableRequest,
+  record: OutcomeRecord,
 ): Promise<true | undefined> {
   const { catalog } = call
   const [from, to] = [entryKey(catalog, source), entryKey(catalog, destination)]
@@ -45,7 +58,10 @@ async function attempt(
 }
 
 async function renameEntry(
-  context: CatalogContext, call: CatalogCall, kind: EntryKind, request: RenameTableRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  kind: EntryKind,
+  request: RenameTableRequest,
 ): Promise<void> {
   const { source, destination } = request
   checkNewName(destination.name, `${kind} name`)

@@ -22,7 +22,11 @@ export type LoadTableOptions = AnswerOptions
 
 /** What of a kind is in a namespace, in order of names. */
 export async function listEntries(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, kind: EntryKind, page: PageRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  kind: EntryKind,
+  page: PageRequest,
 ): Promise<ListTablesResponse> {
   const { tenantId, id, branch } = call.catalog
   await assertNamespace(context, call.catalog, namespace)
@@ -42,11 +46,17 @@ export async function listEntries(
 }
 
 export const listTables = (
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, page: PageRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  page: PageRequest,
 ): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'table', page)
 
 export async function loadTable(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options: LoadTableOptions = {},
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  options: LoadTableOptions = {},
 ): Promise<MetadataAnswer> {
   const row = await getEntry(context, call.catalog, identifier, 'table')
   return answerWith(context, call.catalog, row.metadata_location, options)
@@ -59,7 +69,11 @@ export async function tableExists(context: CatalogContext, call: CatalogCall, id
 
 /** Where something new goes, as metadata will spell it. */
 export async function placeNew(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, requested: string | undefined, uuid: string,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  requested: string | undefined,
+  uuid: string,
 ): Promise<string> {
   const spelling = requested === undefined ? defaultLocation(call.catalog, identifier, uuid) : acceptLocation(requested).spelling
   await assertLocationFree(context, call.catalog, checkedLocation(call.catalog, spelling))
@@ -76,7 +90,10 @@ export async function prepareLocation(call: CatalogCall, location: string): Prom
 }
 
 async function newTable(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: CreateTableRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: CreateTableRequest,
 ): Promise<TableMetadata> {
   const uuid = context.uuid()
   await assertNameFree(context, call.catalog, identifier, 'table')
@@ -96,7 +113,10 @@ async function newTable(
 
 /** Also stages a creation (`stage-create`): then the answer has no ETag and nothing was stored. */
 export async function createTable(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: CreateTableRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   checkNewName(request.name, 'table name')
@@ -112,7 +132,11 @@ export async function createTable(
 
 /** Creates a table or view; `plan` makes its metadata anew for each attempt. */
 export function createEntry(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, requested: string | undefined, plan: () => Promise<Staged>,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  requested: string | undefined,
+  plan: () => Promise<Staged>,
 ): Promise<MetadataAnswer> {
   return idempotent(context, call, {
     run: (record) =>

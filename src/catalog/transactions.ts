@@ -6,7 +6,11 @@ import { entryKey, entryLane } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import type { CommitTransactionRequest } from './shapes.ts'
 
-export async function commitTransaction(context: CatalogContext, call: CatalogCall, request: CommitTransactionRequest): Promise<void> {
+export async function commitTransaction(
+  context: CatalogContext,
+  call: CatalogCall,
+  request: CommitTransactionRequest,
+): Promise<void> {
   const identifiers = request['table-changes'].map(({ identifier }) => identifier)
   const lanes = identifiers.map((identifier) => entryLane(entryKey(call.catalog, identifier)))
   const twice = identifiers.find((_, at) => lanes.indexOf(lanes[at] as string) !== at)

@@ -1,5 +1,5 @@
 /** UUIDs of version 7 (RFC 9562): keys in time order, strictly increasing within a process, unguessable in their tail. */
-import { randomBytes } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 
 const VERSION_7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 
@@ -14,15 +14,13 @@ export function createUuidV7(now: () => number): () => string {
     if (ms > lastMs) {
       lastMs = ms
       // Half the range is left for this millisecond.
-      counter = randomBytes(2).readUInt16BE() & 0x7ff
+      counter = randomInt(0x800)
     } else if ((counter += 1) > 0xfff) {
       lastMs += 1
       counter = 0
     }
     const time = lastMs.toString(16).padStart(12, '0')
-    const tail = randomBytes(8)
-    tail[0] = ((tail[0] ?? 0) & 0x3f) | 0x80
-    const end = tail.toString('hex')
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${end.slice(0, 4)}-${end.slice(4)}`
+    // Variant and random bits stand at the same place in both versions, and Node draws these in bulk.
+    return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${randomUUID().slice(19)}`
   }
 }

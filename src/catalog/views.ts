@@ -18,11 +18,17 @@ export { dropView } from './drop.ts'
 export { renameView } from './rename.ts'
 
 export const listViews = (
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, page: PageRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  page: PageRequest,
 ): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'view', page)
 
 export async function createView(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: CreateViewRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  request: CreateViewRequest,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   const identifier = { namespace, name: request.name }
@@ -44,7 +50,10 @@ export async function createView(
 }
 
 export async function loadView(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, options: { readonly ifNoneMatch?: string | undefined } = {},
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  options: { readonly ifNoneMatch?: string | undefined } = {},
 ): Promise<MetadataAnswer> {
   const row = await getEntry(context, call.catalog, identifier, 'view')
   return answerWith(context, call.catalog, row.metadata_location, { ifNoneMatch: options.ifNoneMatch })
@@ -57,7 +66,10 @@ export async function viewExists(context: CatalogContext, call: CatalogCall, ide
 
 /** A commit to a view. */
 export async function replaceView(
-  context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, request: CommitViewRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: CommitViewRequest,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   const commit = {
@@ -76,8 +88,18 @@ export async function replaceView(
 }
 
 export async function registerView(
-  context: CatalogContext, call: CatalogCall, namespace: Namespace, request: RegisterViewRequest,
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  request: RegisterViewRequest,
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
-  return registerEntry(context, call, identifier, 'view', { file: request['metadata-location'], overwrite: false }, parseViewMetadata)
+  return registerEntry(
+    context,
+    call,
+    identifier,
+    'view',
+    { file: request['metadata-location'], overwrite: false },
+    parseViewMetadata,
+  )
 }

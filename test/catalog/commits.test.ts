@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { array, assert as assertProperty, asyncProperty, constantFrom } from 'fast-check'
 import { updateTable } from '../../src/catalog/commit.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
 import { StorageError } from '../../src/storage/storage.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { bodyOf, ident, newTable, open, rejects, set } from './setup.ts'
-import type { Fixture, LoadResult } from './setup.ts'
+import type { Fixture, LoadResult, Loose } from './setup.ts'
 
 const commit = async (fixture: Fixture, updates: object[], requirements: object[] = [], name = 't'): Promise<LoadResult> =>
   bodyOf(await updateTable(fixture.context, fixture.call, ident(name), { requirements, updates }))
@@ -35,7 +35,10 @@ test('a commit writes the next file, names the one before in its log, and is ans
   const answer = await updateTable(fixture.context, fixture.call, ident('t'), { requirements: [], updates: [set({ a: 'b' })] })
   const committed = bodyOf(answer)
   assert.match(committed['metadata-location'] as string, /\/metadata\/00001-[0-9a-f-]{36}\.metadata\.json$/)
-  assert.deepEqual(committed.metadata['metadata-log'].map((entry: any) => entry['metadata-file']), [created['metadata-location']])
+  assert.deepEqual(
+    committed.metadata['metadata-log'].map((entry: Loose) => entry['metadata-file']),
+    [created['metadata-location']],
+  )
   assert.ok(committed.config)
   assert.deepEqual(await load(fixture), committed)
   assert.deepEqual(await load(fixture.another()), committed, 'and what is on disk is what was answered')
@@ -66,10 +69,14 @@ test('a schema update by a handle loaded before a data write succeeds without a 
   const stale = await newTable(fixture, 't')
   const { metadata } = stale
   // Somebody appends data in the meantime.
-  await commit(fixture, [snapshot(1, 1, metadata.location), ref(1)], [
-    { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
-    { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': null },
-  ])
+  await commit(
+    fixture,
+    [snapshot(1, 1, metadata.location), ref(1)],
+    [
+      { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
+      { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': null },
+    ],
+  )
   const fields = [...metadata.schemas[0].fields, { id: 3, name: 'extra', required: false, type: 'int' }]
   const evolved = await commit(
     fixture,
@@ -86,13 +93,17 @@ test('a schema update by a handle loaded before a data write succeeds without a 
   assert.equal(evolved.metadata['current-schema-id'], 1)
   assert.equal(evolved.metadata['current-snapshot-id'], 1)
   // And an append that knows of neither change's schema, only of its own branch.
-  const appended = await commit(fixture, [snapshot(2, 2, metadata.location, 1), ref(2)], [
-    { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': 1 },
-  ])
+  const appended = await commit(
+    fixture,
+    [snapshot(2, 2, metadata.location, 1), ref(2)],
+    [{ type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': 1 }],
+  )
   assert.equal(appended.metadata['current-snapshot-id'], 2)
-  const late = commit(fixture, [snapshot(3, 3, metadata.location, 1), ref(3)], [
-    { type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': 1 },
-  ])
+  const late = commit(
+    fixture,
+    [snapshot(3, 3, metadata.location, 1), ref(3)],
+    [{ type: 'assert-ref-snapshot-id', ref: 'main', 'snapshot-id': 1 }],
+  )
   await assert.rejects(late, rejects(409, /branch main/))
 })
 
@@ -107,6 +118,22 @@ test('100 committers on one table, in two processes: none lost, none refused', a
   assert.equal(acknowledged.size, 100)
   assert.ok(acknowledged.has(last['metadata-location']))
   assert.equal(one.files().length, 101, 'no orphan of a lost race stays')
+})
+
+test('a process that keeps a table busy lets others have their turn', async (t) => {
+  const busy = await open(t)
+  const modest = busy.another()
+  await newTable(busy, 't')
+  const shift = { over: false }
+  const worker = async (n: number): Promise<void> => {
+    while (!shift.over) await commit(busy, [set({ [`busy${n}`]: String(Math.random()) })])
+  }
+  const workers = Array.from({ length: 8 }, (_, n) => worker(n))
+  for (let n = 0; n < 10; n += 1) await commit(modest, [set({ [`modest${n}`]: 'v' })])
+  shift.over = true
+  await Promise.all(workers)
+  const { properties } = (await load(busy)).metadata
+  for (let n = 0; n < 10; n += 1) assert.equal(properties[`modest${n}`], 'v')
 })
 
 test('in one process committers wait for each other instead of racing', async (t) => {
@@ -304,15 +331,21 @@ test('64-bit ids go through a commit exactly', async (t) => {
   const { metadata } = await newTable(fixture, 't')
   const id = 9223372036854775807n
   const add = snapshot(1, 1, metadata.location)
-  const updates = [{ ...add, snapshot: { ...add.snapshot, 'snapshot-id': id } }, { ...ref(1), 'snapshot-id': id }]
+  const updates = [
+    { ...add, snapshot: { ...add.snapshot, 'snapshot-id': id } },
+    { ...ref(1), 'snapshot-id': id },
+  ]
   await commit(fixture, updates)
   for (const who of [fixture, fixture.another()]) assert.equal((await load(who)).metadata['current-snapshot-id'], id)
 })
 
 test('property: whatever fails on the way, acknowledged commits form one chain of metadata files', async (t) => {
-  const faults = fc.array(fc.constantFrom('none', 'none', 'conflict', 'before', 'after', 'unknown'), { minLength: 1, maxLength: 12 })
-  await fc.assert(
-    fc.asyncProperty(faults, async (plan) => {
+  const faults = array(constantFrom('none', 'none', 'conflict', 'before', 'after', 'unknown'), {
+    minLength: 1,
+    maxLength: 12,
+  })
+  await assertProperty(
+    asyncProperty(faults, async (plan) => {
       const one = await open(t)
       const two = one.another()
       await newTable(one, 't', { 'write.metadata.previous-versions-max': '1000' })
@@ -331,7 +364,7 @@ test('property: whatever fails on the way, acknowledged commits form one chain o
       const commits = Array.from({ length: 12 }, (_, n) => commit(n % 2 ? one : two, [set({ [`k${n}`]: 'v' })]))
       const results = await Promise.allSettled(commits)
       const last = await load(one.another())
-      const chain = new Set<string>(last.metadata['metadata-log'].map((entry: any) => entry['metadata-file']))
+      const chain = new Set<string>(last.metadata['metadata-log'].map((entry: Loose) => entry['metadata-file']))
       chain.add(last['metadata-location'] as string)
       results.forEach((result, n) => {
         if (result.status === 'fulfilled') assert.ok(chain.has(result.value['metadata-location'] as string))

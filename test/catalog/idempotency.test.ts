@@ -23,7 +23,9 @@ test('each mutation, repeated with its key, happens once and is answered alike',
   await twice(2, (keyed) => updateProperties(context, keyed, ['x'], { removals: ['a'] }))
   await twice(3, (keyed) => dropNamespace(context, keyed, ['x']))
   await twice(4, (keyed) => createTable(context, keyed, ['ns'], { name: 't', schema }))
-  const committed = await twice(5, (keyed) => updateTable(context, keyed, ident('t'), { requirements: [], updates: [set({ a: '1' })] }))
+  const committed = await twice(5, (keyed) =>
+    updateTable(context, keyed, ident('t'), { requirements: [], updates: [set({ a: '1' })] }),
+  )
   await twice(6, (keyed) => renameTable(context, keyed, { source: ident('t'), destination: ident('u') }))
   const changes = { 'table-changes': [{ identifier: ident('u'), requirements: [], updates: [set({ b: '1' })] }] }
   await twice(7, (keyed) => commitTransaction(context, keyed, changes))
@@ -78,7 +80,8 @@ test('after an unknown outcome the key tells what became of it', async (t) => {
     const fixture = await open(t)
     const { context, call, hooks } = fixture
     await newTable(fixture, 't')
-    const commit = () => updateTable(context, withKey(call, key7(1)), ident('t'), { requirements: [], updates: [set({ a: '1' })] })
+    const commit = () =>
+      updateTable(context, withKey(call, key7(1)), ident('t'), { requirements: [], updates: [set({ a: '1' })] })
     let late: (() => Promise<unknown>) | undefined
     hooks.write = async (mutations, next) => {
       late = () => next(mutations)

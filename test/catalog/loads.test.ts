@@ -7,13 +7,18 @@ import { createMetadataCache } from '../../src/catalog/metadata-cache.ts'
 import { loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { faultyStore } from '../stores/faulty.ts'
 import { bodyOf, ident, newTable, open, set } from './setup.ts'
-import type { Fixture } from './setup.ts'
+import type { Fixture, Loose } from './setup.ts'
 
 const addSnapshots = async (fixture: Fixture, location: string, count: number): Promise<void> => {
   for (let id = 1; id <= count; id += 1) {
     const snapshot = {
-      'snapshot-id': id, 'sequence-number': id, 'timestamp-ms': Date.now(), 'manifest-list': `${location}/metadata/s${id}.avro`,
-      summary: { operation: 'append' }, 'schema-id': 0, ...(id > 1 ? { 'parent-snapshot-id': id - 1 } : {}),
+      'snapshot-id': id,
+      'sequence-number': id,
+      'timestamp-ms': Date.now(),
+      'manifest-list': `${location}/metadata/s${id}.avro`,
+      summary: { operation: 'append' },
+      'schema-id': 0,
+      ...(id > 1 ? { 'parent-snapshot-id': id - 1 } : {}),
     }
     const updates = [
       { action: 'add-snapshot', snapshot },
@@ -79,7 +84,18 @@ test('If-None-Match answers 304 without a body, until the table changes', async 
 })
 
 test('the spellings of If-None-Match', () => {
-  for (const header of ['"abc"', 'W/"abc"', '"x", "abc"', '"x",W/"abc"', '"abc--gzip"', 'W/"abc-gzip"', '"abc;gzip"', 'abc', '*', ' "abc" ']) {
+  for (const header of [
+    '"abc"',
+    'W/"abc"',
+    '"x", "abc"',
+    '"x",W/"abc"',
+    '"abc--gzip"',
+    'W/"abc-gzip"',
+    '"abc;gzip"',
+    'abc',
+    '*',
+    ' "abc" ',
+  ]) {
     assert.ok(matchesEtag(header, '"abc"'), header)
   }
   for (const header of ['', '"abcd"', '"ab"', '"ABC"', 'W/"x"', '"abc-x"']) assert.ok(!matchesEtag(header, '"abc"'), header)
@@ -106,7 +122,10 @@ test('snapshots=refs leaves out what no branch or tag names', async (t) => {
   const refs = () => loadTable(context, call, ident('t'), { snapshots: 'refs' })
   assert.strictEqual((await refs()).body, (await all()).body, 'nothing to leave out: the same bytes')
   await addSnapshots(fixture, metadata.location, 3)
-  assert.deepEqual(bodyOf(await refs()).metadata.snapshots.map((s: any) => s['snapshot-id']), [3])
+  assert.deepEqual(
+    bodyOf(await refs()).metadata.snapshots.map((s: Loose) => s['snapshot-id']),
+    [3],
+  )
   assert.equal(bodyOf(await all()).metadata.snapshots.length, 3)
   assert.strictEqual((await refs()).body, (await refs()).body)
   // A client that saw only the refs commits; nothing of the rest is lost.
@@ -117,7 +136,11 @@ test('snapshots=refs leaves out what no branch or tag names', async (t) => {
 test('two catalogs with one location do not see each other’s bytes', async (t) => {
   const fixture = await open(t)
   const table = await newTable(fixture, 't')
-  const other = { ...fixture.catalog, id: 'c2', storage: { ...fixture.catalog.storage, read: async () => Buffer.from('{"other":1}') } }
+  const other = {
+    ...fixture.catalog,
+    id: 'c2',
+    storage: { ...fixture.catalog.storage, read: async () => Buffer.from('{"other":1}') },
+  }
   const entries = await fixture.store.list('entries', { index: 'primary', where: { tenant_id: 't1' }, limit: 10 })
   const { version: _, ...row } = entries[0]!
   await fixture.store.write([{ op: 'insert', entity: 'entries', row: { ...row, catalog_id: 'c2' } }])

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  createNamespace, dropNamespace, listNamespaces, loadNamespaceMetadata, namespaceExists, updateProperties,
+  createNamespace,
+  dropNamespace,
+  listNamespaces,
+  loadNamespaceMetadata,
+  namespaceExists,
+  updateProperties,
 } from '../../src/catalog/namespaces.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { newTable, open, rejects } from './setup.ts'
@@ -16,7 +21,10 @@ test('a namespace is created, loaded, listed and dropped', async (t) => {
   assert.deepEqual(await loadNamespaceMetadata(context, call, ['a']), created)
   assert.deepEqual(await listNamespaces(context, call, undefined, {}), { namespaces: [['a'], ['ns']], 'next-page-token': null })
   assert.deepEqual((await listNamespaces(context, call, ['a'], {})).namespaces, [['a', 'b.c']])
-  await assert.rejects(dropNamespace(context, call, ['a']), rejects(409, /Namespace a is not empty/, 'NamespaceNotEmptyException'))
+  await assert.rejects(
+    dropNamespace(context, call, ['a']),
+    rejects(409, /Namespace a is not empty/, 'NamespaceNotEmptyException'),
+  )
   await dropNamespace(context, call, ['a', 'b.c'])
   await dropNamespace(context, call, ['a'])
   await assert.rejects(namespaceExists(context, call, ['a']), rejects(404, /^Namespace does not exist: a$/))
@@ -38,10 +46,17 @@ test('what can not be created says why', async (t) => {
 test('names that are properties of every object are names like others', async (t) => {
   const { context, call } = await open(t)
   const properties = JSON.parse('{"__proto__":"p","constructor":"c"}') as Record<string, string>
-  for (const name of ['__proto__', 'constructor', 'toString']) await createNamespace(context, call, { namespace: [name], properties })
+  for (const name of ['__proto__', 'constructor', 'toString'])
+    await createNamespace(context, call, { namespace: [name], properties })
   const loaded = await loadNamespaceMetadata(context, call, ['__proto__'])
-  assert.deepEqual(Object.entries(loaded.properties), [['__proto__', 'p'], ['constructor', 'c']])
-  const answer = await updateProperties(context, call, ['__proto__'], { removals: ['__proto__', 'toString'], updates: { x: 'y' } })
+  assert.deepEqual(Object.entries(loaded.properties), [
+    ['__proto__', 'p'],
+    ['constructor', 'c'],
+  ])
+  const answer = await updateProperties(context, call, ['__proto__'], {
+    removals: ['__proto__', 'toString'],
+    updates: { x: 'y' },
+  })
   assert.deepEqual(answer, { updated: ['x'], removed: ['__proto__'], missing: ['toString'] })
 })
 
@@ -59,7 +74,8 @@ test('properties: updated, removed, missing, and 422 for both at once', async (t
 test('concurrent property updates are all kept', async (t) => {
   const one = await open(t)
   const two = one.another()
-  const update = ({ context, call }: typeof one, n: number) => updateProperties(context, call, ['ns'], { updates: { [`k${n}`]: 'v' } })
+  const update = ({ context, call }: typeof one, n: number) =>
+    updateProperties(context, call, ['ns'], { updates: { [`k${n}`]: 'v' } })
   await Promise.all(Array.from({ length: 20 }, (_, n) => update(n % 2 ? one : two, n)))
   assert.equal(Object.keys((await loadNamespaceMetadata(one.context, one.call, ['ns'])).properties).length, 20)
 })
@@ -116,7 +132,15 @@ test('hostile page tokens are 400', async (t) => {
   const list = (pageToken: string, pageSize?: number) => listNamespaces(context, call, undefined, { pageToken, pageSize })
   assert.equal((await list(token)).namespaces.length, 3)
   const flipped = `${token[0] === 'A' ? 'B' : 'A'}${token.slice(1)}`
-  for (const bad of [flipped, `${token}A`, token.slice(0, -1), 'x', '!!!', Buffer.from('1').toString('base64'), 'A'.repeat(5000)]) {
+  for (const bad of [
+    flipped,
+    `${token}A`,
+    token.slice(0, -1),
+    'x',
+    '!!!',
+    Buffer.from('1').toString('base64'),
+    'A'.repeat(5000),
+  ]) {
     await assert.rejects(list(bad), rejects(400, /Invalid pageToken/))
   }
   const elsewhere = { ...call, catalog: { ...catalog, tenantId: 't2' } }

@@ -6,14 +6,20 @@ import { createKeyedQueue } from '../../src/catalog/keyed-queue.ts'
 import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
 import { createNamespace, dropNamespace } from '../../src/catalog/namespaces.ts'
 import {
-  CommitTransactionRequest, CreateNamespaceRequest, CreateTableRequest, RenameTableRequest, decode,
+  CommitTransactionRequest,
+  CreateNamespaceRequest,
+  CreateTableRequest,
+  RenameTableRequest,
+  decode,
 } from '../../src/catalog/shapes.ts'
 import { createUuidV7, isUuidV7 } from '../../src/catalog/uuid.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { ident, newTable, open, rejects } from './setup.ts'
+import type { Loose } from './setup.ts'
 
 test('requests: what is wrong is named by its path, and content is not echoed', () => {
-  const refused = (schema: any, json: unknown, message: RegExp) => assert.throws(() => decode(schema, json), rejects(400, message))
+  const refused = (schema: Loose, json: unknown, message: RegExp) =>
+    assert.throws(() => decode(schema, json), rejects(400, message))
   refused(CreateTableRequest, null, /request body must be object/)
   refused(CreateTableRequest, { schema: {} }, /name/)
   refused(CreateTableRequest, { name: 't', schema: [] }, /\/schema must be object/)
@@ -25,11 +31,21 @@ test('requests: what is wrong is named by its path, and content is not echoed', 
   refused(CommitTransactionRequest, { 'table-changes': [{ requirements: [], updates: [] }] }, /\/table-changes\/0/)
   refused(CommitTransactionRequest, { 'table-changes': [] }, /\/table-changes/)
   const long = 'x'.repeat(100_000)
-  assert.throws(() => decode(CreateTableRequest, { name: 't', schema: {}, properties: { [long]: 1 } }), (error: any) => error.message.length < 600)
+  assert.throws(
+    () => decode(CreateTableRequest, { name: 't', schema: {}, properties: { [long]: 1 } }),
+    (error: Loose) => error.message.length < 600,
+  )
 })
 
 test('requests: null is absent, unknown fields and 64-bit integers pass', () => {
-  const request = { name: 't', schema: { big: 2n ** 62n }, location: null, 'partition-spec': null, properties: null, 'x-new': [1] }
+  const request = {
+    name: 't',
+    schema: { big: 2n ** 62n },
+    location: null,
+    'partition-spec': null,
+    properties: null,
+    'x-new': [1],
+  }
   assert.strictEqual(decode(CreateTableRequest, request), request)
 })
 
@@ -37,7 +53,10 @@ test('config: where the catalog is, and what works', async (t) => {
   const { context, call, catalog } = await open(t)
   const endpoints = ['GET /v1/{prefix}/namespaces']
   assert.deepEqual(await getConfig(context, call, { endpoints }), {
-    defaults: {}, overrides: { prefix: 'lake' }, endpoints, 'idempotency-key-lifetime': 'PT30M',
+    defaults: {},
+    overrides: { prefix: 'lake' },
+    endpoints,
+    'idempotency-key-lifetime': 'PT30M',
   })
   const odd = { ...call, catalog: { ...catalog, name: 'a b/c', branch: 'dev' } }
   assert.equal((await getConfig(context, odd, { endpoints })).overrides['prefix'], 'a%20b%2Fc%40dev')
@@ -51,7 +70,10 @@ test('metrics are kept as they came and read newest first', async (t) => {
   await report('{"snapshot-id":9223372036854775807}')
   await report('{"report-type":"from-the-future"}', 'from-the-future')
   const { reports } = await listMetrics(context, call, ident('t'), {})
-  assert.deepEqual(reports.map((one) => one['report-type']), ['from-the-future', 'scan-report'])
+  assert.deepEqual(
+    reports.map((one) => one['report-type']),
+    ['from-the-future', 'scan-report'],
+  )
   assert.equal(reports[1]?.report, '{"snapshot-id":9223372036854775807}')
   const page = await listMetrics(context, call, ident('t'), { pageToken: '', pageSize: 1 })
   const next = await listMetrics(context, call, ident('t'), { pageToken: page['next-page-token'] as string, pageSize: 1 })
@@ -72,7 +94,10 @@ test('a catalog that holds something can not be dropped, an empty one can, and t
     assert.ok(found)
     return found
   }
-  await assert.rejects(store.write(dropCatalogRow(await row())), (error) => error instanceof StoreError && error.kind === 'conflict')
+  await assert.rejects(
+    store.write(dropCatalogRow(await row())),
+    (error) => error instanceof StoreError && error.kind === 'conflict',
+  )
   await dropNamespace(context, call, ['ns'])
   const dropped = await row()
   await store.write(dropCatalogRow(dropped))
@@ -96,7 +121,10 @@ test('the queue runs one at a time per name, in order, and never locks up', asyn
   const ofA = log.filter((entry) => !entry.endsWith('4'))
   assert.deepEqual(ofA, ['+1', '-1', '+2', '-2', '+3', '-3'])
   assert.ok(log.indexOf('+4') < log.indexOf('-1'), 'other names do not wait')
-  await assert.rejects(queue.run(['a'], async () => Promise.reject(new Error('x'))), /x/)
+  await assert.rejects(
+    queue.run(['a'], async () => Promise.reject(new Error('x'))),
+    /x/,
+  )
   await work('5', ['a'])
   const many = Array.from({ length: 51 }, () => work('n', ['a']))
   await assert.rejects(Promise.all(many), rejects(429, /More than 50/))

@@ -75,8 +75,8 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     pageTokenKey: randomBytes(32),
     log: (event, details) => void logged.push({ event, details }),
     taskStored: () => void (tasks.stored += 1),
-    // Real pauses would only make the tests slow.
-    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    // The pauses before reading back would only make the tests slow; those between racing processes are short.
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 5))),
     ...parts,
   })
   const root = canonicalLocation(`file://${folder}/lake`)
@@ -117,8 +117,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     logged,
     tasks,
     another: () => attach(inner, folder, parts),
-    files: () =>
-      readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.metadata.json')),
+    files: () => readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.metadata.json')),
   }
 }
 
@@ -130,10 +129,13 @@ export const schema = {
   ],
 }
 
+/** Documents and errors of many shapes; each test knows what it looks at. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Loose = any
+
 export interface LoadResult {
   readonly 'metadata-location': string | null
-  // The documents are of many shapes; each test knows what it looks at.
-  readonly metadata: any
+  readonly metadata: Loose
   readonly config?: Readonly<Record<string, string>>
 }
 
@@ -152,10 +154,15 @@ export const set = (updates: Record<string, string>) => ({ action: 'set-properti
 /** A UUID of version 7; equal for equal numbers. */
 export const key7 = (n: number): string => `017f22e2-79b0-7cc3-98c4-${n.toString(16).padStart(12, '0')}`
 
-export const withKey = (call: CatalogCall, key: string, fingerprint = 'f'): CatalogCall => ({ ...call, idempotency: { key, fingerprint } })
+export const withKey = (call: CatalogCall, key: string, fingerprint = 'f'): CatalogCall => ({
+  ...call,
+  idempotency: { key, fingerprint },
+})
 
-export const rejects = (code: number, message: RegExp, type?: string) => (error: any): boolean => {
-  const matches = error.code === code && message.test(error.message) && (type === undefined || error.type === type)
-  if (!matches) throw error
-  return true
-}
+export const rejects =
+  (code: number, message: RegExp, type?: string) =>
+  (error: Loose): boolean => {
+    const matches = error.code === code && message.test(error.message) && (type === undefined || error.type === type)
+    if (!matches) throw error
+    return true
+  }

@@ -13,7 +13,11 @@ import { bodyOf, ident, newTable, open, rejects, schema, set } from './setup.ts'
 
 const path = (location: string): string => location.replace(/^file:\/\//, '')
 const viewVersion = {
-  'version-id': 1, 'timestamp-ms': 1, 'schema-id': 0, summary: {}, 'default-namespace': ['ns'],
+  'version-id': 1,
+  'timestamp-ms': 1,
+  'schema-id': 0,
+  summary: {},
+  'default-namespace': ['ns'],
   representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
 }
 const newView = { schema: { ...schema, 'schema-id': 0 }, 'view-version': viewVersion, properties: {} }
@@ -22,7 +26,10 @@ test('a table is created, loaded, listed and dropped', async (t) => {
   const { context, call, catalog } = await open(t)
   const created = await createTable(context, call, ['ns'], { name: 'orders', schema, properties: { a: '1' } })
   const { metadata, config, ...rest } = bodyOf(created)
-  assert.match(rest['metadata-location'] as string, /\/lake\/ns\/orders-[0-9a-f]{8}\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/)
+  assert.match(
+    rest['metadata-location'] as string,
+    /\/lake\/ns\/orders-[0-9a-f]{8}\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/,
+  )
   assert.ok(metadata.location.startsWith(`${catalog.root}/ns/orders-`))
   assert.equal(metadata.properties.a, '1')
   assert.deepEqual(config, { 'client.region': 'eu-west-1' })
@@ -32,7 +39,8 @@ test('a table is created, loaded, listed and dropped', async (t) => {
   assert.equal(loaded.etag, created.etag)
   await tableExists(context, call, ident('orders'))
   assert.deepEqual(await listTables(context, call, ['ns'], {}), {
-    identifiers: [{ namespace: ['ns'], name: 'orders' }], 'next-page-token': null,
+    identifiers: [{ namespace: ['ns'], name: 'orders' }],
+    'next-page-token': null,
   })
   await dropTable(context, call, ident('orders'))
   await assert.rejects(tableExists(context, call, ident('orders')), rejects(404, /^Table does not exist: ns\.orders$/))
@@ -79,7 +87,13 @@ test('a location that a client chooses', async (t) => {
   await create('sibling', `file://${folder}/extra/mine2`)
   await create('deep', `file://${folder}/extra/x/y/z`)
   await assert.rejects(create('around', `file://${folder}/extra/x`), rejects(400, /overlaps/))
-  for (const outside of [`file://${folder}/extra`, `file://${folder}/lake`, `file://${folder}/other/t`, 'file:///etc/t', 's3://bucket/t']) {
+  for (const outside of [
+    `file://${folder}/extra`,
+    `file://${folder}/lake`,
+    `file://${folder}/other/t`,
+    'file:///etc/t',
+    's3://bucket/t',
+  ]) {
     await assert.rejects(create('other', outside), rejects(400, /Invalid location/))
   }
   await assert.rejects(create('other', `file://${folder}/lake/../../t`), rejects(400, /Invalid location/))
@@ -175,7 +189,10 @@ test('rename: across namespaces, and everything in its way', async (t) => {
   await assert.rejects(rename(ident('v'), ident('x')), rejects(404, /Table does not exist: ns\.v/))
   await assert.rejects(rename(ident('b'), ident('b', 'none')), rejects(404, /Namespace does not exist: none/))
   await assert.rejects(rename(ident('b'), ident('v')), rejects(409, /^Cannot rename ns\.b to ns\.v\. View already exists$/))
-  await assert.rejects(rename(ident('b'), ident('a2', 'other')), rejects(409, /Cannot rename ns\.b to other\.a2\. Table already exists/))
+  await assert.rejects(
+    rename(ident('b'), ident('a2', 'other')),
+    rejects(409, /Cannot rename ns\.b to other\.a2\. Table already exists/),
+  )
   await assert.rejects(rename(ident('b'), { namespace: ['a\u001fb'], name: 'x' }), rejects(400, /unit separator/))
   await rename(ident('b'), ident('b'))
   await updateTable(context, call, ident('a2', 'other'), { requirements: [], updates: [set({ still: 'works' })] })
@@ -186,7 +203,11 @@ test('commits racing with a rename land before it or fail, and none is lost', as
   const two = one.another()
   await newTable(one, 't')
   const commits = Array.from({ length: 10 }, (_, n) =>
-    updateTable(n % 2 ? one.context : two.context, one.call, ident('t'), { requirements: [], updates: [set({ [`k${n}`]: '1' })] }))
+    updateTable(n % 2 ? one.context : two.context, one.call, ident('t'), {
+      requirements: [],
+      updates: [set({ [`k${n}`]: '1' })],
+    }),
+  )
   const renamed = renameTable(two.context, two.call, { source: ident('t'), destination: ident('u') })
   const results = await Promise.allSettled(commits)
   await renamed
@@ -198,7 +219,10 @@ test('a purge is a task, stored with the drop', async (t) => {
   const { context, call, store, tasks, hooks } = await open(t)
   const table = await newTable({ context, call } as never, 't')
   hooks.write = (mutations, next) => {
-    assert.deepEqual(mutations.map(({ op, entity }) => `${op} ${entity}`), ['remove entries', 'insert tasks', 'insert commits'])
+    assert.deepEqual(
+      mutations.map(({ op, entity }) => `${op} ${entity}`),
+      ['remove entries', 'insert tasks', 'insert commits'],
+    )
     return next(mutations)
   }
   await dropTable(context, call, ident('t'), { purgeRequested: true })
@@ -217,7 +241,11 @@ test('register: what was dropped comes back as it was; overwrite; refusals', asy
   const table = await newTable(fixture, 't', { a: 'b' })
   const file = table['metadata-location'] as string
   const register = (name: string, location: string, overwrite?: boolean) =>
-    registerTable(context, call, ['ns'], { name, 'metadata-location': location, ...(overwrite === undefined ? {} : { overwrite }) })
+    registerTable(context, call, ['ns'], {
+      name,
+      'metadata-location': location,
+      ...(overwrite === undefined ? {} : { overwrite }),
+    })
   await assert.rejects(register('t', file), rejects(409, /^Table already exists: ns\.t$/))
   await assert.rejects(register('u', file), rejects(400, /overlaps/))
   const second = bodyOf(await updateTable(context, call, ident('t'), { requirements: [], updates: [set({ a: 'c' })] }))
@@ -231,7 +259,10 @@ test('register: what was dropped comes back as it was; overwrite; refusals', asy
   for (const bad of ['file:///etc/passwd', 'http://169.254.169.254/x.json', `file://${folder}/lake/../x.json`, 'x']) {
     await assert.rejects(register('n', bad), rejects(400, /Invalid/))
   }
-  await assert.rejects(register('n', `file://${folder}/lake/none.metadata.json`), rejects(404, /Failed to open input stream for file: /))
+  await assert.rejects(
+    register('n', `file://${folder}/lake/none.metadata.json`),
+    rejects(404, /Failed to open input stream for file: /),
+  )
   const notJson = `file://${folder}/lake/bad.metadata.json`
   await call.catalog.storage.create(notJson, Buffer.from('{"format-version":2'))
   await assert.rejects(register('n', notJson), rejects(400, /./))
@@ -262,7 +293,8 @@ test('unregister under fire includes every acknowledged commit', async (t) => {
   const two = one.another()
   await newTable(one, 't')
   const commits = Array.from({ length: 12 }, (_, n) =>
-    updateTable(two.context, two.call, ident('t'), { requirements: [], updates: [set({ [`k${n}`]: '1' })] }))
+    updateTable(two.context, two.call, ident('t'), { requirements: [], updates: [set({ [`k${n}`]: '1' })] }),
+  )
   const answer = bodyOf(await unregisterTable(one.context, one.call, ident('t')))
   const results = await Promise.allSettled(commits)
   results.forEach((result, n) => assert.equal(`k${n}` in answer.metadata.properties, result.status === 'fulfilled'))
@@ -275,7 +307,10 @@ test('a metadata file that is gone is 404, cached or not', async (t) => {
   const file = path(table['metadata-location'] as string)
   renameSync(file, `${file}.away`)
   for (const who of [fixture, fixture.another()]) {
-    await assert.rejects(loadTable(who.context, who.call, ident('t')), rejects(404, /^Failed to open input stream for file: /, 'NotFoundException'))
+    await assert.rejects(
+      loadTable(who.context, who.call, ident('t')),
+      rejects(404, /^Failed to open input stream for file: /, 'NotFoundException'),
+    )
   }
   renameSync(`${file}.away`, file)
   await loadTable(context, call, ident('t'))
@@ -287,7 +322,10 @@ test('listing pages of tables and views, each without the other', async (t) => {
   for (const name of ['a', 'c', 'e']) await newTable(fixture, name)
   for (const name of ['b', 'd']) await createView(context, call, ['ns'], { name, ...newView })
   const first = await listTables(context, call, ['ns'], { pageToken: '', pageSize: 2 })
-  assert.deepEqual(first.identifiers.map(({ name }) => name), ['a', 'c'])
+  assert.deepEqual(
+    first.identifiers.map(({ name }) => name),
+    ['a', 'c'],
+  )
   const next = await listTables(context, call, ['ns'], { pageToken: first['next-page-token'] as string, pageSize: 2 })
   assert.deepEqual(next, { identifiers: [{ namespace: ['ns'], name: 'e' }], 'next-page-token': null })
 })
@@ -299,14 +337,17 @@ test('the log of the catalog names who did what to what, newest first', async (t
   const updated = bodyOf(await updateTable(context, call, ident('t'), { requirements: [], updates: [set({ a: 'b' })] }))
   await dropTable(context, call, ident('t'))
   const { commits } = await listCommits(context, call, {})
-  assert.deepEqual(commits.map(({ message }) => message), [
-    'Drop table ns.t', 'Commit to table ns.t', 'Create table ns.t', 'Create namespace ns',
-  ])
+  assert.deepEqual(
+    commits.map(({ message }) => message),
+    ['Drop table ns.t', 'Commit to table ns.t', 'Create table ns.t', 'Create namespace ns'],
+  )
   assert.ok(commits.every(({ author }) => author === 'ada'))
   assert.deepEqual(commits[1]?.operations, [
     {
-      operation: 'update-table', identifier: { namespace: ['ns'], name: 't' },
-      'metadata-location': updated['metadata-location'], 'previous-metadata-location': created['metadata-location'],
+      operation: 'update-table',
+      identifier: { namespace: ['ns'], name: 't' },
+      'metadata-location': updated['metadata-location'],
+      'previous-metadata-location': created['metadata-location'],
     },
   ])
   const page = await listCommits(context, call, { pageToken: '', pageSize: 3 })

@@ -8,7 +8,11 @@ import { StoreError } from '../../src/stores/store.ts'
 import { bodyOf, ident, newTable, open, rejects, schema, set } from './setup.ts'
 import type { Fixture } from './setup.ts'
 
-const change = (name: string, updates: object[], requirements: object[] = []) => ({ identifier: ident(name), requirements, updates })
+const change = (name: string, updates: object[], requirements: object[] = []) => ({
+  identifier: ident(name),
+  requirements,
+  updates,
+})
 const commit = ({ context, call }: Fixture, ...changes: ReturnType<typeof change>[]) =>
   commitTransaction(context, call, { 'table-changes': changes })
 const value = async ({ context, call }: Fixture, name: string, key: string): Promise<string | undefined> =>

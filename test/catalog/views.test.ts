@@ -4,19 +4,36 @@ import { createNamespace } from '../../src/catalog/namespaces.ts'
 import { registerTable } from '../../src/catalog/register.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
 import {
-  createView, dropView, listViews, loadView, registerView, renameView, replaceView, viewExists,
+  createView,
+  dropView,
+  listViews,
+  loadView,
+  registerView,
+  renameView,
+  replaceView,
+  viewExists,
 } from '../../src/catalog/views.ts'
 import { bodyOf, ident, newTable, open, rejects, schema, set } from './setup.ts'
 import type { Fixture } from './setup.ts'
 
 const version = (sql: string, id = 1) => ({
-  'version-id': id, 'timestamp-ms': 1, 'schema-id': 0, summary: { 'engine-name': 'spark' }, 'default-namespace': ['ns'],
+  'version-id': id,
+  'timestamp-ms': 1,
+  'schema-id': 0,
+  summary: { 'engine-name': 'spark' },
+  'default-namespace': ['ns'],
   representations: [{ type: 'sql', sql, dialect: 'spark' }],
 })
 const create = async ({ context, call }: Fixture, name: string, more: object = {}) =>
-  bodyOf(await createView(context, call, ['ns'], {
-    name, schema: { ...schema, 'schema-id': 0 }, 'view-version': version('select 1'), properties: {}, ...more,
-  }))
+  bodyOf(
+    await createView(context, call, ['ns'], {
+      name,
+      schema: { ...schema, 'schema-id': 0 },
+      'view-version': version('select 1'),
+      properties: {},
+      ...more,
+    }),
+  )
 const replaceWith = (sql: string) => [
   { action: 'add-view-version', 'view-version': version(sql, 2) },
   { action: 'set-current-view-version', 'view-version-id': -1 },
@@ -54,7 +71,11 @@ test('views and tables share names and are not each other', async (t) => {
   await assert.rejects(dropView(context, call, ident('t')), rejects(404, /View does not exist/))
   const rename = renameView(context, call, { source: ident('v'), destination: ident('t') })
   await assert.rejects(rename, rejects(409, /^Cannot rename ns\.v to ns\.t\. Table already exists$/))
-  const over = registerTable(context, call, ['ns'], { name: 'v', 'metadata-location': table['metadata-location'] as string, overwrite: true })
+  const over = registerTable(context, call, ['ns'], {
+    name: 'v',
+    'metadata-location': table['metadata-location'] as string,
+    overwrite: true,
+  })
   await assert.rejects(over, rejects(409, /^View with same name already exists: ns\.v$/))
 })
 
@@ -62,7 +83,8 @@ test('requirements, unknown updates and no change', async (t) => {
   const fixture = await open(t)
   const { context, call, files } = fixture
   await create(fixture, 'v', { properties: { a: 'b' } })
-  const replace = (updates: object[], requirements: object[] = []) => replaceView(context, call, ident('v'), { requirements, updates })
+  const replace = (updates: object[], requirements: object[] = []) =>
+    replaceView(context, call, ident('v'), { requirements, updates })
   const foreign = [{ type: 'assert-view-uuid', uuid: '00000000-0000-4000-8000-000000000000' }]
   await assert.rejects(replace([set({ a: 'c' })], foreign), rejects(409, /uuid/i, 'CommitFailedException'))
   await assert.rejects(replace([{ action: 'add-snapshot', snapshot: {} }]), rejects(400, /add-snapshot/))
