@@ -8,36 +8,35 @@ import { root } from './lib.mjs'
 export default async function* report(source) {
   const skips = new Map()
   const closing = []
-  const titles = new Map()
+  // Node reports file by file, each in the order of its source, so the tests around the current one are those begun last.
+  // The file is that of the outermost: a subtest may be declared by a helper in another one.
+  let file = ''
+  let path = []
   for await (const { type, data } of source) {
-    const file = data.file === undefined ? '' : relative(root, data.file)
-    if (type === 'test:start') startTitle(titles, file, data)
-    else if (type === 'test:pass' && data.skip !== undefined) addSkip(skips, data, `${file}: ${data.name}`)
-    else if (type === 'test:fail' && isCause(data)) yield failure(file, titlePath(titles, file, data), data)
+    if (type === 'test:start') {
+      if (data.nesting === 0) file = shortName(data.file)
+      path = [...path.slice(0, data.nesting), data.name]
+    } else if (type === 'test:pass' && data.skip !== undefined) addSkip(skips, data, [file, ...path].join(' > '))
+    else if (type === 'test:fail' && isCause(data))
+      yield failure([file, ...path.slice(0, data.nesting), data.name].join(' > '), data)
     else if (type === 'test:stderr') yield data.message
-    else if (type === 'test:summary' && data.file !== undefined) yield summary(file, data)
-    else if (type === 'test:diagnostic' && data.file === undefined && data.nesting === 0) closing.push(data.message)
+    else if (type === 'test:summary' && data.file !== undefined) yield summary(shortName(data.file), data)
+    else if (type === 'test:diagnostic' && data.file !== undefined) yield `note   ${file}: ${data.message}\n`
+    else if (type === 'test:diagnostic' && data.nesting === 0) closing.push(data.message)
   }
   yield* skipped(skips)
   yield `\n${closing.map((line) => `# ${line}\n`).join('')}`
 }
 
-/** Titles of the tests that enclose the next one, per file and depth. */
-function startTitle(titles, file, { nesting, name }) {
-  const path = (titles.get(file) ?? []).slice(0, nesting)
-  path[nesting] = name
-  titles.set(file, path)
-}
-
-const titlePath = (titles, file, { nesting, name }) => [...(titles.get(file) ?? []).slice(0, nesting), name].join(' > ')
+const shortName = (file) => (file === undefined ? '' : relative(root, file))
 
 /** A parent fails because of its subtests, which have been reported. */
 const isCause = ({ details }) => details.error?.failureType !== 'subtestsFailed'
 
-function failure(file, title, { details }) {
+function failure(title, { details }) {
   const cause = details.error?.cause ?? details.error
   const text = cause?.stack ?? String(cause?.message ?? cause)
-  return `\nFAILED ${file} > ${title}\n${indent(text)}\n\n`
+  return `\nFAILED ${title}\n${indent(text)}\n\n`
 }
 
 const indent = (text) => text.replaceAll(/^/gm, '    ')

@@ -19,7 +19,6 @@ export interface CatalogSettings {
 
 interface Outcome {
   readonly name: string
-  readonly seconds: number
   readonly failure: string | null
   readonly skipped: string | null
 }
@@ -59,8 +58,7 @@ export async function runPytest(
       count++
       await test.test(outcome.name, (subtest) => {
         if (outcome.skipped !== null) subtest.skip(outcome.skipped)
-        subtest.diagnostic(`${outcome.seconds} s`)
-        if (outcome.failure !== null) throw new Error(outcome.failure)
+        if (outcome.failure !== null) throw pythonError(outcome.failure)
       })
     }
     const code = await exit
@@ -72,6 +70,13 @@ export async function runPytest(
     child.kill('SIGKILL')
     rmSync(scratch, { recursive: true, force: true })
   }
+}
+
+/** Python's own account of the failure, without the stack of this file, which tells nothing. */
+function pythonError(failure: string): Error {
+  const error = new Error(failure)
+  error.stack = failure
+  return error
 }
 
 /** The lines that are appended to the file until the process has ended. */

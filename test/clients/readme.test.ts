@@ -18,7 +18,7 @@ test("the README's first Python block, pasted twice", async (context) => {
   const python = requireService(context, await pythonEnv())
   if (python === undefined) return
   const block = /^```python\n([^]*?)^```$/m.exec(readFileSync(README, 'utf8'))?.[1]
-  assert.ok(block?.includes(DEFAULT_URL), `the README has a Python block that connects to ${DEFAULT_URL}`)
+  assert.ok(block !== undefined && block.includes(DEFAULT_URL), `the README has a Python block that connects to ${DEFAULT_URL}`)
   const folder = mkdtempSync(join(tmpdir(), 'pangolin-readme-'))
   mkdirSync(join(folder, 'data'))
   const server = await startServer({ database: 'sqlite', dataDir: join(folder, 'data') })

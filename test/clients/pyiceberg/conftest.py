@@ -56,7 +56,6 @@ def pytest_runtest_protocol(item, nextitem):
     skipped = [str(report.longrepr[2]) for report in reports if report.skipped]
     line = {
         "name": item.nodeid.removeprefix("test/clients/pyiceberg/"),
-        "seconds": round(sum(report.duration for report in reports), 2),
         "failure": "\n".join(failed) or None,
         "skipped": skipped[0] if skipped else None,
     }

@@ -3,12 +3,12 @@
 import uuid
 
 import pytest
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NamespaceNotEmptyError, NoSuchNamespaceError
+from pyiceberg.exceptions import BadRequestError, NamespaceAlreadyExistsError, NamespaceNotEmptyError, NoSuchNamespaceError
 from support import PEOPLE, ids, people
 
 ODD = [
     "with space", "dotted.name", "a/b", "100%", "%2F", "%1F", "a+b", "日本語", "emoji 🐧", "quote'\"`", "back\\slash", "question?&=#",
-    "semi;colon:,", "UPPER", "upper", "-", "~", "a@b", "..", "@", "<b>&amp;", "{prefix}", "é", "e\u0301",
+    "semi;colon:,", "UPPER", "upper", "-", "~", "a@b", "...", "@", "<b>&amp;", "{prefix}", "é", "e\u0301",
 ]
 
 
@@ -34,6 +34,22 @@ def test_odd_names_of_namespaces_and_tables(catalog, namespace, name):
     assert not catalog.table_exists((*odd, name))
     catalog.drop_namespace(odd)
     assert not catalog.namespace_exists(odd)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a\u001fb", "new\nline", "nul\u0000", "x" * 1000])
+def test_names_that_nobody_could_address_are_refused(catalog, namespace, name):
+    for create in (
+        lambda: catalog.create_namespace((*namespace, name)),
+        lambda: catalog.create_table((*namespace, name), schema=PEOPLE),
+        lambda: catalog.create_table_transaction((*namespace, name), schema=PEOPLE).commit_transaction(),
+    ):
+        with pytest.raises(BadRequestError):
+            create()
+    catalog.create_table((*namespace, "t"), schema=PEOPLE)
+    with pytest.raises(BadRequestError):
+        catalog.rename_table((*namespace, "t"), (*namespace, name))
+    assert catalog.list_namespaces(namespace) == []
+    assert catalog.list_tables(namespace) == [(*namespace, "t")]
 
 
 def test_names_that_look_alike_are_different(catalog, namespace):

@@ -5,7 +5,7 @@ import time
 import pytest
 import requests
 from conftest import connect
-from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, RESTError, TableAlreadyExistsError
+from pyiceberg.exceptions import BadRequestError, CommitFailedException, NoSuchNamespaceError, NoSuchTableError, RESTError, TableAlreadyExistsError
 from support import PEOPLE, files_below, ids, people
 
 
@@ -179,17 +179,16 @@ def test_purge_deletes_the_files_and_no_neighbours(catalog, namespace):
         assert ids(catalog.load_table(table.name())) == [3]
 
 
-def test_purge_leaves_the_files_of_a_table_that_shares_them(catalog, namespace):
-    """Registered twice, purged once: the other registration must stay readable."""
+def test_no_two_tables_share_their_files(catalog, namespace):
+    """Else the purge of one would be the end of the other."""
     table = catalog.create_table((*namespace, "t"), schema=PEOPLE)
     table.append(people((1, "a")))
-    catalog.register_table((*namespace, "twin"), table.metadata_location)
-    try:
-        catalog.purge_table((*namespace, "t"))
-    except Exception:  # To refuse the purge is as good as to skip the shared files.
-        pass
-    time.sleep(3)
-    assert ids(catalog.load_table((*namespace, "twin"))) == [1]
+    with pytest.raises(BadRequestError, match="(?i)overlap"):
+        catalog.register_table((*namespace, "twin"), table.metadata_location)
+    for location in (table.location(), f"{table.location()}/below"):
+        with pytest.raises(BadRequestError, match="(?i)overlap"):
+            catalog.create_table((*namespace, "twin"), schema=PEOPLE, location=location)
+    assert catalog.list_tables(namespace) == [(*namespace, "t")]
 
 
 def test_gzip_metadata(catalog, namespace):

@@ -38,7 +38,7 @@ def test_create_load_list_drop(catalog, namespace, name):
     assert view.sql_for("presto") is None
     assert view.properties["comment"] == "my view"
     assert view.current_version().summary["engine-name"] == "test"
-    assert tuple(view.current_version().default_namespace.root) == namespace
+    assert tuple(view.current_version().default_namespace) == namespace
     assert view.current_version().default_catalog == "lake"
     assert [entry.version_id for entry in view.history()] == [view.metadata.current_version_id]
     assert catalog.list_views(namespace) == [identifier]
