@@ -69,8 +69,9 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
   const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
   const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
   const storage = storageOf(settings.localRoots)
-  let tasks: Tasks | undefined
-  const taskStored = (): void => tasks?.stored()
+  // The tasks need the handles, the handles the context, the context the tasks.
+  const background: { tasks?: Tasks } = {}
+  const taskStored = (): void => background.tasks?.stored()
   const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log, taskStored })
   const { now } = catalog
   const handles = createCatalogHandles({ store, storage, secrets, now })
@@ -90,15 +91,15 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
     routes,
   )
   const url = await listen(http, settings)
-  tasks = startTasks({ store, now, log, openStorageFor: (tenantId, catalogId) => handles.resolveId(tenantId, catalogId) })
-  const running = tasks
+  const tasks = startTasks({ store, now, log, openStorageFor: (tenantId, catalogId) => handles.resolveId(tenantId, catalogId) })
+  background.tasks = tasks
   return {
     url,
     firstStart: wasFirst,
     adminFile: join(settings.dataDirectory, ADMIN_FILE),
     close: async () => {
       await http.close(settings.shutdownGraceSeconds * 1000)
-      await running.stop()
+      await tasks.stop()
       await handles.close()
       await store.close()
     },

@@ -52,16 +52,13 @@ export function principalOf(user: Row<'users'>): Principal | undefined {
   return { id: user.id, name: user.username, tenantId: user.tenant_id, role: user.role }
 }
 
-export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
-  const { store, sessions, throttle, now } = parts
-  const remembered = new Map<string, Remembered>()
-
+/** The user whom a token of either kind names. */
+function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authenticator['verifyToken'] {
   const activeUser = async (id: string): Promise<Row<'users'> | undefined> => {
     const user = await store.get('users', { id })
     return user !== undefined && principalOf(user) !== undefined ? user : undefined
   }
-
-  const verifyToken: Authenticator['verifyToken'] = async (text) => {
+  return async (text) => {
     const token = parseApiToken(text)
     if (token !== undefined) {
       const row = await store.get('tokens', { id: token.id })
@@ -74,8 +71,10 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const user = session === undefined ? undefined : await activeUser(session.userId)
     return user === undefined || session === undefined ? undefined : { user, expiresAt: session.expiresAt }
   }
+}
 
-  const login: Authenticator['login'] = async (username, password, address) => {
+function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['login'] {
+  return async (username, password, address) => {
     let found: Row<'users'> | undefined
     await throttle.attempt(username, address, async () => {
       const [user] = username === '' ? [] : await store.list('users', { index: 'by_username', where: { username }, limit: 1 })
@@ -85,6 +84,13 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     })
     return found
   }
+}
+
+export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
+  const { now } = parts
+  const verifyToken = tokenVerifier(parts)
+  const login = loginVerifier(parts)
+  const remembered = new Map<string, Remembered>()
 
   const verify = async (scheme: string, credential: string, address: string): Promise<Remembered | undefined> => {
     if (scheme === 'basic') {
@@ -106,25 +112,22 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     return found.principal
   }
 
-  return {
-    everybody: parts.everybody,
-    login,
-    verifyToken,
-    authenticate: (headers, address) => {
-      if (parts.everybody !== undefined) return parts.everybody
-      const apiKey = headers['x-api-key']
-      const header = headers.authorization ?? (typeof apiKey === 'string' ? `Bearer ${apiKey}` : undefined)
-      if (header === undefined) throw unauthorized('A credential is needed: Authorization: Bearer <token>')
-      const known = remembered.get(header)
-      if (known !== undefined && known.until > now()) return known.principal
-      const space = header.indexOf(' ')
-      const scheme = header.slice(0, Math.max(space, 0)).toLowerCase()
-      if (header.length > MAX_HEADER || (scheme !== 'bearer' && scheme !== 'basic')) {
-        throw unauthorized('The header Authorization must be: Bearer <token>')
-      }
-      return verifyAndRemember(header, scheme, header.slice(space + 1).trim(), address)
-    },
+  const authenticate: Authenticator['authenticate'] = (headers, address) => {
+    if (parts.everybody !== undefined) return parts.everybody
+    const apiKey = headers['x-api-key']
+    const header = headers.authorization ?? (typeof apiKey === 'string' ? `Bearer ${apiKey}` : undefined)
+    if (header === undefined) throw unauthorized('A credential is needed: Authorization: Bearer <token>')
+    const known = remembered.get(header)
+    if (known !== undefined && known.until > now()) return known.principal
+    const space = header.indexOf(' ')
+    const scheme = header.slice(0, Math.max(space, 0)).toLowerCase()
+    if (header.length > MAX_HEADER || (scheme !== 'bearer' && scheme !== 'basic')) {
+      throw unauthorized('The header Authorization must be: Bearer <token>')
+    }
+    return verifyAndRemember(header, scheme, header.slice(space + 1).trim(), address)
   }
+
+  return { everybody: parts.everybody, login, verifyToken, authenticate }
 }
 
 /** The two halves of a Basic credential; empty ones when it is malformed, which match nobody. */

@@ -16,6 +16,7 @@ import type { WarehouseStorage } from './context.ts'
 
 const FRESH_MS = 1000
 const MAX_HANDLES = 10_000
+const PAGE = 500
 /** How long a store that was replaced stays open for those who still use it. */
 const LINGER_MS = 120_000
 
@@ -34,6 +35,12 @@ interface Entry {
   readonly catalogVersion: Version
   readonly warehouseVersion: Version
   checkedAt: number
+}
+
+interface Entries {
+  readonly byName: Map<string, Entry>
+  /** Grows with each change that this process makes. */
+  generation: number
 }
 
 interface Opened {
@@ -69,21 +76,28 @@ function catalogOf(name: string): string | undefined {
   return name.slice(mark + 1) === 'main' ? name.slice(0, mark) : undefined
 }
 
-export function createCatalogHandles(parts: HandleParts): CatalogHandles {
-  const entries = new Map<string, Entry>()
-  const pending = new Map<string, Promise<CatalogHandle>>()
+/** Object stores, one a warehouse, opened anew when the warehouse changes. */
+function openStores(parts: HandleParts) {
   const opened = new Map<string, Opened>()
-
-  const storeOf = (warehouse: Row<'warehouses'>, settings: WarehouseSettings): ObjectStore => {
-    const key = `${warehouse.tenant_id}\0${warehouse.name}`
-    const known = opened.get(key)
-    if (known?.version === warehouse.version) return known.store
-    const store = parts.storage.open(settings)
-    opened.set(key, { version: warehouse.version, store })
-    if (known !== undefined) setTimeout(() => void known.store.close(), LINGER_MS).unref()
-    return store
+  return {
+    of: (warehouse: Row<'warehouses'>, settings: WarehouseSettings): ObjectStore => {
+      const key = `${warehouse.tenant_id}\0${warehouse.name}`
+      const known = opened.get(key)
+      if (known?.version === warehouse.version) return known.store
+      const store = parts.storage.open(settings)
+      opened.set(key, { version: warehouse.version, store })
+      if (known !== undefined) setTimeout(() => void known.store.close(), LINGER_MS).unref()
+      return store
+    },
+    close: async () => {
+      await Promise.all([...opened.values()].map(({ store }) => store.close()))
+      opened.clear()
+    },
   }
+}
 
+/** Asks the store for the rows of a catalog by name; keeps the handle that is known where they are the same. */
+function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<typeof openStores>) {
   const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
     const settings = settingsOf(warehouse, parts)
     const warehouseRoot = parts.storage.rootOf(settings)
@@ -93,65 +107,83 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
     const properties = catalog.properties as Readonly<Record<string, string>>
     return {
       tenantId: catalog.tenant_id, id: catalog.id, name: catalog.name, branch: 'main', root, allowedRoots: [warehouseRoot],
-      storage: storeOf(warehouse, settings), clientConfig, configVersion, properties,
+      storage: stores.of(warehouse, settings), clientConfig, configVersion, properties,
     }
   }
 
-  const load = async (tenantId: string, name: string, key: string): Promise<CatalogHandle> => {
+  return async (tenantId: string, name: string): Promise<CatalogHandle> => {
+    const key = `${tenantId}\0${name}`
+    // As of before the question: what it answers may be that old.
+    const checkedAt = parts.now()
+    const { generation } = entries
     const catalog = await parts.store.get('catalogs', { tenant_id: tenantId, name })
     const warehouseName = catalog?.warehouse_name
     const warehouse =
       typeof warehouseName === 'string' ? await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName }) : undefined
     if (catalog === undefined || warehouse === undefined) {
-      entries.delete(key)
+      entries.byName.delete(key)
       throw noSuchWarehouse(name)
     }
-    const known = entries.get(key)
-    const checkedAt = parts.now()
+    const known = entries.byName.get(key)
     if (known?.catalogVersion === catalog.version && known.warehouseVersion === warehouse.version) {
       known.checkedAt = checkedAt
       return known.handle
     }
     const handle = handleOf(catalog, warehouse)
-    if (entries.size >= MAX_HANDLES) entries.delete(entries.keys().next().value!)
-    entries.set(key, { handle, catalogVersion: catalog.version, warehouseVersion: warehouse.version, checkedAt })
+    // Somebody changed something meanwhile: good for this caller, who asked before, and for nobody else.
+    if (generation !== entries.generation) return handle
+    if (entries.byName.size >= MAX_HANDLES) entries.byName.delete(entries.byName.keys().next().value!)
+    entries.byName.set(key, { handle, catalogVersion: catalog.version, warehouseVersion: warehouse.version, checkedAt })
     return handle
   }
+}
+
+/** The name of the tenant's catalog with this id. */
+async function nameOf(store: Store, tenantId: string, catalogId: string): Promise<string | undefined> {
+  for (let after: string | undefined; ; ) {
+    const from = after === undefined ? {} : { after: { tenant_id: tenantId, name: after } }
+    const page: Row<'catalogs'>[] = await store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit: PAGE, ...from })
+    const found = page.find((row) => row.id === catalogId)
+    if (found !== undefined || page.length < PAGE) return found?.name
+    after = page.at(-1)!.name
+  }
+}
+
+export function createCatalogHandles(parts: HandleParts): CatalogHandles {
+  const entries: Entries = { byName: new Map(), generation: 0 }
+  const pending = new Map<string, Promise<CatalogHandle>>()
+  const stores = openStores(parts)
+  const load = catalogLoader(parts, entries, stores)
 
   return {
     resolve: (tenantId, nameAndBranch) => {
       const name = catalogOf(nameAndBranch)
       if (name === undefined) throw noSuchWarehouse(nameAndBranch)
       const key = `${tenantId}\0${name}`
-      const known = entries.get(key)
+      const known = entries.byName.get(key)
       if (known !== undefined && parts.now() - known.checkedAt < FRESH_MS) return known.handle
-      let loading = pending.get(key)
-      if (loading === undefined) {
-        loading = load(tenantId, name, key).finally(() => pending.delete(key))
-        pending.set(key, loading)
-      }
+      const joined = pending.get(key)
+      if (joined !== undefined) return joined
+      const loading: Promise<CatalogHandle> = load(tenantId, name).finally(() => {
+        if (pending.get(key) === loading) pending.delete(key)
+      })
+      pending.set(key, loading)
       return loading
     },
     resolveId: async (tenantId, catalogId) => {
-      for (let after: string | undefined; ; ) {
-        const from = after === undefined ? {} : { after: { tenant_id: tenantId, name: after } }
-        const page = await parts.store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit: 500, ...from })
-        const found = page.find((row) => row.id === catalogId)
-        if (found !== undefined) return load(tenantId, found.name, `${tenantId}\0${found.name}`)
-        if (page.length < 500) return undefined
-        after = page.at(-1)!.name
-      }
+      const name = await nameOf(parts.store, tenantId, catalogId)
+      return name === undefined ? undefined : load(tenantId, name)
     },
     forget: (tenantId) => {
       const start = `${tenantId}\0`
-      for (const key of entries.keys()) if (key.startsWith(start)) entries.delete(key)
+      entries.generation++
+      for (const key of entries.byName.keys()) if (key.startsWith(start)) entries.byName.delete(key)
       // A look-up that began before the change may still be under way: nobody may join it.
       for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
     },
     close: async () => {
-      await Promise.all([...opened.values()].map(({ store }) => store.close()))
-      opened.clear()
-      entries.clear()
+      await stores.close()
+      entries.byName.clear()
     },
   }
 }

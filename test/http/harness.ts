@@ -37,6 +37,7 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
+  // eslint-disable-next-line typescript/no-explicit-any -- tests look into answers freely
   readonly json: any
 }
 

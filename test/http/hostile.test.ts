@@ -1,13 +1,14 @@
 /** What no client of good will sends: on real sockets, where an HTTP library would have refused to send it. */
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
-import { call, raw, rawRequest, startTestServer, statusOf, type TestServer } from './harness.ts'
+import { call, raw, rawRequest, startTestServer, statusOf, type Answer, type TestServer } from './harness.ts'
 
 const post = (server: TestServer, body: string | Buffer, headers: Readonly<Record<string, string>> = {}) =>
   call(server, 'POST', '/v1/lake/namespaces', { body, headers })
 
-const isError = (json: any, status: number): void => {
+const isError = (json: Answer['json'], status: number): void => {
   assert.equal(json?.error?.code, status)
   assert.equal(typeof json.error.message, 'string')
   assert.equal(typeof json.error.type, 'string')
@@ -210,7 +211,6 @@ test('a client that breaks off during a commit: all of it or nothing, and the se
   for (let value = 0; value < 20; value++) {
     const text = body(value)
     const head = `POST /v1/lake/namespaces/n/tables/t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.token}\r\nContent-Length: ${text.length}\r\n\r\n`
-    const { connect } = await import('node:net')
     await new Promise<void>((resolve) => {
       const socket = connect(server.port, '127.0.0.1', () => socket.write(value % 2 === 0 ? `${head}${text}` : `${head}${text.slice(0, -1)}`))
       socket.on('error', () => undefined)

@@ -1,0 +1,101 @@
+/** The rules of CONTRIBUTING.md that a program can check: who imports whom, who reads JSON, how long things may get. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { test } from 'node:test'
+
+const ROOT = join(import.meta.dirname, '..')
+const MAX_LINES = 400
+
+/** What each room may import; a path means that file alone. Types vanish at run time, so they may come from contracts. */
+const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'storage/storage.ts']
+const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
+  iceberg: { values: [] },
+  stores: { values: ['iceberg'] },
+  storage: { values: ['iceberg'] },
+  access: { values: ['iceberg', ...CONTRACTS] },
+  catalog: { values: ['iceberg', 'access', ...CONTRACTS] },
+  management: { values: ['iceberg', 'access', 'catalog', ...CONTRACTS], types: ['storage/open.ts'] },
+  tasks: { values: ['iceberg', 'access', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
+  http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS] },
+  cli: { values: ['config.ts', 'main.ts'] },
+}
+/** These know all rooms. */
+const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts'])
+
+/**
+ * Files that may use the language's own JSON: none of them ever sees JSON of the Iceberg format. Why, for each:
+ * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log.
+ */
+const PLAIN_JSON = new Set([
+  'access/secrets.ts', 'catalog/page-token.ts', 'cli/banner.ts', 'config.ts', 'http/body.ts', 'http/query.ts', 'log.ts', 'main.ts',
+  'management/catalogs.ts', 'management/first-start.ts', 'management/input.ts', 'iceberg/json.ts', 'iceberg/shape.ts',
+  'stores/tables.ts', 'stores/sql/statements.ts', 'stores/sql/sqlite-connection.ts',
+])
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+const sources = filesBelow('src')
+const nameOf = (file: string): string => relative(join(ROOT, 'src'), file).split(sep).join('/')
+const roomOf = (name: string): string => (name.includes('/') ? name.slice(0, name.indexOf('/')) : name)
+
+const IMPORT = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[\w*{}\s,]+?\s+from\s+)?'(\.[^']+)'|import\('(\.[^']+)'\)/g
+
+function importsOf(file: string): { target: string; typeOnly: boolean }[] {
+  return [...readFileSync(file, 'utf8').matchAll(IMPORT)].map((match) => ({
+    target: nameOf(join(dirname(file), match[2] ?? match[3] ?? '')),
+    typeOnly: match[1] !== undefined,
+  }))
+}
+
+test('a room imports only what the table allows', () => {
+  const wrong: string[] = []
+  let imports = 0
+  for (const file of sources) {
+    const name = nameOf(file)
+    const room = roomOf(name)
+    if (EVERYTHING.has(name)) continue
+    const allowed = MAY_IMPORT[room]
+    assert.ok(allowed !== undefined, `${name} stands in no room of the table`)
+    for (const { target, typeOnly } of importsOf(file)) {
+      imports++
+      const places = [room, ...allowed.values, ...(typeOnly ? (allowed.types ?? []) : [])]
+      if (!places.includes(roomOf(target)) && !places.includes(target)) wrong.push(`${name} -> ${target}`)
+    }
+  }
+  assert.deepEqual(wrong, [])
+  assert.ok(imports > 100, 'imports were found at all')
+})
+
+test('only iceberg/json.ts reads and writes Iceberg JSON', () => {
+  const users = sources.filter((file) => /\bJSON\s*\.\s*(parse|stringify|rawJSON)\b/.test(readFileSync(file, 'utf8'))).map(nameOf)
+  assert.deepEqual(users.filter((name) => !PLAIN_JSON.has(name)), [])
+})
+
+test('no source knows a framework of HTTP, a query builder or the clock of a pure room', () => {
+  for (const file of sources) {
+    const name = nameOf(file)
+    const text = readFileSync(file, 'utf8')
+    if (!name.startsWith('iceberg/')) continue
+    assert.doesNotMatch(text, /\bDate\.now\(|\bnew Date\(\)|Math\.random\(|randomUUID|from 'node:(fs|http|net|timers)/, name)
+  }
+})
+
+test(`files have at most ${MAX_LINES} lines, and say at their head why they exist`, () => {
+  for (const file of [...sources, ...filesBelow('test'), ...filesBelow('bench')]) {
+    const text = readFileSync(file, 'utf8')
+    const lines = text.split('\n').length - 1
+    assert.ok(lines <= MAX_LINES, `${relative(ROOT, file)} has ${lines} lines`)
+  }
+  for (const file of sources) assert.match(readFileSync(file, 'utf8'), /^\/\*\*/, `${nameOf(file)} begins with what it is for`)
+})
+
+test('no file mentions a machine', () => {
+  const files = [...sources, ...filesBelow('test'), ...filesBelow('bench'), join(ROOT, 'README.md'), join(ROOT, 'package.json')]
+  for (const file of files) {
+    if (file === import.meta.filename) continue
+    assert.ok(!/(^|[\s'"`(=])\/(work|root|home|Users)\//m.test(readFileSync(file, 'utf8')), relative(ROOT, file))
+  }
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openSecretBox } from '../../src/access/secrets.ts'
+import { createCatalogHandles, sealOwner, settingsOf } from '../../src/management/handles.ts'
+import { IcebergError } from '../../src/iceberg/errors.ts'
+import { canonicalLocation } from '../../src/iceberg/location.ts'
+import type { WarehouseStorage } from '../../src/management/context.ts'
+import type { ObjectStore } from '../../src/storage/storage.ts'
+import { openMemoryStore } from '../../src/stores/memory.ts'
+
+const tenant_id = 't1'
+const notFound = (error: unknown): boolean => error instanceof IcebergError && error.type === 'NoSuchWarehouseException'
+
+async function setUp() {
+  const store = openMemoryStore()
+  const clock = { now: 1_000_000 }
+  let opened = 0
+  let reads = 0
+  const counting = { ...store, get: (...args: Parameters<typeof store.get>) => { reads++; return store.get(...args) } } as typeof store
+  const storage: WarehouseStorage = {
+    validate: () => undefined,
+    split: (open) => ({ open, secrets: undefined }),
+    join: (open, secrets) => ({ storageConfig: { ...open.storageConfig, ...secrets?.storageConfig } }),
+    rootOf: () => canonicalLocation('s3://bucket/root'),
+    clientConfig: ({ storageConfig }) => ({ 'client.region': storageConfig['region'] ?? '' }),
+    open: () => ({ close: async () => undefined, number: ++opened }) as unknown as ObjectStore,
+  }
+  const secrets = openSecretBox({ key: Buffer.alloc(32, 7) })
+  const handles = createCatalogHandles({ store: counting, storage, secrets, now: () => clock.now })
+  const times = { created_at: 0, updated_at: 0 }
+  const warehouse = {
+    tenant_id, name: 'w', id: 'w1', use_sts: false, storage_config: { region: 'a' }, vending_strategy: null,
+    secrets: secrets.seal({ storageConfig: { key: 'hush' } }, sealOwner({ tenant_id, id: 'w1' })), ...times,
+  }
+  const catalog = {
+    tenant_id, name: 'lake', id: 'c1', catalog_type: 'Local', warehouse_name: 'w', storage_location: null, federated_config: null, properties: {}, ...times,
+  }
+  await store.write([{ op: 'insert', entity: 'warehouses', row: warehouse }, { op: 'insert', entity: 'catalogs', row: catalog }])
+  return { store, clock, handles, warehouse, storage, secrets, counts: () => ({ opened, reads }) }
+}
+
+test('a handle is remembered for a second, then checked, and the same while nothing changed', async () => {
+  const { handles, clock, counts } = await setUp()
+  const first = await handles.resolve(tenant_id, 'lake')
+  assert.equal(first.root, 's3://bucket/root/lake')
+  assert.equal(handles.resolve(tenant_id, 'lake'), first, 'at once')
+  assert.equal(handles.resolve(tenant_id, 'lake@main'), first)
+  assert.equal(handles.resolve(tenant_id, 'lake~main'), first)
+  clock.now += 999
+  assert.equal(handles.resolve(tenant_id, 'lake'), first)
+  clock.now += 1
+  const { reads } = counts()
+  const together = await Promise.all([handles.resolve(tenant_id, 'lake'), handles.resolve(tenant_id, 'lake')])
+  assert.deepEqual(together, [first, first])
+  assert.equal(counts().reads, reads + 2, 'one look-up for both')
+  assert.equal(counts().opened, 1)
+})
+
+test('another tenant, another name, another branch: not found', async () => {
+  const { handles } = await setUp()
+  await handles.resolve(tenant_id, 'lake')
+  await assert.rejects(async () => handles.resolve('t2', 'lake'), notFound)
+  await assert.rejects(async () => handles.resolve(tenant_id, 'sea'), notFound)
+  for (const name of ['lake@dev', 'lake~dev', 'lake@', '@main', 'lake@main@main', '']) {
+    await assert.rejects(async () => handles.resolve(tenant_id, name), notFound, name)
+  }
+})
+
+test('a change by somebody else shows within a second, one of this process at once', async () => {
+  const { handles, store, clock, warehouse, counts } = await setUp()
+  const first = await handles.resolve(tenant_id, 'lake')
+  const change = async (region: string): Promise<void> => {
+    const row = await store.get('warehouses', { tenant_id, name: 'w' })
+    await store.write([{ op: 'replace', entity: 'warehouses', row: { ...warehouse, storage_config: { region } }, expected: row!.version }])
+  }
+  await change('b')
+  clock.now += 1000
+  const second = await handles.resolve(tenant_id, 'lake')
+  assert.deepEqual([first.clientConfig['client.region'], second.clientConfig['client.region']], ['a', 'b'])
+  assert.notEqual(second.configVersion, first.configVersion)
+  assert.equal(counts().opened, 2)
+  const underWay = handles.resolve(tenant_id, 'lake')
+  await change('c')
+  handles.forget(tenant_id)
+  await underWay
+  assert.equal((await handles.resolve(tenant_id, 'lake')).clientConfig['client.region'], 'c')
+  clock.now += 1000
+  const stale = handles.resolve(tenant_id, 'lake')
+  handles.forget(tenant_id)
+  await stale
+  assert.ok(handles.resolve(tenant_id, 'lake') instanceof Promise, 'what was asked before the change is not remembered after it')
+})
+
+test('by id, for background work', async () => {
+  const { handles } = await setUp()
+  assert.equal((await handles.resolveId(tenant_id, 'c1'))?.name, 'lake')
+  assert.equal(await handles.resolveId(tenant_id, 'c2'), undefined)
+  assert.equal(await handles.resolveId('t2', 'c1'), undefined)
+})
+
+test('sealed settings open in their own row alone', async () => {
+  const { store, storage, secrets } = await setUp()
+  const row = (await store.get('warehouses', { tenant_id, name: 'w' }))!
+  assert.equal(settingsOf(row, { storage, secrets }).storageConfig['key'], 'hush')
+  assert.throws(() => settingsOf({ ...row, id: 'w2' }, { storage, secrets }))
+})
