@@ -87,7 +87,10 @@ export function build() {
   try {
     const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
     const result = spawnSync(findNode(), [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], { cwd: root, stdio: ['ignore', 2, 2] })
-    if (result.status !== 0) fail('the sources do not compile; the messages above say where.')
+    if (result.status !== 0) {
+      rmSync(fresh, { recursive: true, force: true })
+      fail('the sources do not compile; the messages above say where.')
+    }
     mkdirSync(fresh, { recursive: true })
     writeFileSync(join(fresh, '.sources'), hash)
     if (existsSync(inRoot('dist'))) renameSync(inRoot('dist'), old)
