@@ -6,6 +6,7 @@
 
 const CODES = {
   BadRequestException: 400,
+  IllegalArgumentException: 400,
   ValidationException: 400,
   NotAuthorizedException: 401,
   ForbiddenException: 403,
@@ -74,6 +75,8 @@ type Identifier = { readonly namespace: readonly string[]; readonly name: string
 
 export const badRequest = (message: string, options?: ErrorOptions): IcebergError =>
   new IcebergError('BadRequestException', message, options)
+/** As `badRequest`, where the reference implementation's client distinguishes a view version that contradicts itself. */
+export const illegalArgument = (message: string): IcebergError => new IcebergError('IllegalArgumentException', message)
 /** The content of a request or of a metadata file breaks a rule of the table format. */
 export const validationFailed = (message: string, options?: ErrorOptions): IcebergError =>
   new IcebergError('ValidationException', message, options)

@@ -1,7 +1,7 @@
 /** One version of a view: its queries and how they resolve names. */
 import Type, { type Static } from 'typebox'
 import { Int32, Int64, readShape, short, StringMap } from './document.ts'
-import { badRequest, type IcebergError } from './errors.ts'
+import { badRequest, illegalArgument, type IcebergError } from './errors.ts'
 
 export const ViewRepresentationShape = Type.Object({ type: Type.String() })
 /** What a representation of type `sql` must have. */
@@ -45,7 +45,7 @@ export function checkViewVersion(version: ViewVersion): void {
   checkRepresentations(version)
   const seen = new Set<string>()
   for (const dialect of dialects(version)) {
-    if (seen.has(dialect)) throw badRequest(`Invalid view version: Cannot add multiple queries for dialect ${short(dialect)}`)
+    if (seen.has(dialect)) throw illegalArgument(`Invalid view version: Cannot add multiple queries for dialect ${short(dialect)}`)
     seen.add(dialect)
   }
 }

@@ -10,11 +10,9 @@ import type { Draft } from './draft.ts'
 export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean {
   const { schema } = update
   checkSchema(schema, draft.formatVersion)
-  const sent = update['last-column-id']
-  if (sent !== undefined && sent < draft.lastColumnId) {
-    throw badRequest(`Invalid last column ID: ${sent} < ${draft.lastColumnId} (previous last column ID)`)
-  }
-  const lastColumnId = Math.max(draft.lastColumnId, highestFieldId(schema), sent ?? 0)
+  // The deprecated last-column-id is not asked: Java clients send the highest id of this schema, which is lower than the
+  // table's last one when they drop the newest column.
+  const lastColumnId = Math.max(draft.lastColumnId, highestFieldId(schema))
   const grown = lastColumnId !== draft.lastColumnId
   const existing = [...draft.schemas.values()].find((known) => sameSchema(known, schema))
   draft.lastColumnId = lastColumnId

@@ -19,12 +19,12 @@ describe('add-schema', () => {
     const list = { id: 4, name: 'l', required: false, type: { type: 'list', 'element-id': 9, element: 'int', 'element-required': true } }
     assert.equal(changed(table(), [addSchema(withColumn(list))])['last-column-id'], 9)
   })
-  it('takes the deprecated last-column-id when it is higher', () => {
-    assert.equal(changed(table(), [addSchema(WIDER, { 'last-column-id': 12 })])['last-column-id'], 12)
-    assert.equal(changed(table(), [addSchema(WIDER, { 'last-column-id': null })])['last-column-id'], 4)
+  it('computes last-column-id itself, whatever a client says', () => {
+    for (const sent of [12, null, 2]) assert.equal(changed(table(), [addSchema(WIDER, { 'last-column-id': sent })])['last-column-id'], 4)
   })
-  it('refuses a last-column-id below the last one', () => {
-    refused(table(), [addSchema(WIDER, { 'last-column-id': 2 })], /Invalid last column ID: 2 < 3/)
+  it('keeps last-column-id when the newest column is dropped, as Java clients ask for it', () => {
+    const narrower = { ...SCHEMA, fields: SCHEMA.fields.slice(0, 1), 'schema-id': 1 }
+    assert.equal(changed(table(), [addSchema(narrower, { 'last-column-id': 1 })])['last-column-id'], 3)
   })
   it('uses an equal schema again', () => {
     unchanged(table(), [addSchema({ ...SCHEMA, 'schema-id': 55 })])
