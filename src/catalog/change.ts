@@ -64,6 +64,7 @@ export async function writeChange(
     await confirm(context, key, error)
   }
   record.landed()
+  if (change.steps.some((step) => step.op === 'insert' && step.entity === 'tasks')) context.taskStored()
   return 'done'
 }
 

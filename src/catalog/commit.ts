@@ -17,6 +17,7 @@ import { parseTableRequirements } from '../iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
@@ -33,7 +34,7 @@ import {
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent } from './idempotency.ts'
 import type { OutcomeRecord, Success } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, locationCheck, storedLocation } from './locations.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, locationCheck } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
@@ -47,7 +48,7 @@ export interface Staged {
   readonly json: string
   readonly codec: MetadataCodec
   readonly metadata: object
-  /** Files that nothing but older metadata names, for after the commit. */
+  /** Metadata files that fell off the log, to be deleted once the commit is done. */
   readonly obsolete: readonly string[]
 }
 
@@ -86,15 +87,18 @@ export function stage<M extends Metadata>(
   }
 }
 
-function steps(context: CatalogContext, catalog: CatalogHandle, staged: Staged): Mutation[] {
+function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Mutation[] {
   const now = context.now()
-  const place = { metadata_location: staged.file, location: storedLocation(staged.location), updated_at: now }
+  const place = { metadata_location: staged.file, location: staged.location, updated_at: now }
   if (staged.row !== undefined) {
     const row: NewRow<'entries'> = { ...withoutVersion(staged.row), ...place }
-    return [{ op: 'replace', entity: 'entries', row, expected: staged.row.version }]
+    const replaced: Mutation = { op: 'replace', entity: 'entries', row, expected: staged.row.version }
+    if (staged.obsolete.length === 0) return [replaced]
+    const payload = { entry_id: row.id, location: row.location, files: staged.obsolete }
+    return [replaced, storeTask(context, call, 'delete-files', payload)]
   }
   const row: NewRow<'entries'> = {
-    ...entryKey(catalog, staged.identifier),
+    ...entryKey(call.catalog, staged.identifier),
     id: context.uuid(),
     kind: staged.kind,
     epoch: FIRST_EPOCH,
@@ -102,7 +106,7 @@ function steps(context: CatalogContext, catalog: CatalogHandle, staged: Staged):
     created_at: now,
     ...place,
   }
-  return [requireNamespace(catalog, staged.identifier.namespace), { op: 'insert', entity: 'entries', row }]
+  return [requireNamespace(call.catalog, staged.identifier.namespace), { op: 'insert', entity: 'entries', row }]
 }
 
 const describe = (staged: Staged): { readonly [key: string]: Json } => ({
@@ -154,7 +158,7 @@ export async function flip(
     outcome = await writeChange(context, call, record, {
       message: options.message,
       operations: staged.map(describe),
-      steps: [...staged.flatMap((one) => steps(context, catalog, one)), ...(options.alsoSteps ?? [])],
+      steps: [...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])],
       status: options.status,
       outcome: options.outcome,
     })
@@ -172,15 +176,7 @@ export async function flip(
     context.cache.put(key, bytes)
     context.cache.putParsed(key, metadata, bytes.length)
   }
-  removeObsolete(context, catalog, staged)
   return 'done'
-}
-
-/** Old metadata files of tables that asked for it (`write.metadata.delete-after-commit.enabled`): nobody waits for that. */
-function removeObsolete(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): void {
-  const files = staged.flatMap(({ obsolete }) => obsolete)
-  if (files.length === 0) return
-  discardFiles(catalog, files).catch((error: unknown) => context.log('metadata-cleanup-failed', { error: String(error) }))
 }
 
 export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
@@ -215,7 +211,7 @@ export async function planTableCommit(
   const { metadata, removedMetadataLocations } = committed
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
-  if (row?.location !== storedLocation(staged.location)) {
+  if (row?.location !== staged.location) {
     await assertLocationFree(context, catalog, staged.location, row?.id)
   }
   return staged
@@ -240,7 +236,7 @@ function obsoleteFiles(catalog: CatalogHandle, metadata: Metadata, removed: read
 
 /** Tables created together must not overlap either. */
 function assertApart(staged: readonly Staged[]): void {
-  const fresh = staged.filter(({ row, location }) => row?.location !== storedLocation(location))
+  const fresh = staged.filter(({ row, location }) => row?.location !== location)
   const clash = fresh.find((one) => staged.some((other) => other !== one && overlaps(one.location, other.location)))
   if (clash !== undefined) throw badRequest(`Invalid location: ${clash.location} overlaps that of another table of the request`)
 }

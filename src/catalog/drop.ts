@@ -4,40 +4,19 @@
  */
 import { displayIdentifier } from '../iceberg/errors.ts'
 import type { Mutation } from '../stores/store.ts'
+import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { entryKey, entryLane, getEntry } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 
-export const PURGE_TABLE = 'purge-table'
-
-function purgeTask(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier, row: Entry): Mutation {
-  const { tenantId, id, name, branch } = call.catalog
-  return {
-    op: 'insert',
-    entity: 'tasks',
-    row: {
-      id: context.uuidV7(),
-      tenant_id: tenantId,
-      kind: PURGE_TABLE,
-      payload: {
-        'catalog-id': id,
-        catalog: name,
-        branch,
-        'entry-id': row.id,
-        identifier: { namespace: identifier.namespace, name: identifier.name },
-        location: row.location,
-        'metadata-location': row.metadata_location,
-      },
-      due_at: context.now(),
-      owner: null,
-      attempts: 0,
-      last_error: null,
-      created_at: context.now(),
-    },
-  }
-}
+const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
+  entry_id: row.id,
+  table: displayIdentifier(identifier),
+  location: row.location,
+  metadata_location: row.metadata_location,
+})
 
 async function dropEntry(
   context: CatalogContext,
@@ -53,7 +32,7 @@ async function dropEntry(
         untilDecided(context, displayIdentifier(identifier), async () => {
           const row = await getEntry(context, call.catalog, identifier, kind)
           const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }]
-          if (purge) steps.push(purgeTask(context, call, identifier, row))
+          if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row)))
           const outcome = await writeChange(context, call, record, {
             message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
             operations: [
@@ -69,9 +48,7 @@ async function dropEntry(
             status: 204,
             outcome: null,
           })
-          if (outcome === 'conflict') return undefined
-          if (purge) context.taskStored()
-          return { answer: undefined, status: 204, outcome: null }
+          return outcome === 'conflict' ? undefined : { answer: undefined, status: 204, outcome: null }
         }),
       ),
     replay: async () => undefined,

@@ -40,15 +40,19 @@ export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentif
   return length <= MAX_DEFAULT_LENGTH ? joinLocation(catalog.root, ...readable) : joinLocation(catalog.root, uuid)
 }
 
-/** What the rows hold: with a slash at its end, a location sorts right before everything below it. */
-export const storedLocation = (location: Location): string => `${location}/`
-
 /** Creations at places that clients chose wait for each other, so that of two that overlap one sees the other. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
+/** The location and what lies above it, as far up as tables may lie. */
+function selfAndAbove(catalog: CatalogHandle, location: Location): string[] {
+  const roots = [catalog.root, ...catalog.allowedRoots].filter((root) => isBelow(root, location))
+  const start = Math.min(...roots.map((root) => root.length))
+  const slashes = [...location.slice(start + 1).matchAll(/\//g)].map(({ index }) => start + 1 + index)
+  return [...slashes.map((end) => location.slice(0, end)), location]
+}
+
 /**
  * Makes sure that no entry of the tenant lies at, in or around the location; `ownId` is the entry that may.
- * Entries never overlap, so only two can: the first at or behind the location, and the last before it.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
@@ -57,16 +61,16 @@ export async function assertLocationFree(
   location: Location,
   ownId?: string,
 ): Promise<void> {
-  const wanted = storedLocation(location)
-  const where = { tenant_id: catalog.tenantId }
-  const after = { ...where, location: wanted, catalog_id: '', branch: '', namespace: '', name: '' }
-  const neighbours = { index: 'by_location', where, after, limit: 2 } as const
-  const [behind, before] = await Promise.all([
-    context.store.list('entries', neighbours),
-    context.store.list('entries', { ...neighbours, descending: true }),
-  ])
-  const others = [...behind, ...before].filter((entry) => entry.id !== ownId)
-  if (others.some((entry) => entry.location.startsWith(wanted) || wanted.startsWith(entry.location))) {
+  const tenant = { tenant_id: catalog.tenantId }
+  // Of the rows at one place at most one is our own: two tell whether there is another.
+  const at = selfAndAbove(catalog, location).map((place) =>
+    context.store.list('entries', { index: 'by_location', where: { ...tenant, location: place }, limit: 2 }),
+  )
+  const after = { ...tenant, location: `${location}/`, catalog_id: '', branch: '', namespace: '', name: '' }
+  const next = context.store.list('entries', { index: 'by_location', where: tenant, after, limit: 2 })
+  const [below, ...found] = await Promise.all([next, ...at])
+  const others = [...found.flat(), ...below.filter((entry) => isBelow(location, entry.location as Location))]
+  if (others.some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
   }
 }

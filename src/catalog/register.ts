@@ -20,7 +20,7 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, locationCheck, locationLane, storedLocation } from './locations.ts'
+import { assertLocationFree, checkedLocation, locationCheck, locationLane } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 
 interface Source {
@@ -59,7 +59,7 @@ async function readRegistered(
     if (place !== undefined) check(place, property)
   }
   await assertLocationFree(context, catalog, location, ownId)
-  return { location: storedLocation(location), json }
+  return { location, json }
 }
 
 function registerStep(

@@ -9,7 +9,7 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { commitEntry, stage } from './commit.ts'
 import { answerWith, readView } from './documents.ts'
 import { assertNameFree, checkNewName, getEntry } from './entries.ts'
-import { assertLocationFree, locationCheck, storedLocation } from './locations.ts'
+import { assertLocationFree, locationCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
 import { createEntry, listEntries, placeNew } from './tables.ts'
@@ -82,7 +82,7 @@ export async function replaceView(
     const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation: locationCheck(catalog) })
     if (!changed) return { unchanged: row.metadata_location }
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
-    if (row.location !== storedLocation(staged.location)) await assertLocationFree(context, catalog, staged.location, row.id)
+    if (row.location !== staged.location) await assertLocationFree(context, catalog, staged.location, row.id)
     return staged
   })
 }

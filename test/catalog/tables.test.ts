@@ -229,8 +229,9 @@ test('a purge is a task, stored with the drop', async (t) => {
   const [task] = await store.list('tasks', { index: 'by_due', where: {}, limit: 10 })
   assert.equal(task?.kind, 'purge-table')
   const payload = task?.payload as Record<string, unknown>
-  assert.equal(payload['metadata-location'], table['metadata-location'])
-  assert.equal(payload['location'], `${table.metadata.location}/`)
+  assert.equal(payload['metadata_location'], table['metadata-location'])
+  assert.equal(payload['location'], table.metadata.location)
+  assert.equal(payload['catalog_id'], 'c1')
   assert.equal(tasks.stored, 1)
   assert.ok(existsSync(path(table['metadata-location'] as string)), 'the files are for the task')
 })

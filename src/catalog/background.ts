@@ -1,0 +1,36 @@
+/** Background work as a step of the batch that makes it necessary: what was acknowledged is never left half done. */
+import type { Json } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
+import type { CatalogCall, CatalogContext } from './call.ts'
+
+/** The kinds of tasks that this room stores, and what each is given beside the catalog. Locations are canonical. */
+interface Payloads {
+  'purge-table': {
+    readonly entry_id: string
+    readonly table: string
+    readonly location: string
+    readonly metadata_location: string
+  }
+  'delete-files': { readonly entry_id: string; readonly location: string; readonly files: readonly string[] }
+}
+
+export function storeTask<K extends keyof Payloads>(
+  context: CatalogContext,
+  call: CatalogCall,
+  kind: K,
+  payload: Payloads[K] & { readonly [key: string]: Json },
+): Mutation {
+  const now = context.now()
+  const row = {
+    id: context.uuidV7(),
+    tenant_id: call.catalog.tenantId,
+    kind,
+    payload: { catalog_id: call.catalog.id, ...payload },
+    due_at: now,
+    owner: null,
+    attempts: 0,
+    last_error: null,
+    created_at: now,
+  }
+  return { op: 'insert', entity: 'tasks', row }
+}
