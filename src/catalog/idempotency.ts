@@ -55,15 +55,15 @@ export async function idempotent<T>(context: CatalogContext, call: CatalogCall, 
   const key = { tenant_id: call.catalog.tenantId, idempotency_key: idempotency.key.toLowerCase() }
   const { fingerprint } = idempotency
   return context.queue.run([`idempotency\n${key.tenant_id}\n${key.idempotency_key}`], async () => {
-    const known = await context.store.get('idempotency', key)
-    if (known !== undefined && known.expires_at > context.now()) return replay(known, fingerprint, request)
-    try {
-      return await runRecorded(context, { ...key, fingerprint }, known, request)
-    } catch (error) {
-      if (!(error instanceof RepeatedRequest)) throw error
-      const theirs = await context.store.get('idempotency', key)
-      if (theirs === undefined) throw new TypeError('an idempotency record vanished while in use', { cause: error })
-      return replay(theirs, fingerprint, request)
+    for (;;) {
+      const known = await context.store.get('idempotency', key)
+      if (known !== undefined && known.expires_at > context.now()) return replay(known, fingerprint, request)
+      try {
+        return await runRecorded(context, { ...key, fingerprint }, known, request)
+      } catch (error) {
+        // Another process has the key now, or swept an expired record away: look again.
+        if (!(error instanceof RepeatedRequest)) throw error
+      }
     }
   })
 }

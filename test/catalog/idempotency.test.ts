@@ -136,6 +136,22 @@ test('a key is forgotten after its lifetime', async (t) => {
   await assert.rejects(create('one', 'a'), rejects(422, /./))
 })
 
+test('an expired record that is swept away meanwhile is no obstacle', async (t) => {
+  let now = 1_000_000
+  const { context, call, hooks, store } = await open(t, { now: () => now })
+  const create = (name: string) => createNamespace(context, withKey(call, key7(1), name), { namespace: [name] })
+  await create('a')
+  now += 3_600_000
+  hooks.write = async (mutations, next) => {
+    hooks.write = undefined
+    const key = { tenant_id: 't1', idempotency_key: key7(1) }
+    await store.write([{ op: 'remove', entity: 'idempotency', key, expected: 'any' }])
+    return next(mutations)
+  }
+  await create('b')
+  assert.deepEqual(await create('b'), { namespace: ['b'], properties: {} })
+})
+
 test('a request that changes nothing is remembered too', async (t) => {
   const fixture = await open(t)
   const { context, call } = fixture
