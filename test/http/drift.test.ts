@@ -32,7 +32,7 @@ const NS = '/v1/lake/namespaces'
 const identifier = (name: string) => ({ namespace: ['a'], name })
 const commit = (...updates: object[]) => ({ requirements: [], updates })
 const snapshot = (id: string, sequence: number, version: number): string =>
-  `{"snapshot-id":${id},"sequence-number":${sequence},"timestamp-ms":${Date.now()},"manifest-list":"LOCATION/metadata/snap-${id}.avro",` +
+  `{"snapshot-id":${id},${version > 1 ? `"sequence-number":${sequence},` : ''}"timestamp-ms":${Date.now()},"manifest-list":"LOCATION/metadata/snap-${id}.avro",` +
   `"summary":{"operation":"append"},"schema-id":0${version > 2 ? ',"first-row-id":0,"added-rows":9007199254740993' : ''}}`
 
 interface Client {

@@ -55,6 +55,11 @@ function someUpdates(random: Random, { table: view, location, now, step }: Commi
   const versionIds: number[] = view['versions'].map((item: Json) => item['version-id'])
   const next = random.chance(0.8) ? Math.max(...versionIds) + 1 : random.int(4) + 1
   const added = schema(random, random.int(4))
+  // Not the first one: the reference server gave it a summary of its own.
+  const known = random.pick<Json>([
+    ...view['versions'].filter((item: Json) => item['version-id'] !== 1),
+    viewVersion(random, next, -1, now + step),
+  ])
   const lastAdded: Json = { action: 'set-current-view-version', 'view-version-id': -1 }
   return random.weighted<Json[]>([
     [
@@ -83,8 +88,9 @@ function someUpdates(random: Random, { table: view, location, now, step }: Commi
     [
       2,
       () => [
-        { action: 'add-view-version', 'view-version': { ...random.pick<Json>(view['versions']), 'timestamp-ms': now + step } },
-        lastAdded,
+        // A version that is there already, and its id, as clients send it then.
+        { action: 'add-view-version', 'view-version': { ...known, 'timestamp-ms': now + step } },
+        random.chance(0.1) ? lastAdded : { action: 'set-current-view-version', 'view-version-id': known['version-id'] },
       ],
     ],
     [

@@ -9,9 +9,7 @@ const LIMIT_MINUTES = 10
 const KIT = 'org.apache.iceberg.rest'
 export const TABLE_TESTS = `${KIT}.RESTCompatibilityKitCatalogTests`
 export const VIEW_TESTS = `${KIT}.RESTCompatibilityKitViewCatalogTests`
-/** Ours: see CapableCatalogTests.java. */
-const CAPABLE_TESTS = 'pangolin.CapableCatalogTests'
-/** What the kit takes for absent and has no switch for. */
+export const CAPABLE_TESTS = 'pangolin.CapableCatalogTests'
 const CAPABLE_METHODS = [
   'testDropNamespaceWithNestedNamespace',
   'testListNestedNamespaces',
@@ -23,8 +21,10 @@ export interface KitTarget {
   readonly url: string
   readonly warehouse: string
   readonly token?: string
-  /** Names with dots and slashes, nested namespaces: the reference server on a JDBC catalog has none of them. */
-  readonly capable: boolean
+  /** The kit as shipped, or its tests of abilities that it takes for absent: see CapableCatalogTests.java. */
+  readonly part: 'shipped' | 'capable'
+  /** The reference server on a JDBC catalog can't have them. */
+  readonly namesWithDots?: boolean
 }
 
 export interface KitResult {
@@ -61,13 +61,14 @@ async function launch(env: JavaEnv, target: KitTarget, reports: string): Promise
     'rck.requires-namespace-create': 'true',
     'rck.supports-serverside-retry': 'true',
     'rck.overrides-requested-location': 'false',
-    'rck.supports-names-with-dot': String(target.capable),
+    'rck.supports-names-with-dot': String(target.namesWithDots ?? true),
     'rck.purge-test-namespaces': 'true',
     'org.slf4j.simpleLogger.defaultLogLevel': 'error',
   }
   const properties = Object.entries(switches).map(([key, value]) => `-D${key}=${value}`)
-  const extra = target.capable ? CAPABLE_METHODS.map((method) => `--select-method=${CAPABLE_TESTS}#${method}`) : []
-  const select = [`--select-class=${TABLE_TESTS}`, `--select-class=${VIEW_TESTS}`, ...extra]
+  const shipped = [TABLE_TESTS, VIEW_TESTS].map((name) => `--select-class=${name}`)
+  const select =
+    target.part === 'shipped' ? shipped : CAPABLE_METHODS.map((method) => `--select-method=${CAPABLE_TESTS}#${method}`)
   const flags = ['-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...properties, '-cp', env.classpath]
   const console = [
     'org.junit.platform.console.ConsoleLauncher',
