@@ -2,37 +2,22 @@
  * Whether files below a location may be deleted: not while any table or view of the tenant (in any catalog, on any branch)
  * lives at, above or below it. A background task asks again before each batch, so that a table created meanwhile is safe.
  */
-import { isBelow, type Location } from '../iceberg/location.ts'
+import type { Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
-import type { Store } from '../stores/store.ts'
+import type { ListOptions, Store } from '../stores/store.ts'
 
+type Entry = Row<'entries'>
 const PAGE = 200
 
 /** The location itself and what lies above it, up to the bucket. */
 function selfAndAbove(location: Location): string[] {
-  const [start] = /^[a-z0-9]+:\/\/[^/]*/.exec(location) ?? ['']
+  const [start = ''] = /^[a-z0-9]+:\/\/[^/]*/.exec(location) ?? []
   const names = location.slice(start.length).split('/').slice(1)
-  const above = names.map((_, i) => `${start}/${names.slice(0, i + 1).join('/')}`)
-  return start.endsWith('//') ? above : [start, ...above]
+  const folders = names.map((_, i) => `${start}/${names.slice(0, i + 1).join('/')}`)
+  return start.endsWith('//') ? folders : [start, ...folders]
 }
 
-/** A living entry at exactly this location, other than those that `isOwn` accepts. */
-async function entryAt(store: Store, tenantId: string, location: string): Promise<Row<'entries'> | undefined> {
-  let after: Row<'entries'> | undefined
-  for (;;) {
-    const rows: Row<'entries'>[] = await store.list('entries', {
-      index: 'by_location',
-      where: { tenant_id: tenantId, location },
-      limit: PAGE,
-      ...(after && { after: position(after) }),
-    })
-    const living = rows.find(({ deleted }) => !deleted)
-    if (living !== undefined || rows.length < PAGE) return living
-    after = rows.at(-1)
-  }
-}
-
-const position = ({ tenant_id, location, catalog_id, branch, namespace, name }: Row<'entries'>): Partial<Row<'entries'>> => ({
+const position = ({ tenant_id, location, catalog_id, branch, namespace, name }: Entry): Partial<Entry> => ({
   tenant_id,
   location,
   catalog_id,
@@ -41,19 +26,17 @@ const position = ({ tenant_id, location, catalog_id, branch, namespace, name }: 
   name,
 })
 
-async function entryBelow(store: Store, tenantId: string, location: Location): Promise<Row<'entries'> | undefined> {
-  let after: Partial<Row<'entries'>> = {
-    tenant_id: tenantId,
-    location: `${location}/`,
-    catalog_id: '',
-    branch: '',
-    namespace: '',
-    name: '',
-  }
-  for (;;) {
-    const rows = await store.list('entries', { index: 'by_location', where: { tenant_id: tenantId }, after, limit: PAGE })
+/** The first living entry of a listing that `matches`; rows for which it is false end the listing. */
+async function firstLiving(
+  store: Store,
+  where: ListOptions<'entries'>['where'],
+  start: Partial<Entry> | undefined,
+  matches: (row: Entry) => boolean,
+): Promise<Entry | undefined> {
+  for (let after = start; ;) {
+    const rows = await store.list('entries', { index: 'by_location', where, limit: PAGE, ...(after && { after }) })
     for (const row of rows) {
-      if (!isBelow(location, row.location as Location)) return undefined
+      if (!matches(row)) return undefined
       if (!row.deleted) return row
     }
     const last = rows.at(-1)
@@ -63,10 +46,12 @@ async function entryBelow(store: Store, tenantId: string, location: Location): P
 }
 
 /** An entry whose location is the same, above, or below; `undefined` when the location is nobody's. */
-export async function findOwner(store: Store, tenantId: string, location: Location): Promise<Row<'entries'> | undefined> {
+export async function findOwner(store: Store, tenantId: string, location: Location): Promise<Entry | undefined> {
   for (const place of selfAndAbove(location)) {
-    const owner = await entryAt(store, tenantId, place)
+    const owner = await firstLiving(store, { tenant_id: tenantId, location: place }, undefined, () => true)
     if (owner !== undefined) return owner
   }
-  return entryBelow(store, tenantId, location)
+  const below = `${location}/`
+  const start = { tenant_id: tenantId, location: below, catalog_id: '', branch: '', namespace: '', name: '' }
+  return firstLiving(store, { tenant_id: tenantId }, start, (row) => row.location.startsWith(below))
 }

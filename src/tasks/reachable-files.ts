@@ -6,7 +6,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { parse, type JsonObject, type JsonValue } from '../iceberg/json.ts'
 import type { Location } from '../iceberg/location.ts'
 import { decodeMetadataFile } from '../iceberg/metadata-file.ts'
-import { AvroError, avroStrings } from '../storage/avro.ts'
+import { AvroError, avroStrings } from './avro.ts'
 import { StorageError, type ObjectStore } from '../storage/storage.ts'
 import { TaskRefused } from './runner.ts'
 

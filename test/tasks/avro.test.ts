@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { crc32, zstdCompressSync, deflateRawSync } from 'node:zlib'
 import * as fc from 'fast-check'
-import { AvroError, avroStrings } from '../../src/storage/avro.ts'
-import { decompressSnappy } from '../../src/storage/snappy.ts'
-import { avroFile, encodeLong, literalSnappy } from '../tasks/avro-files.ts'
+import { AvroError, avroStrings } from '../../src/tasks/avro.ts'
+import { decompressSnappy } from '../../src/tasks/snappy.ts'
+import { avroFile, encodeLong, literalSnappy } from './avro-files.ts'
 
 const limits = { maxBlockBytes: 1_000_000, maxTotalBytes: 2_000_000 }
 const all = (file: Buffer, path: readonly string[] = ['p'], bounds = limits): string[] =>
