@@ -77,6 +77,8 @@ export function commitView(base: ViewMetadata, commit: ViewCommit, options: View
   checkViewRequirements(commit.requirements, base)
   const draft = openViewDraft(base, options)
   for (const update of commit.updates) applyViewUpdate(draft, update)
+  // Asked before the history is cut to size: a commit without effect must not cut what an earlier one kept.
+  if (isUntouched(draft, base)) return { metadata: base, changed: false }
   const metadata = closeViewDraft(draft)
   return sameJson(metadata, base) ? { metadata: base, changed: false } : { metadata, changed: true }
 }
@@ -101,6 +103,17 @@ export function applyViewUpdate(draft: ViewDraft, update: ViewUpdate): void {
     case 'set-current-view-version':
       return setCurrentViewVersion(draft, update['view-version-id'])
   }
+}
+
+function isUntouched(draft: ViewDraft, base: ViewMetadata): boolean {
+  return (
+    draft.addedVersionIds.size === 0 &&
+    draft.historyEntry === undefined &&
+    draft.uuid === base['view-uuid'] &&
+    draft.location === base.location &&
+    draft.schemas.size === base.schemas.length &&
+    sameJson(Object.fromEntries(draft.properties), base.properties)
+  )
 }
 
 function assignUuid(draft: ViewDraft, uuid: string): void {
