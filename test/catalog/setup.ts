@@ -67,7 +67,14 @@ export async function open(t: TestContext, parts: Partial<CatalogContext> = {}):
 function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): Fixture {
   const hooks: Hooks = { write: undefined, create: undefined, read: undefined }
   const next: Write = (mutations) => inner.write(mutations)
-  const store: Store = { ...inner, write: (mutations) => (hooks.write ? hooks.write(mutations, next) : next(mutations)) }
+  const store: Store = {
+    get: (entity, key) => inner.get(entity, key),
+    getMany: (entity, keys) => inner.getMany(entity, keys),
+    list: (entity, options) => inner.list(entity, options),
+    write: (mutations) => (hooks.write ? hooks.write(mutations, next) : next(mutations)),
+    migrate: () => inner.migrate(),
+    close: () => inner.close(),
+  }
   const logged: { event: string; details: unknown }[] = []
   const tasks = { stored: 0 }
   const context = createCatalogContext({
