@@ -52,6 +52,13 @@ export function sequenceNumber(snapshot: Snapshot): Long {
   return snapshot['sequence-number'] ?? 0
 }
 
+/** A sequence number of 0 is left out: readers of version 1 do not know the field. */
+export function normalSnapshot(snapshot: Snapshot): Snapshot {
+  if (snapshot['sequence-number'] !== 0) return snapshot
+  const { 'sequence-number': _zero, ...rest } = snapshot
+  return rest as Snapshot
+}
+
 /**
  * A reference with its type in lower case. Tags keep one snapshot, so they have no use for the settings of a branch's
  * history; no age or count may be zero or less.

@@ -14,8 +14,8 @@ import { checkSchema, type Schema } from './schema.ts'
 import {
   MAIN_BRANCH,
   MetadataLogEntryShape,
+  normalSnapshot,
   readReference,
-  sequenceNumber,
   SnapshotLogEntryShape,
   SnapshotShape,
   type MetadataLogEntry,
@@ -83,7 +83,7 @@ export interface TableMetadata {
   readonly 'default-sort-order-id': number
   readonly 'sort-orders': readonly SortOrder[]
   readonly properties: Readonly<Record<string, string>>
-  /** Absent when there is none (written as -1, or `null` from version 3 on). */
+  /** Absent when there is none (written as -1 before version 3, for older readers). */
   readonly 'current-snapshot-id'?: Static<typeof Int64>
   /** Present from version 3 on. */
   readonly 'next-row-id'?: Static<typeof Int64>
@@ -196,6 +196,7 @@ function readParts(normal: Static<typeof TableMetadataShape>, version: number): 
     'partition-specs': specs,
     'last-partition-id': version === 1 ? highest(fieldIds, normal['last-partition-id']) : normal['last-partition-id'],
     refs: readReferences(normal.refs),
+    snapshots: normal.snapshots.map(normalSnapshot),
     ...(uuid === undefined ? {} : { 'table-uuid': canonicalUuid(uuid) }),
     location: withoutTrailingSlash(normal.location),
   }
@@ -274,22 +275,16 @@ function toDocument(metadata: TableMetadata): Document {
     'default-sort-order-id': orderId,
     'sort-orders': orders,
     properties,
-    'current-snapshot-id': current ?? (version >= 3 ? null : -1),
+    // The reference writes null from version 3 on, which the REST specification does not allow; left out, all can read it.
+    'current-snapshot-id': current ?? (version >= 3 ? undefined : -1),
     'next-row-id': version >= ROW_LINEAGE_FORMAT_VERSION ? nextRowId : undefined,
     'encryption-keys': keys !== undefined && keys.length > 0 ? keys : undefined,
     refs,
-    snapshots: snapshots.map(writtenSnapshot),
+    snapshots,
     statistics,
     'partition-statistics': partitionStatistics,
     'snapshot-log': snapshotLog,
     'metadata-log': metadataLog,
     ...unknown,
   }
-}
-
-/** A sequence number of 0 is not written: readers of version 1 do not know the field. */
-function writtenSnapshot(snapshot: Snapshot): Snapshot {
-  if (snapshot['sequence-number'] === undefined || sequenceNumber(snapshot) !== 0) return snapshot
-  const { 'sequence-number': _zero, ...rest } = snapshot
-  return rest as Snapshot
 }

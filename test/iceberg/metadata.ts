@@ -81,7 +81,11 @@ export function run(base: TableMetadata | undefined, updates: readonly object[],
 }
 
 /** The metadata after updates that must have an effect. */
-export function changed(base: TableMetadata | undefined, updates: readonly object[], options?: Partial<ApplyOptions>): TableMetadata {
+export function changed(
+  base: TableMetadata | undefined,
+  updates: readonly object[],
+  options?: Partial<ApplyOptions>,
+): TableMetadata {
   const applied = run(base, updates, options)
   assert.equal(applied.changed, true)
   return applied.metadata
@@ -107,6 +111,11 @@ export function refuses(call: () => unknown, code: 400 | 409, message: RegExp, t
 }
 
 /** Asserts that updates of a request are refused. */
-export function refused(base: TableMetadata | undefined, updates: readonly object[], message: RegExp, code: 400 | 409 = 400): void {
+export function refused(
+  base: TableMetadata | undefined,
+  updates: readonly object[],
+  message: RegExp,
+  code: 400 | 409 = 400,
+): void {
   refuses(() => run(base, updates), code, message, code === 409 ? 'CommitFailedException' : undefined)
 }

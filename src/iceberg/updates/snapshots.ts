@@ -2,7 +2,7 @@
 import { sameJson } from '../document.ts'
 import { badRequest, commitFailed, validationFailed } from '../errors.ts'
 import { addLong, maxLong } from '../long.ts'
-import { sequenceNumber, type Snapshot } from '../snapshot.ts'
+import { normalSnapshot, sequenceNumber, type Snapshot } from '../snapshot.ts'
 import { ROW_LINEAGE_FORMAT_VERSION } from '../table-metadata.ts'
 import { isBefore } from '../table-invariants.ts'
 import type { UpdateOf } from '../table-update.ts'
@@ -10,7 +10,7 @@ import type { Draft } from './draft.ts'
 import { removeDanglingRefs } from './references.ts'
 
 export function addSnapshot(draft: Draft, update: UpdateOf<'add-snapshot'>): boolean {
-  const snapshot: Snapshot = update.snapshot
+  const snapshot = normalSnapshot(update.snapshot)
   checkPlace(draft, snapshot)
   checkSequence(draft, snapshot)
   const nextRowId = draft.formatVersion >= ROW_LINEAGE_FORMAT_VERSION ? nextRowIdAfter(draft, snapshot) : draft.nextRowId

@@ -20,10 +20,16 @@ describe('add-spec', () => {
   })
   it('keeps the field id of the same source and transform', () => {
     const after = changed(table(), [addSpec({ fields: [...BUCKETS.fields, { name: 'd', transform: 'day', 'source-id': 3 }] })])
-    assert.deepEqual(after['partition-specs'][1]?.fields.map((one) => one['field-id']), [1001, 1000])
+    assert.deepEqual(
+      after['partition-specs'][1]?.fields.map((one) => one['field-id']),
+      [1001, 1000],
+    )
   })
   it('uses an equal spec again', () => {
-    unchanged(table(), [addSpec({ fields: [{ name: 'ts_day', transform: 'day', 'source-id': 3, 'field-id': 1000 }] }), setSpec(-1)])
+    unchanged(table(), [
+      addSpec({ fields: [{ name: 'ts_day', transform: 'day', 'source-id': 3, 'field-id': 1000 }] }),
+      setSpec(-1),
+    ])
   })
   it('needs sequential field ids in format version 1', () => {
     refused(table(1), [addSpec({ fields: [{ ...BUCKETS.fields[0], 'field-id': 1005 }] })], /1000/)
@@ -35,7 +41,11 @@ describe('add-spec', () => {
     ['an unknown transform', field('zorder', 1), /zorder/],
     ['the name of another column', field('bucket[2]', 1, 'data'), /column of that name/],
     ['no fields', {}, /fields/],
-    ['several sources before format version 3', { fields: [{ name: 'p', transform: 'bucket[2]', 'source-ids': [1, 2] }] }, /format version 3/],
+    [
+      'several sources before format version 3',
+      { fields: [{ name: 'p', transform: 'bucket[2]', 'source-ids': [1, 2] }] },
+      /format version 3/,
+    ],
   ]
   for (const [name, spec, message] of faults) it(`refuses ${name}`, () => refused(table(), [addSpec(spec)], message))
   it('takes several sources in format version 3', () => {
@@ -68,7 +78,10 @@ describe('remove-partition-specs', () => {
 describe('add-sort-order', () => {
   it('gives ids from 1 and keeps 0 for unsorted', () => {
     const after = changed(table(), [addOrder(BY_DATA)])
-    assert.deepEqual(after['sort-orders'].map((order) => order['order-id']), [0, 1])
+    assert.deepEqual(
+      after['sort-orders'].map((order) => order['order-id']),
+      [0, 1],
+    )
   })
   it('uses an equal order again', () => {
     const sorted = changed(table(), [addOrder(BY_DATA), setOrder(-1)])

@@ -9,7 +9,11 @@ const removeRef = (name: string) => ({ action: 'remove-snapshot-ref', 'ref-name'
 describe('set-snapshot-ref', () => {
   it('makes a branch, a tag, and main the current snapshot', () => {
     const retention = { 'min-snapshots-to-keep': 3, 'max-snapshot-age-ms': 5, 'max-ref-age-ms': MAX_LONG }
-    const after = changed(base, [setRef(1, 'audit', retention), setRef(1, 'v1', { type: 'TAG', 'max-ref-age-ms': null }), setRef(1)])
+    const after = changed(base, [
+      setRef(1, 'audit', retention),
+      setRef(1, 'v1', { type: 'TAG', 'max-ref-age-ms': null }),
+      setRef(1),
+    ])
     assert.deepEqual(after.refs, {
       main: { type: 'branch', 'snapshot-id': 1 },
       audit: { type: 'branch', 'snapshot-id': 1, ...retention },
@@ -20,7 +24,10 @@ describe('set-snapshot-ref', () => {
   it('leaves an equal reference', () => unchanged(base, [setRef(2)]))
   it('takes names as people write them', () => {
     for (const name of ['feature/x', 'v1.0', 'Überblick 3', '__proto__', 'constructor']) {
-      assert.deepEqual(Object.getOwnPropertyDescriptor(changed(base, [setRef(1, name)]).refs, name)?.value, { type: 'branch', 'snapshot-id': 1 })
+      assert.deepEqual(Object.getOwnPropertyDescriptor(changed(base, [setRef(1, name)]).refs, name)?.value, {
+        type: 'branch',
+        'snapshot-id': 1,
+      })
     }
   })
   const faults: [string, object, RegExp][] = [

@@ -6,21 +6,31 @@ const addSchema = (schema: object, fields: object = {}) => ({ action: 'add-schem
 const setCurrent = (id: number) => ({ action: 'set-current-schema', 'schema-id': id })
 const remove = (...ids: number[]) => ({ action: 'remove-schemas', 'schema-ids': ids })
 const withColumn = (column: object) => ({ ...SCHEMA, fields: [...SCHEMA.fields, column] })
-const withRows = (version = 2) => changed(table(version), [addSnapshot(snapshot(1, { 'first-row-id': 0, 'added-rows': 1 })), setRef(1)])
+const withRows = (version = 2) =>
+  changed(table(version), [addSnapshot(snapshot(1, { 'first-row-id': 0, 'added-rows': 1 })), setRef(1)])
 
 describe('add-schema', () => {
   it('gives the next id, whatever id was sent, and raises last-column-id', () => {
     const after = changed(table(), [addSchema(WIDER)])
-    assert.deepEqual(after.schemas.map((schema) => schema['schema-id']), [0, 1])
+    assert.deepEqual(
+      after.schemas.map((schema) => schema['schema-id']),
+      [0, 1],
+    )
     assert.equal(after['last-column-id'], 4)
     assert.equal(after['current-schema-id'], 0)
   })
   it('counts nested fields for last-column-id', () => {
-    const list = { id: 4, name: 'l', required: false, type: { type: 'list', 'element-id': 9, element: 'int', 'element-required': true } }
+    const list = {
+      id: 4,
+      name: 'l',
+      required: false,
+      type: { type: 'list', 'element-id': 9, element: 'int', 'element-required': true },
+    }
     assert.equal(changed(table(), [addSchema(withColumn(list))])['last-column-id'], 9)
   })
   it('computes last-column-id itself, whatever a client says', () => {
-    for (const sent of [12, null, 2]) assert.equal(changed(table(), [addSchema(WIDER, { 'last-column-id': sent })])['last-column-id'], 4)
+    for (const sent of [12, null, 2])
+      assert.equal(changed(table(), [addSchema(WIDER, { 'last-column-id': sent })])['last-column-id'], 4)
   })
   it('keeps last-column-id when the newest column is dropped, as Java clients ask for it', () => {
     const narrower = { ...SCHEMA, fields: SCHEMA.fields.slice(0, 1), 'schema-id': 1 }
@@ -41,7 +51,9 @@ describe('add-schema', () => {
     })
   }
   it('has an initial default from format version 3 on', () => {
-    const update = addSchema(withColumn({ id: 4, name: 'x', required: true, type: 'int', 'initial-default': 5, 'write-default': 6 }))
+    const update = addSchema(
+      withColumn({ id: 4, name: 'x', required: true, type: 'int', 'initial-default': 5, 'write-default': 6 }),
+    )
     refused(table(2), [update], /format version 3/)
     assert.equal(changed(table(3), [update]).schemas[1]?.fields[3]?.['initial-default'], 5)
   })
@@ -94,7 +106,10 @@ describe('set-current-schema', () => {
     refused(table(), [addSchema(narrow), setCurrent(-1)], /ts_day/)
   })
   it('refuses a schema that lacks the source of the default sort order', () => {
-    const order = { 'order-id': 1, fields: [{ transform: 'identity', 'source-id': 2, direction: 'asc', 'null-order': 'nulls-first' }] }
+    const order = {
+      'order-id': 1,
+      fields: [{ transform: 'identity', 'source-id': 2, direction: 'asc', 'null-order': 'nulls-first' }],
+    }
     const sorted = changed(table(), [
       { action: 'add-sort-order', 'sort-order': order },
       { action: 'set-default-sort-order', 'sort-order-id': -1 },
@@ -121,6 +136,9 @@ describe('remove-schemas', () => {
   })
   it('does not free the id of a removed schema for a spec bound to it', () => {
     const after = changed(two, [setCurrent(1), { action: 'add-spec', spec: BUCKETS }, remove(0)])
-    assert.deepEqual(after.schemas.map((schema) => schema['schema-id']), [1])
+    assert.deepEqual(
+      after.schemas.map((schema) => schema['schema-id']),
+      [1],
+    )
   })
 })

@@ -35,7 +35,11 @@ describe('add-snapshot', () => {
   it('takes inline manifests in format version 1 alone', () => {
     const { 'manifest-list': _list, ...inline } = snapshot(1, { 'sequence-number': 0, manifests: ['s3://bucket/m.avro'] })
     changed(table(1), [{ action: 'add-snapshot', snapshot: inline }])
-    refused(table(2), [{ action: 'add-snapshot', snapshot: { ...inline, 'manifest-list': 's3://b/m' } }], /manifests are not allowed in v2/)
+    refused(
+      table(2),
+      [{ action: 'add-snapshot', snapshot: { ...inline, 'manifest-list': 's3://b/m' } }],
+      /manifests are not allowed in v2/,
+    )
   })
   const faults: [string, object, RegExp][] = [
     ['a negative id', { 'snapshot-id': -1 }, /id -1/],
@@ -106,7 +110,10 @@ describe('remove-snapshots', () => {
       { action: 'set-partition-statistics', 'partition-statistics': file },
     ])
     const after = changed(base, [remove(1, 99)])
-    assert.deepEqual(after.snapshots.map((one) => one['snapshot-id']), [2])
+    assert.deepEqual(
+      after.snapshots.map((one) => one['snapshot-id']),
+      [2],
+    )
     assert.deepEqual(Object.keys(after.refs), ['main'])
     assert.deepEqual(after['partition-statistics'], [])
     assert.deepEqual(log(after), [[2, NOW]])
@@ -127,14 +134,24 @@ describe('remove-snapshots', () => {
 describe('snapshot log', () => {
   it('forgets snapshots that the same commit replaced', () => {
     const after = changed(grown, [addSnapshot(child(3, 2, 3)), setRef(3), addSnapshot(child(4, 3, 4)), setRef(4)])
-    assert.deepEqual(log(after).map(([id]) => id), [1, 2, 4])
+    assert.deepEqual(
+      log(after).map(([id]) => id),
+      [1, 2, 4],
+    )
   })
   it('notes a way back at the time of the commit', () => {
-    assert.deepEqual(log(changed(grown, [setRef(1)])), [[1, NOW], [2, NOW], [1, NOW + 1000]])
+    assert.deepEqual(log(changed(grown, [setRef(1)])), [
+      [1, NOW],
+      [2, NOW],
+      [1, NOW + 1000],
+    ])
   })
   it('keeps its entries when main goes', () => {
     const after = changed(grown, [{ action: 'remove-snapshot-ref', 'ref-name': 'main' }])
-    assert.deepEqual(log(after).map(([id]) => id), [1, 2])
+    assert.deepEqual(
+      log(after).map(([id]) => id),
+      [1, 2],
+    )
     assert.equal(after['current-snapshot-id'], undefined)
   })
   it('does not let a snapshot of the far future become current', () => {
