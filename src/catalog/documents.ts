@@ -174,6 +174,19 @@ export interface AnswerOptions {
   readonly ifNoneMatch?: string | undefined
 }
 
+const PRESENCE_FRESH_MS = 2
+
+/**
+ * Where the storage can say at once that a file is gone, a load does not answer from memory what no longer exists. Asking
+ * costs as much as reading the pointer, so a table that is loaded many times a millisecond is asked about once in it.
+ */
+function assertStillThere(context: CatalogContext, catalog: CatalogHandle, location: string, document: CachedDocument): void {
+  const now = context.now()
+  if (Math.abs(now - document.presentAt) < PRESENCE_FRESH_MS) return
+  if (catalog.storage.isMissing?.(location) === true) throw storageFailure(new StorageError('missing', location), location)
+  document.presentAt = now
+}
+
 /** The answer for the metadata file at `location`, which the store just named as the current one. */
 export async function answerWith(
   context: CatalogContext,
@@ -182,8 +195,8 @@ export async function answerWith(
   options: AnswerOptions = {},
 ): Promise<MetadataAnswer> {
   const mode = options.snapshots ?? 'all'
-  if (catalog.storage.isMissing?.(location) === true) throw storageFailure(new StorageError('missing', location), location)
   const cached = context.cache.get(cacheKey(catalog, location))
+  if (cached !== undefined) assertStillThere(context, catalog, location, cached)
   const ready = cached?.[mode]
   if (options.ifNoneMatch !== undefined) {
     const etag = ready?.etag ?? etagOf(catalog, location, mode)

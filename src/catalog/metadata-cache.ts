@@ -18,6 +18,8 @@ export class CachedDocument {
   json: Buffer
   all: ComposedAnswer | undefined
   refs: ComposedAnswer | undefined
+  /** When the file was last seen in its place; 0 when nobody looked since it was cached. */
+  presentAt = 0
 
   constructor(key: string, json: Buffer) {
     this.key = key

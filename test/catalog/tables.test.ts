@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, renameSync } from 'node:fs'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { updateTable } from '../../src/catalog/commit.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
 import { listCommits } from '../../src/catalog/history.ts'
@@ -307,6 +308,8 @@ test('a metadata file that is gone is 404, cached or not', async (t) => {
   const table = await newTable(fixture, 't')
   const file = path(table['metadata-location'] as string)
   renameSync(file, `${file}.away`)
+  // That a file is there is believed for a millisecond or two.
+  await sleep(5)
   for (const who of [fixture, fixture.another()]) {
     await assert.rejects(
       loadTable(who.context, who.call, ident('t')),
