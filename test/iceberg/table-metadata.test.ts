@@ -174,7 +174,8 @@ describe('serializeTableMetadata', () => {
   it('writes the fields of each version', () => {
     assert.deepEqual(keys(1).toSorted(), [...common, 'schema', 'partition-spec'].toSorted())
     assert.deepEqual(keys(2).toSorted(), [...common, 'last-sequence-number'].toSorted())
-    assert.deepEqual(keys(3).toSorted(), [...common, 'last-sequence-number', 'next-row-id'].toSorted())
+    const without = common.filter((key) => key !== 'current-snapshot-id')
+    assert.deepEqual(keys(3).toSorted(), [...without, 'last-sequence-number', 'next-row-id'].toSorted())
   })
   it('writes the current schema and default spec of version 1 in the singular', () => {
     const after = changed(table(1), [
@@ -191,7 +192,7 @@ describe('serializeTableMetadata', () => {
   it('spells no current snapshot as readers of the version expect', () => {
     assert.deepEqual(
       [1, 2, 3].map((version) => written(version)['current-snapshot-id']),
-      [-1, -1, null],
+      [-1, -1, undefined],
     )
   })
   it('writes no sequence number of 0', () => {
