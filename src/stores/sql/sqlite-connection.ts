@@ -6,10 +6,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../store.ts'
 import type { StoreErrorKind } from '../store.ts'
 
-/** Kilobytes of pages that a connection keeps. The operating system's cache behind it holds the file. */
+/**
+ * Kilobytes of pages that a connection keeps; the operating system's cache behind it holds the file. The file is not mapped
+ * into memory: the map is given up whenever another connection has written, which costs more than reading does.
+ */
 const CACHE_KB = 8192
-/** Bytes of the file that a connection may read without a system call. */
-const MAPPED_BYTES = 64 * 1024 * 1024
 
 /** Result codes of SQLite. */
 const ERROR = 1
@@ -35,7 +36,6 @@ export function connectSqlite(path: string, busyTimeoutMs: number): DatabaseSync
       pragma journal_size_limit = ${64 * 1024 * 1024};
       pragma wal_autocheckpoint = 2000;
       pragma cache_size = -${CACHE_KB};
-      pragma mmap_size = ${MAPPED_BYTES};
       pragma temp_store = memory;
     `)
   } catch (error) {

@@ -101,11 +101,12 @@ export class WriterThread {
     // Flags of the process, such as those that say what its main module is, are not for this thread.
     const thread = new Worker(file, { workerData: this.#options, name: 'sqlite-writer', execArgv: [] })
     const worker: RunningWorker = { thread, defined: [], sent: [] }
-    thread.unref()
     thread.on('message', (response: WriterResponse) => this.#receive(worker, response))
     let cause: unknown
     thread.on('error', (error) => (cause = error))
     thread.on('exit', () => this.#lost(worker, cause))
+    // At last: a listener for messages holds the process again.
+    thread.unref()
     return worker
   }
 

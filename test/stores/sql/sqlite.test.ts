@@ -170,16 +170,19 @@ describe('sqlite: trouble', () => {
     await withStore(path, useAndLose, 300)
   })
 
-  test('an idle store does not keep the process alive', async () => {
-    const path = newPath()
-    const code = `
-      const { openSqliteStore } = await import(${JSON.stringify(new URL('../../../src/stores/sql/sqlite.ts', import.meta.url).href)})
-      const store = openSqliteStore({ path: ${JSON.stringify(path)} })
-      await store.migrate()
-      await store.write([{ op: 'insert', entity: 'tenants', row: { id: 'a', name: 'a', properties: {}, created_at: 1 } }])`
-    await finish(spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'inherit', 'inherit'] }))
-    await withStore(path, async (store) => assert.ok(await store.get('tenants', { id: 'a' })))
-  })
+  for (const write of [`await store.write([{ op: 'insert', entity: 'tenants', row }])`, '']) {
+    test(`a store at rest does not keep the process alive, ${write === '' ? 'before' : 'after'} its first write`, async () => {
+      const path = newPath()
+      const code = `
+        const { openSqliteStore } = await import(${JSON.stringify(new URL('../../../src/stores/sql/sqlite.ts', import.meta.url).href)})
+        const store = openSqliteStore({ path: ${JSON.stringify(path)} })
+        await store.migrate()
+        const row = { id: 'a', name: 'a', properties: {}, created_at: 1 }
+        ${write}`
+      await finish(spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'inherit', 'inherit'] }))
+      await withStore(path, async (store) => assert.equal((await store.get('tenants', { id: 'a' })) !== undefined, write !== ''))
+    })
+  }
 
   test('what is no database is said to be none', async () => {
     const garbage = newPath()
