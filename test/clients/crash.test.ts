@@ -45,24 +45,30 @@ test('kill -9 under load loses nothing that was acknowledged', async (context) =
       createWorker(housekeeping('housekeeping')),
     ]
     for (const worker of workers) await worker.prepare(api)
-    for (let round = 1; round <= ROUNDS; round++) {
+    let whole = true
+    for (let round = 1; round <= ROUNDS && whole; round++) {
+      // After a round that failed nobody knows what to expect of the next.
+      whole = false
       await context.test(`round ${round}`, async () => {
-        const load = Promise.all(workers.map((worker) => keepBusy(worker, api, random)))
+        const load = Promise.allSettled(workers.map((worker) => keepBusy(worker, api, random)))
         await sleep(SHORTEST_MS + random() * (LONGEST_MS - SHORTEST_MS))
         await server.kill('SIGKILL')
-        await load
+        const failed = (await load).find((outcome) => outcome.status === 'rejected')
+        if (failed !== undefined) throw failed.reason
         await server.restart()
         for (const worker of workers) await worker.settle(api)
         await everyPointerLeadsToItsFile(api)
+        whole = true
       })
     }
+    assert.ok(whole, 'a round failed')
     await context.test('files of purged tables are gone, also when the crash came before the purge', () => purged(api, doomed))
     const sum = (count: (worker: Worker) => number): number => workers.reduce((total, worker) => total + count(worker), 0)
     const [total, landed] = [sum((worker) => worker.unanswered.total), sum((worker) => worker.unanswered.landed)]
     context.diagnostic(
       `${sum((worker) => worker.acknowledged)} acknowledged changes; ${total} without an answer, of which ${landed} landed`,
     )
-    assert.ok(sum((worker) => worker.acknowledged) > ROUNDS * workers.length, 'the load was hardly one')
+    assert.ok(sum((worker) => worker.acknowledged) > ROUNDS * 4, 'the load was hardly one')
   } catch (error) {
     context.diagnostic(`the server's last words:\n${server.log.slice(-5_000)}`)
     throw error

@@ -169,6 +169,7 @@ export function purging(namespace: string, doomed: Map<string, string>): Work<{ 
       return { operation, status: 204, state: { names: names.slice(1) } }
     },
     read: async (api) => ({ names: await listTables(api, namespace) }),
+    repeatable: ({ method, body }, { names }) => method === 'DELETE' || names.includes((body as { name: string }).name),
   }
 }
 
