@@ -69,7 +69,12 @@ export function findNode() {
 /** Path and content of every file that the build reads. */
 function sourceHash() {
   const hash = createHash('sha256')
-  const add = (relative) => hash.update(relative).update('\0').update(readFileSync(inRoot(relative))).update('\0')
+  const add = (relative) =>
+    hash
+      .update(relative)
+      .update('\0')
+      .update(readFileSync(inRoot(relative)))
+      .update('\0')
   const files = readdirSync(inRoot('src'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   for (const path of files.map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort()) add(path.slice(root.length))
   for (const path of ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) add(path)
@@ -86,7 +91,10 @@ export function build() {
   const old = inRoot(`dist.${process.pid}.old`)
   try {
     const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
-    const result = spawnSync(findNode(), [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], { cwd: root, stdio: ['ignore', 2, 2] })
+    const result = spawnSync(findNode(), [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    })
     if (result.status !== 0) {
       rmSync(fresh, { recursive: true, force: true })
       fail('the sources do not compile; the messages above say where.')

@@ -3,14 +3,18 @@ import { build, ensureInstalled, fail, findNode, run } from './lib.mjs'
 
 const [name, ...args] = process.argv.slice(2)
 const scripts = { check, bench, dev }
-const script = Object.hasOwn(scripts, name ?? '') ? scripts[name] : fail(`no script named ${name}; there are ${Object.keys(scripts).join(', ')}`)
+const script = Object.hasOwn(scripts, name ?? '')
+  ? scripts[name]
+  : fail(`no script named ${name}; there are ${Object.keys(scripts).join(', ')}`)
 ensureInstalled()
 process.exitCode = await script(findNode())
 
 /** Lint, format, types, then the tests that need no server of another program. */
 async function check(node) {
   const tool = (path) => `node_modules/${path}`
-  const tests = ['iceberg', 'stores', 'storage', 'access', 'catalog', 'management', 'tasks', 'http', 'scripts'].map((room) => `test/${room}/**/*.test.ts`)
+  const tests = ['iceberg', 'stores', 'storage', 'access', 'catalog', 'management', 'tasks', 'http', 'scripts'].map(
+    (room) => `test/${room}/**/*.test.ts`,
+  )
   const steps = [
     ['lint', [tool('oxlint/bin/oxlint'), '--quiet', '--deny-warnings', 'src', 'test', 'bench', 'scripts']],
     ['format', [tool('oxfmt/bin/oxfmt'), '--check', 'src', 'test', 'bench', 'scripts']],

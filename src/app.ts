@@ -82,7 +82,13 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
   const everybody = settings.noAuth ? ANONYMOUS : undefined
   const http = createHttpServer(
     {
-      catalog, management, handles, sessions, endpoints, now, log,
+      catalog,
+      management,
+      handles,
+      sessions,
+      endpoints,
+      now,
+      log,
       authenticator: createAuthenticator({ store, sessions, throttle, now, everybody }),
       limits: settings,
       corsAllowedOrigins: settings.corsAllowedOrigins,
@@ -110,9 +116,12 @@ function listen({ server }: HttpServer, settings: Settings): Promise<string> {
   const { bindAddress: host, port } = settings
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') reject(new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`))
-      else if (error.code === 'EACCES') reject(new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`))
-      else if (error.code === 'EADDRNOTAVAIL') reject(new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`))
+      if (error.code === 'EADDRINUSE')
+        reject(new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`))
+      else if (error.code === 'EACCES')
+        reject(new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`))
+      else if (error.code === 'EADDRNOTAVAIL')
+        reject(new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`))
       else reject(error)
     })
     server.listen({ port, host, backlog: 1024 }, () => {

@@ -53,7 +53,14 @@ const integer = (min: number, max: number, fallback: number): Setting<number> =>
     throw new SettingsError(`${name} must be an integer from ${min} to ${max}, not ${JSON.stringify(text)}`)
   },
 })
-const TRUTHS: ReadonlyMap<string, boolean> = new Map([['true', true], ['1', true], ['yes', true], ['false', false], ['0', false], ['no', false]])
+const TRUTHS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['yes', true],
+  ['false', false],
+  ['0', false],
+  ['no', false],
+])
 const flag: Setting<boolean> = {
   fallback: false,
   parse: (text, name) => {
@@ -73,7 +80,11 @@ const oneOf = <const T extends string>(values: readonly T[], fallback: T | undef
 })
 const list: Setting<readonly string[]> = {
   fallback: [],
-  parse: (value) => value.split(',').map((item) => item.trim()).filter((item) => item !== ''),
+  parse: (value) =>
+    value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
 }
 const key: Setting<Buffer | undefined> = {
   fallback: undefined,
@@ -117,10 +128,22 @@ type Values = { readonly [N in SettingName]: (typeof SETTINGS)[N]['fallback'] }
 
 /** Settings of the contract whose feature is not built yet: saying so is kinder than guessing at a typing error. */
 const NOT_YET = [
-  'PANGOLIN_ROOT_USER', 'PANGOLIN_ROOT_PASSWORD', 'PANGOLIN_SEED_ADMIN', 'PANGOLIN_DEV_MODE', 'PANGOLIN_ALLOW_LEGACY_API_KEYS',
-  'PANGOLIN_ALLOW_TOKENS_WITHOUT_JTI', 'PANGOLIN_SESSION_TTL_SECS', 'PANGOLIN_TRUST_FORWARDED_FOR', 'PANGOLIN_METRICS_ENABLED',
-  'PANGOLIN_WAREHOUSE_CACHE_TTL_SECS', 'PANGOLIN_OAUTH_REDIRECT_URIS', 'PANGOLIN_OAUTH_EMAIL_LINK_DOMAINS', 'PANGOLIN_OIDC_REQUIRE',
-  'PANGOLIN_MICROSOFT_TENANT_ID', 'PANGOLIN_OKTA_DOMAIN', 'PANGOLIN_AUDIT_RETENTION_DAYS',
+  'PANGOLIN_ROOT_USER',
+  'PANGOLIN_ROOT_PASSWORD',
+  'PANGOLIN_SEED_ADMIN',
+  'PANGOLIN_DEV_MODE',
+  'PANGOLIN_ALLOW_LEGACY_API_KEYS',
+  'PANGOLIN_ALLOW_TOKENS_WITHOUT_JTI',
+  'PANGOLIN_SESSION_TTL_SECS',
+  'PANGOLIN_TRUST_FORWARDED_FOR',
+  'PANGOLIN_METRICS_ENABLED',
+  'PANGOLIN_WAREHOUSE_CACHE_TTL_SECS',
+  'PANGOLIN_OAUTH_REDIRECT_URIS',
+  'PANGOLIN_OAUTH_EMAIL_LINK_DOMAINS',
+  'PANGOLIN_OIDC_REQUIRE',
+  'PANGOLIN_MICROSOFT_TENANT_ID',
+  'PANGOLIN_OKTA_DOMAIN',
+  'PANGOLIN_AUDIT_RETENTION_DAYS',
 ]
 const NOT_YET_PATTERN = /^PANGOLIN_(GOOGLE|MICROSOFT|GITHUB|OKTA)_(CLIENT_ID|CLIENT_SECRET|REDIRECT_URI|ISSUER)$/
 /** Read by the command-line clients and by the tests; the file's own name. Not settings of the server, but no typing errors either. */
@@ -132,11 +155,13 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
   for (const [name, value] of Object.entries(environment)) {
     if (value === undefined || value === '') continue
     if (Object.hasOwn(SETTINGS, name)) given.set(name, value)
-    else if (name.startsWith('PANGOLIN_') && !name.startsWith('PANGOLIN_TEST_') && !IGNORED.has(name)) refuseUnknown(name, 'the environment')
+    else if (name.startsWith('PANGOLIN_') && !name.startsWith('PANGOLIN_TEST_') && !IGNORED.has(name))
+      refuseUnknown(name, 'the environment')
   }
   const dataDirectory = resolve(given.get('PANGOLIN_DATA') ?? 'data')
   const file = environment['PANGOLIN_CONFIG'] || join(dataDirectory, 'pangolin.env')
-  if (environment['PANGOLIN_CONFIG'] && !existsSync(file)) throw new SettingsError(`PANGOLIN_CONFIG names a file that does not exist: ${file}`)
+  if (environment['PANGOLIN_CONFIG'] && !existsSync(file))
+    throw new SettingsError(`PANGOLIN_CONFIG names a file that does not exist: ${file}`)
   if (existsSync(file)) {
     for (const [name, value] of readSettingsFile(file)) if (!given.has(name)) given.set(name, value)
   }
@@ -151,14 +176,20 @@ function parseAll(given: ReadonlyMap<string, string>): Values {
   return Object.fromEntries((Object.keys(SETTINGS) as SettingName[]).map((name) => [name, parse(name)])) as unknown as Values
 }
 
-function check(values: Values, given: ReadonlyMap<string, string>, environment: Readonly<Record<string, string | undefined>>): Settings {
+function check(
+  values: Values,
+  given: ReadonlyMap<string, string>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Settings {
   const dataDirectory = resolve(values.PANGOLIN_DATA ?? 'data')
   const bindAddress = values.PANGOLIN_BIND_ADDRESS ?? '127.0.0.1'
   if (isIP(bindAddress) === 0 && bindAddress !== 'localhost') {
     throw new SettingsError(`PANGOLIN_BIND_ADDRESS must be an IP address or localhost, not ${JSON.stringify(bindAddress)}`)
   }
   if (values.PANGOLIN_NO_AUTH && !isLoopback(bindAddress)) {
-    throw new SettingsError(`PANGOLIN_NO_AUTH=true lets everybody in, so it needs a loopback PANGOLIN_BIND_ADDRESS, not ${bindAddress}`)
+    throw new SettingsError(
+      `PANGOLIN_NO_AUTH=true lets everybody in, so it needs a loopback PANGOLIN_BIND_ADDRESS, not ${bindAddress}`,
+    )
   }
   if (values.PANGOLIN_JWT_SECRET !== undefined && Buffer.byteLength(values.PANGOLIN_JWT_SECRET) < 32) {
     throw new SettingsError('PANGOLIN_JWT_SECRET must have at least 32 bytes (openssl rand -base64 48)')
@@ -225,7 +256,8 @@ function readSettingsFile(file: string): Map<string, string> {
     const match = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$/.exec(trimmed)
     if (match === null) throw new SettingsError(`${file}:${index + 1}: expected NAME=value`)
     const [, name = '', value = ''] = match
-    if (name === 'PANGOLIN_DATA') throw new SettingsError(`${file}:${index + 1}: PANGOLIN_DATA can only be set in the environment`)
+    if (name === 'PANGOLIN_DATA')
+      throw new SettingsError(`${file}:${index + 1}: PANGOLIN_DATA can only be set in the environment`)
     if (!Object.hasOwn(SETTINGS, name) && name !== 'RUST_LOG') refuseUnknown(name, `${file}:${index + 1}`)
     const unquoted = /^"(.*)"$|^'(.*)'$/.exec(value)
     const content = unquoted === null ? value : (unquoted[1] ?? unquoted[2] ?? '')

@@ -38,7 +38,8 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const text = error instanceof SettingsError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const text =
+    error instanceof SettingsError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`pangolin: ${text}\n`)
   process.exit(1)
 })

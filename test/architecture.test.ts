@@ -28,9 +28,22 @@ const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts'])
  * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log.
  */
 const PLAIN_JSON = new Set([
-  'access/secrets.ts', 'catalog/page-token.ts', 'cli/banner.ts', 'config.ts', 'http/body.ts', 'http/query.ts', 'log.ts', 'main.ts',
-  'management/catalogs.ts', 'management/first-start.ts', 'management/input.ts', 'iceberg/json.ts', 'iceberg/shape.ts',
-  'stores/tables.ts', 'stores/sql/statements.ts', 'stores/sql/sqlite-connection.ts',
+  'access/secrets.ts',
+  'catalog/page-token.ts',
+  'cli/banner.ts',
+  'config.ts',
+  'http/body.ts',
+  'http/query.ts',
+  'log.ts',
+  'main.ts',
+  'management/catalogs.ts',
+  'management/first-start.ts',
+  'management/input.ts',
+  'iceberg/json.ts',
+  'iceberg/shape.ts',
+  'stores/tables.ts',
+  'stores/sql/statements.ts',
+  'stores/sql/sqlite-connection.ts',
 ])
 
 const filesBelow = (folder: string): string[] =>
@@ -71,7 +84,10 @@ test('a room imports only what the table allows', () => {
 
 test('only iceberg/json.ts reads and writes Iceberg JSON', () => {
   const users = sources.filter((file) => /\bJSON\s*\.\s*(parse|stringify|rawJSON)\b/.test(readFileSync(file, 'utf8'))).map(nameOf)
-  assert.deepEqual(users.filter((name) => !PLAIN_JSON.has(name)), [])
+  assert.deepEqual(
+    users.filter((name) => !PLAIN_JSON.has(name)),
+    [],
+  )
 })
 
 test('no source knows a framework of HTTP, a query builder or the clock of a pure room', () => {

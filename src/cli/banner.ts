@@ -18,7 +18,8 @@ function snippet(started: Started, settings: Settings): string {
 }
 
 export function banner(started: Started, settings: Settings): string {
-  if (settings.logFormat === 'json') return `${JSON.stringify({ event: 'listening', url: started.url, firstStart: started.firstStart })}\n`
+  if (settings.logFormat === 'json')
+    return `${JSON.stringify({ event: 'listening', url: started.url, firstStart: started.firstStart })}\n`
   const access = settings.noAuth
     ? 'no authentication: everybody on this machine is the administrator'
     : `credentials in ${started.adminFile}`

@@ -17,7 +17,13 @@ const tooLarge = (maxBytes: number): IcebergError =>
 /** The body's bytes, inflated. @throws IcebergError 400, 413, 415 */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const encoding = request.headers['content-encoding']?.trim().toLowerCase()
-  if (encoding !== undefined && encoding !== 'gzip' && encoding !== 'x-gzip' && encoding !== 'deflate' && encoding !== 'identity') {
+  if (
+    encoding !== undefined &&
+    encoding !== 'gzip' &&
+    encoding !== 'x-gzip' &&
+    encoding !== 'deflate' &&
+    encoding !== 'identity'
+  ) {
     discard(request)
     throw new IcebergError('UnsupportedMediaTypeException', 'Content-Encoding of a request must be gzip, deflate or identity')
   }

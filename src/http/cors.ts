@@ -5,8 +5,16 @@
 import { IcebergError } from '../iceberg/errors.ts'
 
 const ALLOWED_HEADERS = [
-  'Authorization', 'Content-Type', 'Content-Encoding', 'If-None-Match', 'Idempotency-Key', 'X-API-Key', 'X-Client-Version',
-  'X-Iceberg-Access-Delegation', 'X-Pangolin-Tenant', 'X-Request-Id',
+  'Authorization',
+  'Content-Type',
+  'Content-Encoding',
+  'If-None-Match',
+  'Idempotency-Key',
+  'X-API-Key',
+  'X-Client-Version',
+  'X-Iceberg-Access-Delegation',
+  'X-Pangolin-Tenant',
+  'X-Request-Id',
 ].join(', ')
 
 export function originAllowed(origin: string, allowed: readonly string[]): boolean {
@@ -17,11 +25,25 @@ export function originAllowed(origin: string, allowed: readonly string[]): boole
 export function corsHeaders(origin: string, allowed: readonly string[]): readonly string[] {
   if (!originAllowed(origin, allowed)) return ['Vary', 'Origin']
   const answer = allowed.includes('*') ? '*' : origin
-  return ['Access-Control-Allow-Origin', answer, 'Access-Control-Expose-Headers', 'ETag, X-Request-Id, Retry-After', 'Vary', 'Origin']
+  return [
+    'Access-Control-Allow-Origin',
+    answer,
+    'Access-Control-Expose-Headers',
+    'ETag, X-Request-Id, Retry-After',
+    'Vary',
+    'Origin',
+  ]
 }
 
 export function preflightHeaders(methods: string): readonly string[] {
-  return ['Access-Control-Allow-Methods', methods, 'Access-Control-Allow-Headers', ALLOWED_HEADERS, 'Access-Control-Max-Age', '600']
+  return [
+    'Access-Control-Allow-Methods',
+    methods,
+    'Access-Control-Allow-Headers',
+    ALLOWED_HEADERS,
+    'Access-Control-Max-Age',
+    '600',
+  ]
 }
 
 const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i

@@ -32,7 +32,12 @@ export function renderError(error: unknown, situation: ErrorSituation): Answer {
   if (error instanceof OAuthError) return renderOAuth(error.error, error.message, error.status, error.retryAfterSeconds)
   const known = asIcebergError(error, situation)
   if (known.code >= 500) {
-    situation.log('request failed', { requestId: situation.requestId, type: known.type, details: known.details, error: describe(error) })
+    situation.log('request failed', {
+      requestId: situation.requestId,
+      type: known.type,
+      details: known.details,
+      error: describe(error),
+    })
   }
   if (situation.oauth) return renderOAuth(oauthName(known), known.message, known.code, known.retryAfterSeconds)
   const body = stringify({ error: { message: known.message, type: known.type, code: known.code } })
@@ -64,7 +69,6 @@ function asStorageFailure(error: StorageError): IcebergError {
   const retry = error.kind === 'unavailable' ? { retryAfterSeconds: 1 } : {}
   return new IcebergError(STORAGE_TYPES[error.kind], error.message, { cause: error, ...retry })
 }
-
 
 function headersOf(error: IcebergError): readonly string[] {
   const headers: string[] = ['Cache-Control', 'no-store']

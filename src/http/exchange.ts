@@ -13,6 +13,8 @@ import type { ServerContext } from './context.ts'
 import type { Route } from './route.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+/** Most names: the same before and after decoding, and nothing in them to check. */
+const PLAIN = /^[A-Za-z0-9_-]{1,200}$/
 const MAX_JSON_DEPTH = 500
 const EMPTY = Buffer.alloc(0)
 
@@ -34,6 +36,8 @@ export class Exchange {
   /** Reached the doubled form `/v1/{catalog}/v1/...`, whose clients put the prefix into their URI. */
   doubled = false
   answered = false
+  /** Set when it is first asked for. */
+  requestId: string | undefined
 
   constructor(context: ServerContext, request: IncomingMessage, startedAt: number) {
     const url = request.url ?? '/'
@@ -84,11 +88,13 @@ export class Exchange {
   }
 
   namespace(position: number): readonly string[] {
-    return decodeNamespacePath(this.parameters[position] ?? '')
+    const raw = this.parameters[position] ?? ''
+    return PLAIN.test(raw) ? [raw] : decodeNamespacePath(raw)
   }
 
   segment(position: number): string {
-    return decodePathSegment(this.parameters[position] ?? '')
+    const raw = this.parameters[position] ?? ''
+    return PLAIN.test(raw) ? raw : decodePathSegment(raw)
   }
 
   /** The namespace and the name behind it. */

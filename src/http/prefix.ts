@@ -2,7 +2,6 @@
  * From the segments of a path to the catalog they name. A path may name it twice (`/v1/lake/v1/lake/...`), when a client
  * whose URI already names the catalog puts the prefix in as well: both must mean the same one.
  */
-import { decodePathSegment } from '../iceberg/identifier.ts'
 import { noSuchWarehouse } from '../iceberg/errors.ts'
 import type { Exchange } from './exchange.ts'
 import type { Route } from './route.ts'
@@ -20,8 +19,8 @@ export function bindCatalog(exchange: Exchange, route: Route): Promise<void> | u
   const surplus = parameters.length - expected
   exchange.doubled = surplus > 0 || (prefixed && isDoubled(exchange.path))
   if (!prefixed) return undefined
-  const name = decodePathSegment(parameters[surplus]!)
-  if (surplus > 0 && decodePathSegment(parameters[0]!) !== name) throw noSuchWarehouse(name)
+  const name = exchange.segment(surplus)
+  if (surplus > 0 && exchange.segment(0) !== name) throw noSuchWarehouse(name)
   exchange.parameters = parameters.slice(surplus + 1)
   const found = exchange.context.handles.resolve(exchange.caller.tenantId, name)
   if (!(found instanceof Promise)) {

@@ -68,10 +68,12 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
     close: async (graceMs) => {
       context.state.draining = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      // Connections whose last answer was on its way when the drain began fall idle one by one.
+      const idle = setInterval(() => server.closeIdleConnections(), 50)
       const cutOff = setTimeout(() => server.closeAllConnections(), graceMs)
       await closed
       clearTimeout(cutOff)
+      clearInterval(idle)
       clearInterval(sweep)
     },
   }
@@ -150,16 +152,21 @@ function preflight(router: Router, exchange: Exchange): Answer {
 }
 
 function rendered(parts: Parts, exchange: Exchange, error: unknown): Answer {
-  const requestId = parts.ids.of(exchange.request)
+  const requestId = parts.ids.of(exchange)
   return renderError(error, { requestId, oauth: exchange.route?.oauth === true, log: parts.context.log })
 }
 
 function send(
-  parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, body: Uint8Array | string | undefined, compressed: boolean,
+  parts: Parts,
+  exchange: Exchange,
+  response: ServerResponse,
+  answer: Answer,
+  body: Uint8Array | string | undefined,
+  compressed: boolean,
 ): void {
   if (response.destroyed) return
   const { origin } = exchange.request.headers
-  const headers = ['X-Request-Id', parts.ids.of(exchange.request)]
+  const headers = ['X-Request-Id', parts.ids.of(exchange)]
   if (body !== undefined) {
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
@@ -206,5 +213,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   }
   const [status, reason, type] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'BadRequestException']
   const body = `{"error":{"message":"${reason}","type":"${type}","code":${status}}}`
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
 }

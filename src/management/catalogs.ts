@@ -61,7 +61,11 @@ export async function loadCatalog(context: ManagementContext, principal: Princip
 
 /** The place of a catalog: inside its warehouse, and not in another catalog's place. */
 async function placeOf(
-  context: ManagementContext, principal: Principal, name: string, warehouseName: string, wanted: string | null | undefined,
+  context: ManagementContext,
+  principal: Principal,
+  name: string,
+  warehouseName: string,
+  wanted: string | null | undefined,
 ): Promise<Location> {
   const { store } = context.catalog
   const warehouse = await store.get('warehouses', { tenant_id: principal.tenantId, name: warehouseName })
@@ -70,9 +74,14 @@ async function placeOf(
   const place = wanted == null || wanted === '' ? joinLocation(root, name) : canonicalLocation(wanted)
   if (place !== root && !isBelow(root, place)) throw badRequest(`storage_location ${place} is not below the warehouse's ${root}`)
   const others = await store.list('catalogs', { index: 'primary', where: { tenant_id: principal.tenantId }, limit: MAX_LISTED })
-  const neighbour = others.find((row) => row.name !== name && row.storage_location !== null && overlaps(canonicalLocation(row.storage_location), place))
+  const neighbour = others.find(
+    (row) => row.name !== name && row.storage_location !== null && overlaps(canonicalLocation(row.storage_location), place),
+  )
   if (neighbour === undefined) return place
-  throw new IcebergError('ConflictException', `storage_location ${place} overlaps with catalog ${neighbour.name} at ${neighbour.storage_location}`)
+  throw new IcebergError(
+    'ConflictException',
+    `storage_location ${place} overlaps with catalog ${neighbour.name} at ${neighbour.storage_location}`,
+  )
 }
 
 export interface CreateCatalogOptions {
@@ -81,7 +90,10 @@ export interface CreateCatalogOptions {
 }
 
 export async function createCatalog(
-  context: ManagementContext, principal: Principal, json: unknown, options: CreateCatalogOptions = { firstNamespace: true },
+  context: ManagementContext,
+  principal: Principal,
+  json: unknown,
+  options: CreateCatalogOptions = { firstNamespace: true },
 ): Promise<Catalog> {
   checkFields(json, CREATE_FIELDS)
   const request = decode(CreateCatalogRequest, json)
@@ -91,8 +103,16 @@ export async function createCatalog(
   const { store, now, uuid } = context.catalog
   const place = await placeOf(context, principal, request.name, request.warehouse_name, request.storage_location)
   const row: NewRow<'catalogs'> = {
-    tenant_id: principal.tenantId, name: request.name, id: uuid(), catalog_type: 'Local', warehouse_name: request.warehouse_name,
-    storage_location: place, federated_config: null, properties: (request.properties ?? {}) as Json, created_at: now(), updated_at: now(),
+    tenant_id: principal.tenantId,
+    name: request.name,
+    id: uuid(),
+    catalog_type: 'Local',
+    warehouse_name: request.warehouse_name,
+    storage_location: place,
+    federated_config: null,
+    properties: (request.properties ?? {}) as Json,
+    created_at: now(),
+    updated_at: now(),
   }
   const warehouse = { tenant_id: principal.tenantId, name: request.warehouse_name }
   try {
@@ -111,11 +131,17 @@ export async function createCatalog(
 
 function refuseFederation(type: string | null | undefined, config: unknown): void {
   const wanted = type?.toLowerCase() ?? 'local'
-  if (wanted === 'federated' || (config !== undefined && config !== null)) throw unsupported('Federated catalogs are not supported yet')
+  if (wanted === 'federated' || (config !== undefined && config !== null))
+    throw unsupported('Federated catalogs are not supported yet')
   if (wanted !== 'local') throw badRequest(`catalog_type must be Local, not ${JSON.stringify(type?.slice(0, 100))}`)
 }
 
-export async function updateCatalog(context: ManagementContext, principal: Principal, name: string, json: unknown): Promise<Catalog> {
+export async function updateCatalog(
+  context: ManagementContext,
+  principal: Principal,
+  name: string,
+  json: unknown,
+): Promise<Catalog> {
   checkFields(json, UPDATE_FIELDS)
   const request = decode(UpdateCatalogRequest, json)
   const row = await rowOf(context, principal, name)
@@ -129,8 +155,11 @@ export async function updateCatalog(context: ManagementContext, principal: Princ
   const place = warehouseName === null ? row.storage_location : await placeOf(context, principal, name, warehouseName, wanted)
   const { version, ...rest } = row
   const changed: NewRow<'catalogs'> = {
-    ...rest, warehouse_name: warehouseName, storage_location: place,
-    properties: (request.properties ?? row.properties) as Json, updated_at: context.catalog.now(),
+    ...rest,
+    warehouse_name: warehouseName,
+    storage_location: place,
+    properties: (request.properties ?? row.properties) as Json,
+    updated_at: context.catalog.now(),
   }
   const warehouse = warehouseName === null ? [] : [{ tenant_id: principal.tenantId, name: warehouseName }]
   await context.catalog.store.write([

@@ -37,10 +37,12 @@ export async function firstStart(context: ManagementContext, options: FirstStart
   const { store, now } = context.catalog
   if ((await store.get('tenants', { id: DEFAULT_TENANT })) !== undefined) return false
   const principal = await ensureAdministrator(context, options)
-  await unlessThere(createWarehouse(context, principal, {
-    name: WAREHOUSE,
-    storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
-  }))
+  await unlessThere(
+    createWarehouse(context, principal, {
+      name: WAREHOUSE,
+      storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
+    }),
+  )
   await unlessThere(createCatalog(context, principal, { name: CATALOG, warehouse_name: WAREHOUSE }, { firstNamespace: false }))
   const tenant = { id: DEFAULT_TENANT, name: 'default', properties: {}, created_at: now() }
   await unlessThere(store.write([{ op: 'insert', entity: 'tenants', row: tenant }]))
@@ -49,7 +51,10 @@ export async function firstStart(context: ManagementContext, options: FirstStart
 
 async function unlessThere(work: Promise<unknown>): Promise<void> {
   await work.catch((error: unknown) => {
-    const there = error instanceof StoreError ? error.kind === 'conflict' : error instanceof IcebergError && error.type === 'AlreadyExistsException'
+    const there =
+      error instanceof StoreError
+        ? error.kind === 'conflict'
+        : error instanceof IcebergError && error.type === 'AlreadyExistsException'
     if (!there) throw error
   })
 }
@@ -71,17 +76,30 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
   const id = uuid()
   const times = { created_at: now(), updated_at: now() }
   const user = {
-    id, tenant_id: DEFAULT_TENANT, username: admin.username, email: null, password_hash: await hashPassword(admin.password),
-    role: 'tenant-admin', active: true, ...times,
+    id,
+    tenant_id: DEFAULT_TENANT,
+    username: admin.username,
+    email: null,
+    password_hash: await hashPassword(admin.password),
+    role: 'tenant-admin',
+    active: true,
+    ...times,
   }
   const tokenRow = {
-    id: token.id, tenant_id: DEFAULT_TENANT, user_id: id, secret_hash: hashSecret(token.secret), description: 'first start',
-    created_at: now(), expires_at: null,
+    id: token.id,
+    tenant_id: DEFAULT_TENANT,
+    user_id: id,
+    secret_hash: hashSecret(token.secret),
+    description: 'first start',
+    created_at: now(),
+    expires_at: null,
   }
-  await unlessThere(store.write([
-    { op: 'insert', entity: 'users', row: user },
-    { op: 'insert', entity: 'tokens', row: tokenRow },
-  ]))
+  await unlessThere(
+    store.write([
+      { op: 'insert', entity: 'users', row: user },
+      { op: 'insert', entity: 'tokens', row: tokenRow },
+    ]),
+  )
   const made = await findAdministrator(context)
   if (made === undefined) throw new Error(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
   return made

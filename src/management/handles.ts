@@ -101,13 +101,25 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
   const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
     const settings = settingsOf(warehouse, parts)
     const warehouseRoot = parts.storage.rootOf(settings)
-    const root = catalog.storage_location === null ? joinLocation(warehouseRoot, catalog.name) : canonicalLocation(catalog.storage_location)
+    const root =
+      catalog.storage_location === null ? joinLocation(warehouseRoot, catalog.name) : canonicalLocation(catalog.storage_location)
     const clientConfig = parts.storage.clientConfig(settings)
-    const configVersion = createHash('sha256').update(stringify([root, clientConfig])).digest('base64url').slice(0, 16)
+    const configVersion = createHash('sha256')
+      .update(stringify([root, clientConfig]))
+      .digest('base64url')
+      .slice(0, 16)
     const properties = catalog.properties as Readonly<Record<string, string>>
     return {
-      tenantId: catalog.tenant_id, id: catalog.id, name: catalog.name, branch: 'main', root, allowedRoots: [warehouseRoot],
-      storage: stores.of(warehouse, settings), clientConfig, configVersion, properties,
+      tenantId: catalog.tenant_id,
+      id: catalog.id,
+      name: catalog.name,
+      branch: 'main',
+      root,
+      allowedRoots: [warehouseRoot],
+      storage: stores.of(warehouse, settings),
+      clientConfig,
+      configVersion,
+      properties,
     }
   }
 
@@ -119,7 +131,9 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
     const catalog = await parts.store.get('catalogs', { tenant_id: tenantId, name })
     const warehouseName = catalog?.warehouse_name
     const warehouse =
-      typeof warehouseName === 'string' ? await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName }) : undefined
+      typeof warehouseName === 'string'
+        ? await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName })
+        : undefined
     if (catalog === undefined || warehouse === undefined) {
       entries.byName.delete(key)
       throw noSuchWarehouse(name)
@@ -140,9 +154,14 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
 
 /** The name of the tenant's catalog with this id. */
 async function nameOf(store: Store, tenantId: string, catalogId: string): Promise<string | undefined> {
-  for (let after: string | undefined; ; ) {
+  for (let after: string | undefined; ;) {
     const from = after === undefined ? {} : { after: { tenant_id: tenantId, name: after } }
-    const page: Row<'catalogs'>[] = await store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit: PAGE, ...from })
+    const page: Row<'catalogs'>[] = await store.list('catalogs', {
+      index: 'primary',
+      where: { tenant_id: tenantId },
+      limit: PAGE,
+      ...from,
+    })
     const found = page.find((row) => row.id === catalogId)
     if (found !== undefined || page.length < PAGE) return found?.name
     after = page.at(-1)!.name

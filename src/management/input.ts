@@ -8,7 +8,9 @@ const RESERVED = new Set(['v1', 'config', 'oauth', 'namespaces', 'tables', 'view
 /** @throws IcebergError 400. `what` is Warehouse or Catalog. */
 export function checkName(what: string, name: string): void {
   if (!NAME.test(name)) {
-    throw badRequest(`${what} name ${JSON.stringify(name.slice(0, 150))}: expected 1 to 128 letters, digits, ".", "_" or "-", a letter or digit first`)
+    throw badRequest(
+      `${what} name ${JSON.stringify(name.slice(0, 150))}: expected 1 to 128 letters, digits, ".", "_" or "-", a letter or digit first`,
+    )
   }
   if (what === 'Catalog' && RESERVED.has(name.toLowerCase())) throw badRequest(`Catalog name "${name}" is reserved`)
 }
@@ -18,7 +20,10 @@ export function checkFields(json: unknown, known: readonly string[]): void {
   if (json === null || typeof json !== 'object' || Array.isArray(json)) throw badRequest('The request body must be a JSON object')
   for (const field of Object.keys(json)) {
     if (!known.includes(field)) {
-      throw new IcebergError('UnprocessableEntityException', `Unknown field ${JSON.stringify(field.slice(0, 100))}; expected ${known.join(', ')}`)
+      throw new IcebergError(
+        'UnprocessableEntityException',
+        `Unknown field ${JSON.stringify(field.slice(0, 100))}; expected ${known.join(', ')}`,
+      )
     }
   }
 }

@@ -16,10 +16,19 @@ export interface CatalogSummary {
 
 const PAGE = 5000
 
-async function* rowsOf<E extends EntityName>(context: ManagementContext, entity: E, where: Partial<Row<E>>): AsyncGenerator<Row<E>> {
-  for (let after: Row<E> | undefined; ; ) {
+async function* rowsOf<E extends EntityName>(
+  context: ManagementContext,
+  entity: E,
+  where: Partial<Row<E>>,
+): AsyncGenerator<Row<E>> {
+  for (let after: Row<E> | undefined; ;) {
     const from = after === undefined ? {} : { after: keyOf(entity, after) }
-    const page: Row<E>[] = await context.catalog.store.list(entity, { index: 'primary', where, limit: PAGE, ...from } as ListOptions<E>)
+    const page: Row<E>[] = await context.catalog.store.list(entity, {
+      index: 'primary',
+      where,
+      limit: PAGE,
+      ...from,
+    } as ListOptions<E>)
     yield* page
     if (page.length < PAGE) return
     after = page.at(-1)
@@ -53,7 +62,11 @@ export async function catalogSummary(context: ManagementContext, principal: Prin
   let branches = 0
   for await (const _row of rowsOf(context, 'branches', inside)) branches++
   return {
-    name, table_count: tables, view_count: views, namespace_count: namespaces, branch_count: branches,
+    name,
+    table_count: tables,
+    view_count: views,
+    namespace_count: namespaces,
+    branch_count: branches,
     storage_location: catalog.storage_location,
   }
 }

@@ -16,7 +16,11 @@ import { sealOwner, settingsOf } from './handles.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 
 const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))
-const Strategy = Type.Union([Type.String(), Type.Record(Type.String(), Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))), Type.Null()])
+const Strategy = Type.Union([
+  Type.String(),
+  Type.Record(Type.String(), Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))),
+  Type.Null(),
+])
 const CreateWarehouseRequest = Type.Object({
   name: Type.String(),
   use_sts: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
@@ -47,7 +51,11 @@ function shown(row: NewRow<'warehouses'>): Warehouse {
 
 export async function listWarehouses(context: ManagementContext, principal: Principal, paging: Paging): Promise<Warehouse[]> {
   const limit = Math.min(paging.offset + paging.limit, MAX_LISTED)
-  const rows = await context.catalog.store.list('warehouses', { index: 'primary', where: { tenant_id: principal.tenantId }, limit })
+  const rows = await context.catalog.store.list('warehouses', {
+    index: 'primary',
+    where: { tenant_id: principal.tenantId },
+    limit,
+  })
   return rows.slice(paging.offset).map(shown)
 }
 
@@ -86,7 +94,12 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
     vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
   }
   const row: NewRow<'warehouses'> = {
-    ...key, name: request.name, use_sts: request.use_sts ?? false, ...columnsOf(context, settings, key), created_at: now(), updated_at: now(),
+    ...key,
+    name: request.name,
+    use_sts: request.use_sts ?? false,
+    ...columnsOf(context, settings, key),
+    created_at: now(),
+    updated_at: now(),
   }
   try {
     await store.write([{ op: 'insert', entity: 'warehouses', row }])
@@ -98,7 +111,12 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
 }
 
 /** Settings that are sent replace the old ones; secrets that are not sent again stay, since nobody can read them to resend. */
-export async function updateWarehouse(context: ManagementContext, principal: Principal, name: string, json: unknown): Promise<Warehouse> {
+export async function updateWarehouse(
+  context: ManagementContext,
+  principal: Principal,
+  name: string,
+  json: unknown,
+): Promise<Warehouse> {
   checkFields(json, FIELDS)
   const request = decode(UpdateWarehouseRequest, json)
   const row = await rowOf(context, principal, name)
@@ -106,30 +124,51 @@ export async function updateWarehouse(context: ManagementContext, principal: Pri
   const old = settingsOf(row, context)
   const secrets = row.secrets === null ? undefined : (context.secrets.open(row.secrets, sealOwner(row)) as WarehouseSecrets)
   const settings: WarehouseSettings = {
-    storageConfig: request.storage_config == null ? old.storageConfig : { ...keptSecrets(secrets, request.storage_config), ...withoutNulls(request.storage_config) },
+    storageConfig:
+      request.storage_config == null
+        ? old.storageConfig
+        : { ...keptSecrets(secrets, request.storage_config), ...withoutNulls(request.storage_config) },
     vendingStrategy: request.vending_strategy === undefined ? old.vendingStrategy : (request.vending_strategy as VendingStrategy),
   }
   const columns = columnsOf(context, settings, row)
   await refuseStranding(context, principal, name, context.storage.rootOf(settings))
   const { version, ...rest } = row
-  const changed: NewRow<'warehouses'> = { ...rest, ...columns, use_sts: request.use_sts ?? row.use_sts, updated_at: context.catalog.now() }
+  const changed: NewRow<'warehouses'> = {
+    ...rest,
+    ...columns,
+    use_sts: request.use_sts ?? row.use_sts,
+    updated_at: context.catalog.now(),
+  }
   await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])
   context.handles.forget(principal.tenantId)
   return shown(changed)
 }
 
 /** Sealed keys that the new configuration does not mention at all; a key sent as null is one to forget. */
-function keptSecrets(secrets: WarehouseSecrets | undefined, config: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> {
+function keptSecrets(
+  secrets: WarehouseSecrets | undefined,
+  config: Readonly<Record<string, string | null>>,
+): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(secrets?.storageConfig ?? {}).filter(([key]) => !Object.hasOwn(config, key)))
 }
 
 /** Tables of a catalog that lies outside the warehouse's new root could not be read any more. */
-async function refuseStranding(context: ManagementContext, principal: Principal, name: string, root: ReturnType<typeof canonicalLocation>): Promise<void> {
+async function refuseStranding(
+  context: ManagementContext,
+  principal: Principal,
+  name: string,
+  root: ReturnType<typeof canonicalLocation>,
+): Promise<void> {
   const where = { tenant_id: principal.tenantId, warehouse_name: name }
   const catalogs = await context.catalog.store.list('catalogs', { index: 'by_warehouse', where, limit: MAX_LISTED })
-  const stranded = catalogs.find(({ storage_location: at }) => at !== null && at !== root && !isBelow(root, canonicalLocation(at)))
+  const stranded = catalogs.find(
+    ({ storage_location: at }) => at !== null && at !== root && !isBelow(root, canonicalLocation(at)),
+  )
   if (stranded === undefined) return
-  throw new IcebergError('ConflictException', `Catalog ${stranded.name} lies at ${stranded.storage_location}, which is not below ${root}`)
+  throw new IcebergError(
+    'ConflictException',
+    `Catalog ${stranded.name} lies at ${stranded.storage_location}, which is not below ${root}`,
+  )
 }
 
 export async function dropWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<void> {
@@ -138,7 +177,12 @@ export async function dropWarehouse(context: ManagementContext, principal: Princ
   try {
     await context.catalog.store.write([
       { op: 'remove', entity: 'warehouses', key, expected: row.version },
-      { op: 'requireEmpty', entity: 'catalogs', index: 'by_warehouse', where: { tenant_id: principal.tenantId, warehouse_name: name } },
+      {
+        op: 'requireEmpty',
+        entity: 'catalogs',
+        index: 'by_warehouse',
+        where: { tenant_id: principal.tenantId, warehouse_name: name },
+      },
     ])
   } catch (error) {
     if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 1) throw error

@@ -18,14 +18,29 @@ async function setUp(expiresAt: number | null = null) {
   await store.migrate()
   const token = newApiToken()
   const user = {
-    id: 'u1', tenant_id: 't1', username: 'ada', email: null, password_hash: await hashPassword('correct horse'), role: 'tenant-admin',
-    active: true, created_at: 0, updated_at: 0,
+    id: 'u1',
+    tenant_id: 't1',
+    username: 'ada',
+    email: null,
+    password_hash: await hashPassword('correct horse'),
+    role: 'tenant-admin',
+    active: true,
+    created_at: 0,
+    updated_at: 0,
   }
   const row = {
-    id: token.id, tenant_id: 't1', user_id: 'u1', secret_hash: hashSecret(token.secret), description: null, created_at: 0,
+    id: token.id,
+    tenant_id: 't1',
+    user_id: 'u1',
+    secret_hash: hashSecret(token.secret),
+    description: null,
+    created_at: 0,
     expires_at: expiresAt === null ? null : clock.now + expiresAt,
   }
-  await store.write([{ op: 'insert', entity: 'users', row: user }, { op: 'insert', entity: 'tokens', row }])
+  await store.write([
+    { op: 'insert', entity: 'users', row: user },
+    { op: 'insert', entity: 'tokens', row },
+  ])
   const sessions = createSessionTokens('s'.repeat(32), now)
   const throttle = createThrottle({ limit: 3, windowMs: 60_000, now })
   const authenticator = createAuthenticator({ store, sessions, throttle, now })
@@ -67,8 +82,21 @@ test('sessions, the other headers, and what is no credential', async () => {
   assert.equal((await ask(`Basic ${Buffer.from('ada:correct horse').toString('base64')}`)).id, 'u1')
   assert.throws(() => authenticator.authenticate({}, ''), code(401))
   const nobody = (await sessions.issue('u2')).token
-  const wrong = ['Bearer', 'Bearer ', 'Bearer None', `Bearer ${nobody}`, 'Digest x', formatApiToken(token), `Bearer ${'x'.repeat(9000)}`]
-  for (const header of [...wrong, `Bearer ${formatApiToken({ ...token, secret: newApiToken().secret })}`, 'Basic !!!', 'Basic YWRh']) {
+  const wrong = [
+    'Bearer',
+    'Bearer ',
+    'Bearer None',
+    `Bearer ${nobody}`,
+    'Digest x',
+    formatApiToken(token),
+    `Bearer ${'x'.repeat(9000)}`,
+  ]
+  for (const header of [
+    ...wrong,
+    `Bearer ${formatApiToken({ ...token, secret: newApiToken().secret })}`,
+    'Basic !!!',
+    'Basic YWRh',
+  ]) {
     await assert.rejects(ask(header), code(401), header.slice(0, 40))
   }
 })
@@ -88,7 +116,10 @@ test('guessing is slowed down, also many guesses at once, and success does not c
   const guesses = await Promise.allSettled(Array.from({ length: 8 }, () => authenticator.login('ada', 'wrong', '10.0.0.1')))
   assert.equal(guesses.filter((guess) => guess.status === 'fulfilled' && guess.value === undefined).length, 3)
   for (const guess of guesses) if (guess.status === 'rejected') assert.equal((guess.reason as IcebergError).code, 429)
-  await assert.rejects(authenticator.login('ada', 'correct horse', '10.0.0.1'), (error: IcebergError) => error.retryAfterSeconds === 60)
+  await assert.rejects(
+    authenticator.login('ada', 'correct horse', '10.0.0.1'),
+    (error: IcebergError) => error.retryAfterSeconds === 60,
+  )
   assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.2'), 'another address is not locked out')
   clock.now += 60_000
   assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.1'))
@@ -102,7 +133,7 @@ test('nobody logs in as nobody', async () => {
   assert.equal(await passwordMatches(await hashPassword('x'.repeat(2000)), 'x'.repeat(2000)), false, 'too long to be a password')
 })
 
-test('what is another tenant\'s is forbidden', () => {
+test("what is another tenant's is forbidden", () => {
   const principal = { id: 'u', name: 'u', tenantId: 't1', role: 'tenant-admin' } as const
   assert.equal(isAllowed(principal, 'table.read', { tenantId: 't1' }), true)
   assert.equal(isAllowed(principal, 'table.read', { tenantId: 't2' }), false)

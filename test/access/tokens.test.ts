@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
-import { formatApiToken, hashSecret, newApiToken, newPassword, parseApiToken, secretMatches } from '../../src/access/api-tokens.ts'
+import {
+  formatApiToken,
+  hashSecret,
+  newApiToken,
+  newPassword,
+  parseApiToken,
+  secretMatches,
+} from '../../src/access/api-tokens.ts'
 import { createSessionTokens } from '../../src/access/session-tokens.ts'
 
 test('long-lived tokens: shape, uniqueness, comparison', () => {
@@ -22,7 +29,8 @@ test('long-lived tokens: shape, uniqueness, comparison', () => {
 const SECRET = 's'.repeat(32)
 const START = Date.UTC(2030, 0, 1)
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-const decodePart = (part: string): Record<string, unknown> => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>
+const decodePart = (part: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>
 const key = createHmac('sha256', SECRET).update('pangolin session tokens').digest()
 
 /** A token of the very key, with a header and claims of the test's choice. */

@@ -6,7 +6,10 @@ import { test } from 'node:test'
 import { loadSettings, SettingsError } from '../../src/config.ts'
 
 const refused = (environment: Record<string, string>, message: RegExp): void =>
-  assert.throws(() => loadSettings({ PANGOLIN_DATA: '/nonexistent', ...environment }), (error) => error instanceof SettingsError && message.test(error.message))
+  assert.throws(
+    () => loadSettings({ PANGOLIN_DATA: '/nonexistent', ...environment }),
+    (error) => error instanceof SettingsError && message.test(error.message),
+  )
 
 test('what holds when nothing is set', () => {
   const settings = loadSettings({})
@@ -48,7 +51,10 @@ test('no authentication is for loopback only', () => {
 
 test('secrets are not echoed', () => {
   for (const name of ['PANGOLIN_JWT_SECRET', 'PANGOLIN_ENCRYPTION_KEY', 'PANGOLIN_ADMIN_PASSWORD']) {
-    assert.throws(() => loadSettings({ [name]: 'hush-hush' }), (error: Error) => error.message.includes(name) && !error.message.includes('hush'))
+    assert.throws(
+      () => loadSettings({ [name]: 'hush-hush' }),
+      (error: Error) => error.message.includes(name) && !error.message.includes('hush'),
+    )
   }
 })
 
@@ -72,7 +78,10 @@ test('a file of settings: below the environment, unknown names refused with thei
     assert.deepEqual([settings.port, settings.logFormat, settings.adminUser], [9001, 'json', 'a b'])
     assert.equal(loadSettings({ PANGOLIN_CONFIG: file }).port, 9000)
     writeFileSync(file, 'PORT=9000\nPORTS=1\n')
-    assert.throws(() => loadSettings({ PANGOLIN_DATA: folder }), /pangolin\.env:2: there is no setting PORTS. Did you mean PORT\?/)
+    assert.throws(
+      () => loadSettings({ PANGOLIN_DATA: folder }),
+      /pangolin\.env:2: there is no setting PORTS. Did you mean PORT\?/,
+    )
     writeFileSync(file, 'what is this\n')
     assert.throws(() => loadSettings({ PANGOLIN_DATA: folder }), /:1: expected NAME=value/)
     writeFileSync(file, 'PANGOLIN_DATA=/x\n')

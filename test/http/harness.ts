@@ -20,9 +20,18 @@ export interface TestServer {
 }
 
 /** Stops with the test. `env` holds further settings. */
-export async function startTestServer(t: Pick<TestContext, 'after'>, env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
+export async function startTestServer(
+  t: Pick<TestContext, 'after'>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestServer> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'pangolin-http-'))
-  const settings = loadSettings({ PORT: '0', PANGOLIN_DATA: dataDirectory, DATABASE_URL: 'memory:', PANGOLIN_SHUTDOWN_GRACE_SECS: '1', ...env })
+  const settings = loadSettings({
+    PORT: '0',
+    PANGOLIN_DATA: dataDirectory,
+    DATABASE_URL: 'memory:',
+    PANGOLIN_SHUTDOWN_GRACE_SECS: '1',
+    ...env,
+  })
   const log: string[] = []
   const app = await startApp(settings, createLog({ format: 'json', level: 'debug', write: (line) => log.push(line) }))
   t.after(async () => {

@@ -69,7 +69,9 @@ test('methods: only those of the route, and no others by any header', async (t) 
   assert.equal(wrong.status, 405)
   assert.equal(wrong.headers.get('allow'), 'GET, HEAD, OPTIONS, POST')
   isError(wrong.json, 405)
-  const spoofed = await call(server, 'GET', '/v1/lake/namespaces', { headers: { 'X-HTTP-Method-Override': 'DELETE', 'X-Original-URL': '/x' } })
+  const spoofed = await call(server, 'GET', '/v1/lake/namespaces', {
+    headers: { 'X-HTTP-Method-Override': 'DELETE', 'X-Original-URL': '/x' },
+  })
   assert.equal(spoofed.status, 200)
   assert.equal(statusOf(await rawRequest(server, 'get /v1/config HTTP/1.1')), 400)
   assert.equal(statusOf(await rawRequest(server, 'TRACE /v1/config HTTP/1.1')), 405)
@@ -90,7 +92,9 @@ test('what is no HTTP gets an answer in the shape of the others', async (t) => {
     const answer = await raw(server.port, bytes, (text) => text.includes('\r\n\r\n'))
     assert.ok([400, 404].includes(statusOf(answer)), `${JSON.stringify(bytes)}: ${answer}`)
   }
-  const large = await raw(server.port, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, (text) => text.includes('}'))
+  const large = await raw(server.port, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, (text) =>
+    text.includes('}'),
+  )
   assert.equal(statusOf(large), 431)
   assert.match(large, /"code":431/)
 })
@@ -133,10 +137,29 @@ test('a client that waits to be told to go on is told', async (t) => {
 test('JSON: what is none, what is ambiguous, what is too deep', async (t) => {
   const server = await startTestServer(t)
   const bodies = [
-    '', '{', '{"namespace":["a"]} x', '{"namespace":["a"],"namespace":["b"]}', '[]', 'null', '"a"', '7', 'NaN', "{'namespace':['a']}",
-    '\uFEFF{"namespace":["a"]}', '{"namespace":["a\\ud800"]}', '{"namespace":[]}', '{"namespace":[""]}', '{"namespace":["a\\u001fb"]}',
-    '{"namespace":"a"}', '{"namespace":["a"],"properties":{"k":1}}', '{"namespace":[null]}', `{"namespace":["${'n'.repeat(300)}"]}`,
-    `{"namespace":${JSON.stringify(Array(40).fill('n'))}}`, `${'['.repeat(100_000)}`, `{"a":`.repeat(100_000), `{"namespace":["a"],"x":${'['.repeat(5000)}${']'.repeat(5000)}}`,
+    '',
+    '{',
+    '{"namespace":["a"]} x',
+    '{"namespace":["a"],"namespace":["b"]}',
+    '[]',
+    'null',
+    '"a"',
+    '7',
+    'NaN',
+    "{'namespace':['a']}",
+    '\uFEFF{"namespace":["a"]}',
+    '{"namespace":["a\\ud800"]}',
+    '{"namespace":[]}',
+    '{"namespace":[""]}',
+    '{"namespace":["a\\u001fb"]}',
+    '{"namespace":"a"}',
+    '{"namespace":["a"],"properties":{"k":1}}',
+    '{"namespace":[null]}',
+    `{"namespace":["${'n'.repeat(300)}"]}`,
+    `{"namespace":${JSON.stringify(Array(40).fill('n'))}}`,
+    `${'['.repeat(100_000)}`,
+    `{"a":`.repeat(100_000),
+    `{"namespace":["a"],"x":${'['.repeat(5000)}${']'.repeat(5000)}}`,
   ]
   for (const body of bodies) {
     const answer = await post(server, body)
@@ -185,20 +208,25 @@ test('64-bit integers are exact from socket to socket', async (t) => {
       `{"snapshot-id":${id},"sequence-number":${index + 1},"timestamp-ms":${Date.now()},"schema-id":0,` +
       `"manifest-list":"${location}/metadata/${id}.avro","summary":{"operation":"append"}}`
     const updates = `[{"action":"add-snapshot","snapshot":${snapshot}},{"action":"set-snapshot-ref","ref-name":"r${index}","type":"tag","snapshot-id":${id},"max-ref-age-ms":9223372036854775807}]`
-    const committed = await call(server, 'POST', '/v1/lake/namespaces/n/tables/t', { body: `{"requirements":[],"updates":${updates}}` })
+    const committed = await call(server, 'POST', '/v1/lake/namespaces/n/tables/t', {
+      body: `{"requirements":[],"updates":${updates}}`,
+    })
     assert.equal(committed.status, 200, committed.text)
     assert.match(committed.text, new RegExp(`"snapshot-id":${id}[,}]`))
   }
   const loaded = await rawRequest(server, 'GET /v1/lake/namespaces/n/tables/t HTTP/1.1')
   for (const id of ids) assert.match(loaded, new RegExp(`"snapshot-id":${id}[,}]`), id)
   assert.match(loaded, /"max-ref-age-ms":9223372036854775807/)
-  const report = '{"report-type":"scan-report","table-name":"t","snapshot-id":9223372036854775807,"filter":true,"schema-id":0,"projected-field-ids":[],"projected-field-names":[],"metrics":{}}'
+  const report =
+    '{"report-type":"scan-report","table-name":"t","snapshot-id":9223372036854775807,"filter":true,"schema-id":0,"projected-field-ids":[],"projected-field-names":[],"metrics":{}}'
   assert.equal((await call(server, 'POST', '/v1/lake/namespaces/n/tables/t/metrics', { body: report })).status, 204)
   const kept = await call(server, 'GET', '/api/v1/catalogs/lake/namespaces/n/tables/t/metrics')
   assert.match(kept.text, /"snapshot-id":9223372036854775807/)
   for (const wrong of ['1e19', '9223372036854775808', '"123"', '1.5', '-1', 'null']) {
     const updates = `[{"action":"set-snapshot-ref","ref-name":"x","type":"tag","snapshot-id":${wrong}}]`
-    const refused = await call(server, 'POST', '/v1/lake/namespaces/n/tables/t', { body: `{"requirements":[],"updates":${updates}}` })
+    const refused = await call(server, 'POST', '/v1/lake/namespaces/n/tables/t', {
+      body: `{"requirements":[],"updates":${updates}}`,
+    })
     assert.equal(refused.status, 400, `${wrong}: ${refused.text}`)
   }
 })
@@ -206,19 +234,26 @@ test('64-bit integers are exact from socket to socket', async (t) => {
 test('a client that breaks off during a commit: all of it or nothing, and the server lives', async (t) => {
   const server = await startTestServer(t)
   await post(server, '{"namespace":["n"]}')
-  await call(server, 'POST', '/v1/lake/namespaces/n/tables', { body: { name: 't', schema: { type: 'struct', 'schema-id': 0, fields: [] } } })
-  const body = (value: number): string => `{"requirements":[],"updates":[{"action":"set-properties","updates":{"a":"${value}","b":"${value}"}}]}`
+  await call(server, 'POST', '/v1/lake/namespaces/n/tables', {
+    body: { name: 't', schema: { type: 'struct', 'schema-id': 0, fields: [] } },
+  })
+  const body = (value: number): string =>
+    `{"requirements":[],"updates":[{"action":"set-properties","updates":{"a":"${value}","b":"${value}"}}]}`
   for (let value = 0; value < 20; value++) {
     const text = body(value)
     const head = `POST /v1/lake/namespaces/n/tables/t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.token}\r\nContent-Length: ${text.length}\r\n\r\n`
     await new Promise<void>((resolve) => {
-      const socket = connect(server.port, '127.0.0.1', () => socket.write(value % 2 === 0 ? `${head}${text}` : `${head}${text.slice(0, -1)}`))
+      const socket = connect(server.port, '127.0.0.1', () =>
+        socket.write(value % 2 === 0 ? `${head}${text}` : `${head}${text.slice(0, -1)}`),
+      )
       socket.on('error', () => undefined)
       socket.on('close', () => resolve())
       setTimeout(() => socket.destroy(), value % 7)
     })
   }
-  const { properties } = (await call(server, 'GET', '/v1/lake/namespaces/n/tables/t')).json.metadata as { properties: Record<string, string> }
+  const { properties } = (await call(server, 'GET', '/v1/lake/namespaces/n/tables/t')).json.metadata as {
+    properties: Record<string, string>
+  }
   assert.equal(properties['a'], properties['b'])
   assert.ok(properties['a'] === undefined || Number(properties['a']) % 2 === 0, 'a body that was cut off was never carried out')
   assert.ok(!server.log.some((line) => line.includes('request failed')), server.log.join(''))
@@ -226,9 +261,16 @@ test('a client that breaks off during a commit: all of it or nothing, and the se
 
 test('pipelined requests are answered in their order', async (t) => {
   const server = await startTestServer(t)
-  const get = (path: string, close = ''): string => `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.token}\r\n${close}\r\n`
-  const answer = await raw(server.port, get('/v1/lake/namespaces') + get('/nothing') + get('/health/live', 'Connection: close\r\n'))
-  assert.deepEqual([...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => match[1]), ['200', '404', '200'])
+  const get = (path: string, close = ''): string =>
+    `GET ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.token}\r\n${close}\r\n`
+  const answer = await raw(
+    server.port,
+    get('/v1/lake/namespaces') + get('/nothing') + get('/health/live', 'Connection: close\r\n'),
+  )
+  assert.deepEqual(
+    [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => match[1]),
+    ['200', '404', '200'],
+  )
 })
 
 test('forged page tokens', async (t) => {
@@ -241,7 +283,11 @@ test('forged page tokens', async (t) => {
   assert.deepEqual(second.json.namespaces, [['b']])
   const turned = token.slice(0, -2) + (token.endsWith('A') ? 'B' : 'A') + token.at(-1)
   for (const forged of [turned, `${token}x`, token.slice(1), 'AAAA', '%00', 'x'.repeat(9000)]) {
-    assert.equal((await call(server, 'GET', `/v1/lake/namespaces?pageToken=${encodeURIComponent(forged)}`)).status, 400, forged.slice(0, 40))
+    assert.equal(
+      (await call(server, 'GET', `/v1/lake/namespaces?pageToken=${encodeURIComponent(forged)}`)).status,
+      400,
+      forged.slice(0, 40),
+    )
   }
   const elsewhere = await call(server, 'GET', `/v1/lake/namespaces/a/tables?pageToken=${encodeURIComponent(token)}`)
   assert.equal(elsewhere.status, 400, 'a token of another listing')

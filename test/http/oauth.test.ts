@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { call, startTestServer, type TestServer } from './harness.ts'
 
-const token = (server: TestServer, form: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}, path = '/v1/oauth/tokens') =>
+const token = (
+  server: TestServer,
+  form: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+  path = '/v1/oauth/tokens',
+) =>
   call(server, 'POST', path, {
     token: null,
     body: new URLSearchParams(form).toString(),
@@ -36,7 +41,10 @@ test('client credentials, in every way that clients send them', async (t) => {
 
 test('a token is exchanged for a new one', async (t) => {
   const server = await startTestServer(t)
-  const exchange = { grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
+  const exchange = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+  }
   const first = await token(server, { ...exchange, subject_token: server.token })
   const second = await token(server, { ...exchange, subject_token: first.json.access_token as string })
   assert.equal(second.status, 200)
@@ -69,7 +77,8 @@ test('guessing at either door is slowed down', async (t) => {
   const server = await startTestServer(t, { PANGOLIN_AUTH_RATE_LIMIT: '2' })
   const guess = { grant_type: 'client_credentials', client_id: server.username, client_secret: 'wrong' }
   assert.equal((await token(server, guess)).status, 401)
-  const login = (password: string) => call(server, 'POST', '/api/v1/users/login', { token: null, body: { username: server.username, password } })
+  const login = (password: string) =>
+    call(server, 'POST', '/api/v1/users/login', { token: null, body: { username: server.username, password } })
   assert.equal((await login('wrong')).status, 401)
   const throttled = await login(server.password)
   assert.equal(throttled.status, 429)

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { booleanParameter, choiceParameter, integerParameter, pageOf, parameter, rawParameter } from '../../src/http/query.ts'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 
-const bad = (message: RegExp) => (error: unknown) => error instanceof IcebergError && error.code === 400 && message.test(error.message)
+const bad = (message: RegExp) => (error: unknown) =>
+  error instanceof IcebergError && error.code === 400 && message.test(error.message)
 
 test('values are decoded as forms are', () => {
   assert.equal(parameter('a=1&b=x+y%2Bz', 'b'), 'x y+z')
@@ -23,7 +24,8 @@ test('a repeated parameter is refused, one that nobody reads is not', () => {
 })
 
 test('escapes that are none are refused', () => {
-  for (const query of ['a=%', 'a=%zz', 'a=%C3%28', '%zz=1&a=2']) assert.throws(() => parameter(query, 'a'), bad(/percent escape/), query)
+  for (const query of ['a=%', 'a=%zz', 'a=%C3%28', '%zz=1&a=2'])
+    assert.throws(() => parameter(query, 'a'), bad(/percent escape/), query)
 })
 
 test('sizes', () => {

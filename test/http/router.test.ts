@@ -5,7 +5,11 @@ import { createRouter, mountings } from '../../src/http/router.ts'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 
 const route = (method: Route['method'], template: string): Route => ({
-  method, template, operationId: `${method} ${template}`, action: 'public', handler: async () => ({ status: 204, body: undefined }),
+  method,
+  template,
+  operationId: `${method} ${template}`,
+  action: 'public',
+  handler: async () => ({ status: 204, body: undefined }),
 })
 const router = createRouter([
   route('GET', '/v1/config'),
@@ -41,16 +45,36 @@ test('every form in which a client may name the catalog', () => {
   assert.deepEqual(found('GET', '/v1/lake/namespaces'), [list, 'lake'])
   assert.deepEqual(found('GET', '/v1/lake/v1/namespaces'), [list, 'lake'])
   assert.deepEqual(found('GET', '/v1/lake/v1/lake/namespaces'), [list, 'lake', 'lake'])
-  for (const path of ['/v1/config', '/v1/lake/config', '/v1/lake/v1/config']) assert.equal(found('GET', path)[0], 'GET /v1/config')
+  for (const path of ['/v1/config', '/v1/lake/config', '/v1/lake/v1/config'])
+    assert.equal(found('GET', path)[0], 'GET /v1/config')
   assert.deepEqual(mountings('/api/v1/catalogs/{name}'), ['/api/v1/catalogs/{name}'])
 })
 
 test('what is no path is 404', () => {
   const paths = [
-    '/', '', '*', '/v1', '/v1/', '/v1/lake', '/v1/lake/namespaces/', '/v1//namespaces', '//v1/lake/namespaces', '/v1/lake//namespaces',
-    '/v1/../namespaces', '/v1/lake/./namespaces', '/V1/lake/namespaces', '/v1/lake/Namespaces', '/v1/lake/name%73paces',
-    '/v1/lake/namespaces/n/%74ables/t', '/v1/lake/namespaces;x=1', '/v1/lake/v1/lake/v1/namespaces', '/v2/lake/namespaces',
-    '/constructor', '/v1/lake/__proto__', '/v1/lake/namespaces/n/tables/t/', 'http://other/v1/config',
+    '/',
+    '',
+    '*',
+    '/v1',
+    '/v1/',
+    '/v1/lake',
+    '/v1/lake/namespaces/',
+    '/v1//namespaces',
+    '//v1/lake/namespaces',
+    '/v1/lake//namespaces',
+    '/v1/../namespaces',
+    '/v1/lake/./namespaces',
+    '/V1/lake/namespaces',
+    '/v1/lake/Namespaces',
+    '/v1/lake/name%73paces',
+    '/v1/lake/namespaces/n/%74ables/t',
+    '/v1/lake/namespaces;x=1',
+    '/v1/lake/v1/lake/v1/namespaces',
+    '/v2/lake/namespaces',
+    '/constructor',
+    '/v1/lake/__proto__',
+    '/v1/lake/namespaces/n/tables/t/',
+    'http://other/v1/config',
   ]
   for (const path of paths) assert.equal(refused('GET', path).code, 404, path)
 })

@@ -6,7 +6,11 @@ import { endpoints, routes } from '../../src/http/routes/index.ts'
 import { mountings } from '../../src/http/router.ts'
 import { call, raw, rawRequest, startTestServer, statusOf } from './harness.ts'
 
-const fill = (template: string): string => template.replaceAll('{prefix}', 'lake').replaceAll('{catalog}', 'lake').replaceAll(/\{\w+\}/g, 'x')
+const fill = (template: string): string =>
+  template
+    .replaceAll('{prefix}', 'lake')
+    .replaceAll('{catalog}', 'lake')
+    .replaceAll(/\{\w+\}/g, 'x')
 const schema = { type: 'struct', 'schema-id': 0, fields: [{ id: 1, name: 'a', type: 'long', required: false }] }
 
 test('every route but the public ones asks for a credential, in every form of its path', async (t) => {
@@ -19,7 +23,10 @@ test('every route but the public ones asks for a credential, in every form of it
         continue
       }
       for (const token of [null, 'None', `pgl_${'a'.repeat(12)}_${'b'.repeat(48)}`]) {
-        const answer = await call(server, route.method, fill(template), { token, ...(route.body === undefined ? {} : { body: '{}' }) })
+        const answer = await call(server, route.method, fill(template), {
+          token,
+          ...(route.body === undefined ? {} : { body: '{}' }),
+        })
         assert.equal(answer.status, 401, `${route.method} ${template}`)
         assert.match(answer.headers.get('www-authenticate') ?? '', /^Bearer/)
         if (route.method !== 'HEAD') assert.equal(answer.json.error.type, 'NotAuthorizedException')
@@ -27,8 +34,14 @@ test('every route but the public ones asks for a credential, in every form of it
     }
   }
   assert.deepEqual(open.toSorted(), [
-    'GET /api/v1/app-config', 'GET /health', 'GET /health/live', 'GET /health/ready', 'POST /api/v1/users/login', 'POST /v1/oauth/tokens',
-    'POST /v1/{catalog}/oauth/tokens', 'POST /v1/{catalog}/v1/oauth/tokens',
+    'GET /api/v1/app-config',
+    'GET /health',
+    'GET /health/live',
+    'GET /health/ready',
+    'POST /api/v1/users/login',
+    'POST /v1/oauth/tokens',
+    'POST /v1/{catalog}/oauth/tokens',
+    'POST /v1/{catalog}/v1/oauth/tokens',
   ])
 })
 
@@ -54,7 +67,12 @@ test('the configuration: what it must hold, which catalog it means', async (t) =
   for (const doubled of ['/v1/lake/v1/config', '/v1/lake/config', '/v1/lake/v1/config?warehouse=lake']) {
     assert.deepEqual((await call(server, 'GET', doubled)).json.overrides, {}, doubled)
   }
-  for (const unknown of ['/v1/config?warehouse=sea', '/v1/config?warehouse=lake@dev', '/v1/config?warehouse=lake~dev', '/v1/sea/v1/config']) {
+  for (const unknown of [
+    '/v1/config?warehouse=sea',
+    '/v1/config?warehouse=lake@dev',
+    '/v1/config?warehouse=lake~dev',
+    '/v1/sea/v1/config',
+  ]) {
     const refused = await call(server, 'GET', unknown)
     assert.deepEqual([refused.status, refused.json.error.type], [404, 'NoSuchWarehouseException'], unknown)
   }
@@ -110,7 +128,7 @@ test('compressed answers: the same document, only where it was asked', async (t)
   assert.equal(statusOf(unchanged), 304)
 })
 
-test('request ids: the client\'s own where harmless, in the answer and in the log', async (t) => {
+test("request ids: the client's own where harmless, in the answer and in the log", async (t) => {
   const server = await startTestServer(t)
   const id = async (own: string): Promise<string | null> =>
     (await call(server, 'GET', '/health/live', { headers: { 'x-request-id': own } })).headers.get('x-request-id')
@@ -130,7 +148,10 @@ test('pages of other origins: refused by default, allowed by name, told apart by
   assert.equal(allowed.headers.get('access-control-allow-origin'), 'https://console.example')
   assert.match(allowed.headers.get('vary') ?? '', /Origin/)
   assert.equal(allowed.headers.get('access-control-allow-credentials'), null)
-  const preflight = await call(open, 'OPTIONS', '/v1/lake/namespaces', { token: null, headers: { ...origin, 'access-control-request-method': 'POST' } })
+  const preflight = await call(open, 'OPTIONS', '/v1/lake/namespaces', {
+    token: null,
+    headers: { ...origin, 'access-control-request-method': 'POST' },
+  })
   assert.equal(preflight.status, 204)
   assert.match(preflight.headers.get('access-control-allow-methods') ?? '', /POST/)
   assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /Idempotency-Key/)
@@ -143,21 +164,37 @@ test('without authentication: every client is let in, no page of another origin 
   const server = await startTestServer(t, { PANGOLIN_NO_AUTH: 'true' })
   for (const token of [null, 'None', 'wrong']) assert.equal((await call(server, 'GET', '/v1/config', { token })).status, 200)
   assert.deepEqual((await call(server, 'GET', '/api/v1/app-config', { token: null })).json, { auth_enabled: false })
-  const foreign = await call(server, 'POST', '/v1/lake/namespaces', { token: null, headers: { origin: 'https://evil.example' }, body: '{"namespace":["x"]}' })
+  const foreign = await call(server, 'POST', '/v1/lake/namespaces', {
+    token: null,
+    headers: { origin: 'https://evil.example' },
+    body: '{"namespace":["x"]}',
+  })
   assert.equal(foreign.status, 403)
   const rebound = await rawRequest(server, 'GET /v1/lake/namespaces HTTP/1.1')
   assert.equal(statusOf(rebound), 200)
   const answer = await raw(server.port, 'GET /v1/lake/namespaces HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n')
   assert.equal(statusOf(answer), 403)
-  const token = await call(server, 'POST', '/v1/oauth/tokens', { token: null, body: 'grant_type=client_credentials&client_secret=x' })
+  const token = await call(server, 'POST', '/v1/oauth/tokens', {
+    token: null,
+    body: 'grant_type=client_credentials&client_secret=x',
+  })
   assert.equal(token.status, 200)
 })
 
 test('headers that claim another tenant, another address or another host change nothing', async (t) => {
   const server = await startTestServer(t)
-  const headers = { 'X-Pangolin-Tenant': '11111111-1111-1111-1111-111111111111', 'X-Tenant': 'x', 'X-Forwarded-For': '1.2.3.4', 'X-Forwarded-Host': 'evil', Forwarded: 'for=1.2.3.4' }
+  const headers = {
+    'X-Pangolin-Tenant': '11111111-1111-1111-1111-111111111111',
+    'X-Tenant': 'x',
+    'X-Forwarded-For': '1.2.3.4',
+    'X-Forwarded-Host': 'evil',
+    Forwarded: 'for=1.2.3.4',
+  }
   const answer = await call(server, 'GET', '/api/v1/catalogs', { headers })
-  assert.deepEqual(answer.json.map((catalog: { name: string }) => catalog.name), ['lake'])
+  assert.deepEqual(
+    answer.json.map((catalog: { name: string }) => catalog.name),
+    ['lake'],
+  )
 })
 
 test('idempotency keys: the same answer once more, bound to the request, well formed', async (t) => {
@@ -178,9 +215,13 @@ test('too much at once is refused in a way that clients try again', async (t) =>
   const server = await startTestServer(t, { PANGOLIN_MAX_CONCURRENT_REQUESTS: '2' })
   const head = `POST /v1/lake/namespaces HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.token}\r\nContent-Length: 100\r\n\r\n`
   const sockets = await Promise.all(
-    Array.from({ length: 2 }, () => new Promise<Socket>((resolve) => {
-      const socket = connect(server.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)))
-    })),
+    Array.from(
+      { length: 2 },
+      () =>
+        new Promise<Socket>((resolve) => {
+          const socket = connect(server.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)))
+        }),
+    ),
   )
   await new Promise((resolve) => setTimeout(resolve, 100))
   const read = await call(server, 'GET', '/v1/config')

@@ -16,7 +16,13 @@ async function setUp() {
   const clock = { now: 1_000_000 }
   let opened = 0
   let reads = 0
-  const counting = { ...store, get: (...args: Parameters<typeof store.get>) => { reads++; return store.get(...args) } } as typeof store
+  const counting = {
+    ...store,
+    get: (...args: Parameters<typeof store.get>) => {
+      reads++
+      return store.get(...args)
+    },
+  } as typeof store
   const storage: WarehouseStorage = {
     validate: () => undefined,
     split: (open) => ({ open, secrets: undefined }),
@@ -29,13 +35,30 @@ async function setUp() {
   const handles = createCatalogHandles({ store: counting, storage, secrets, now: () => clock.now })
   const times = { created_at: 0, updated_at: 0 }
   const warehouse = {
-    tenant_id, name: 'w', id: 'w1', use_sts: false, storage_config: { region: 'a' }, vending_strategy: null,
-    secrets: secrets.seal({ storageConfig: { key: 'hush' } }, sealOwner({ tenant_id, id: 'w1' })), ...times,
+    tenant_id,
+    name: 'w',
+    id: 'w1',
+    use_sts: false,
+    storage_config: { region: 'a' },
+    vending_strategy: null,
+    secrets: secrets.seal({ storageConfig: { key: 'hush' } }, sealOwner({ tenant_id, id: 'w1' })),
+    ...times,
   }
   const catalog = {
-    tenant_id, name: 'lake', id: 'c1', catalog_type: 'Local', warehouse_name: 'w', storage_location: null, federated_config: null, properties: {}, ...times,
+    tenant_id,
+    name: 'lake',
+    id: 'c1',
+    catalog_type: 'Local',
+    warehouse_name: 'w',
+    storage_location: null,
+    federated_config: null,
+    properties: {},
+    ...times,
   }
-  await store.write([{ op: 'insert', entity: 'warehouses', row: warehouse }, { op: 'insert', entity: 'catalogs', row: catalog }])
+  await store.write([
+    { op: 'insert', entity: 'warehouses', row: warehouse },
+    { op: 'insert', entity: 'catalogs', row: catalog },
+  ])
   return { store, clock, handles, warehouse, storage, secrets, counts: () => ({ opened, reads }) }
 }
 
@@ -71,7 +94,9 @@ test('a change by somebody else shows within a second, one of this process at on
   const first = await handles.resolve(tenant_id, 'lake')
   const change = async (region: string): Promise<void> => {
     const row = await store.get('warehouses', { tenant_id, name: 'w' })
-    await store.write([{ op: 'replace', entity: 'warehouses', row: { ...warehouse, storage_config: { region } }, expected: row!.version }])
+    await store.write([
+      { op: 'replace', entity: 'warehouses', row: { ...warehouse, storage_config: { region } }, expected: row!.version },
+    ])
   }
   await change('b')
   clock.now += 1000

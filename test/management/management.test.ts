@@ -4,10 +4,17 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { call, startTestServer, type TestServer } from '../http/harness.ts'
 
-const create = (server: TestServer, what: 'warehouses' | 'catalogs', body: unknown) => call(server, 'POST', `/api/v1/${what}`, { body })
+const create = (server: TestServer, what: 'warehouses' | 'catalogs', body: unknown) =>
+  call(server, 'POST', `/api/v1/${what}`, { body })
 const s3 = (name: string, more: Readonly<Record<string, unknown>> = {}) => ({
   name,
-  storage_config: { 's3.bucket': `bucket-${name}`, 's3.region': 'eu-west-1', 's3.access-key-id': 'AKIAEXAMPLE', 's3.secret-access-key': 'hush-hush', 's3.endpoint': 'http://127.0.0.1:9' },
+  storage_config: {
+    's3.bucket': `bucket-${name}`,
+    's3.region': 'eu-west-1',
+    's3.access-key-id': 'AKIAEXAMPLE',
+    's3.secret-access-key': 'hush-hush',
+    's3.endpoint': 'http://127.0.0.1:9',
+  },
   vending_strategy: { AwsStatic: { access_key_id: 'AKIAEXAMPLE', secret_access_key: 'hush-hush' } },
   ...more,
 })
@@ -18,17 +25,29 @@ test('warehouses as the SDK makes them: kept, changed, listed, dropped; secrets 
   assert.equal(made.status, 201, made.text)
   assert.equal(made.json.name, 'blue')
   assert.equal(made.json.storage_config['s3.bucket'], 'bucket-blue')
-  const plain = await create(server, 'warehouses', { name: 'green', storage_config: { 's3.bucket': 'bucket-green', 's3.region': 'us-east-1' }, vending_strategy: { AwsStatic: {} } })
+  const plain = await create(server, 'warehouses', {
+    name: 'green',
+    storage_config: { 's3.bucket': 'bucket-green', 's3.region': 'us-east-1' },
+    vending_strategy: { AwsStatic: {} },
+  })
   assert.equal(plain.status, 201, plain.text)
   assert.equal((await create(server, 'warehouses', s3('blue'))).status, 409)
   const listed = await call(server, 'GET', '/api/v1/warehouses')
-  assert.deepEqual(listed.json.map((row: { name: string }) => row.name), ['blue', 'green', 'local'])
+  assert.deepEqual(
+    listed.json.map((row: { name: string }) => row.name),
+    ['blue', 'green', 'local'],
+  )
   const paged = await call(server, 'GET', '/api/v1/warehouses?limit=1&offset=1')
-  assert.deepEqual(paged.json.map((row: { name: string }) => row.name), ['green'])
+  assert.deepEqual(
+    paged.json.map((row: { name: string }) => row.name),
+    ['green'],
+  )
   const config = { 's3.bucket': 'bucket-blue', 's3.region': 'eu-west-2' }
   const half = await call(server, 'PUT', '/api/v1/warehouses/blue', { body: { storage_config: config } })
   assert.equal(half.status, 400, 'the secret stays, so its other half must be there')
-  const changed = await call(server, 'PUT', '/api/v1/warehouses/blue', { body: { storage_config: { ...config, 's3.access-key-id': 'AKIAEXAMPLE' } } })
+  const changed = await call(server, 'PUT', '/api/v1/warehouses/blue', {
+    body: { storage_config: { ...config, 's3.access-key-id': 'AKIAEXAMPLE' } },
+  })
   assert.equal(changed.status, 200, changed.text)
   const loaded = await call(server, 'GET', '/api/v1/warehouses/blue')
   assert.equal(loaded.json.storage_config['s3.region'], 'eu-west-2')
@@ -42,7 +61,9 @@ test('warehouses as the SDK makes them: kept, changed, listed, dropped; secrets 
 test('secrets are sealed in the database and survive a change that does not mention them', async (t) => {
   const server = await startTestServer(t, { DATABASE_URL: '' })
   await create(server, 'warehouses', s3('blue'))
-  await call(server, 'PUT', '/api/v1/warehouses/blue', { body: { storage_config: { 's3.bucket': 'bucket-blue', 's3.region': 'eu-west-2', 's3.access-key-id': 'AKIAEXAMPLE' } } })
+  await call(server, 'PUT', '/api/v1/warehouses/blue', {
+    body: { storage_config: { 's3.bucket': 'bucket-blue', 's3.region': 'eu-west-2', 's3.access-key-id': 'AKIAEXAMPLE' } },
+  })
   assert.equal((await create(server, 'warehouses', { ...s3('bare'), vending_strategy: 'None' })).status, 201)
   for (const file of ['pangolin.db', 'pangolin.db-wal']) {
     const path = join(server.dataDirectory, file)
@@ -67,7 +88,11 @@ test('a warehouse that can not be one', async (t) => {
     [s3('x', { storage_config: { 's3.bucket': 7 } }), 400, /storage_config/],
     [s3('x', { vending_strategy: { GcpStatic: {} } }), 400, /vending_strategy/],
     [{ name: 'x', storage_config: { type: 'local', path: '/etc' } }, 400, /must lie below/],
-    [{ name: 'x', storage_config: { type: 'local', path: `${server.dataDirectory}/warehouse/../keys` } }, 400, /Invalid location/],
+    [
+      { name: 'x', storage_config: { type: 'local', path: `${server.dataDirectory}/warehouse/../keys` } },
+      400,
+      /Invalid location/,
+    ],
     [[], 400, /JSON object/],
   ]
   for (const [body, status, message] of refused) {
@@ -123,7 +148,11 @@ test('a catalog that can not be one', async (t) => {
     [{ name: 'x', warehouse_name: 'local', catalog_type: 'Nessie' }, 400, /catalog_type/],
     [{ name: 'x', warehouse_name: 'local', storage_location: 'file:///etc' }, 400, /not below/],
     [{ name: 'x', warehouse_name: 'local', storage_location: 's3://other/x' }, 400, /not below/],
-    [{ name: 'x', warehouse_name: 'local', storage_location: `file://${server.dataDirectory}/warehouse/lake/in` }, 409, /overlaps with catalog lake/],
+    [
+      { name: 'x', warehouse_name: 'local', storage_location: `file://${server.dataDirectory}/warehouse/lake/in` },
+      409,
+      /overlaps with catalog lake/,
+    ],
     [{ name: 'x', warehouse_name: 'local', owner: 'me' }, 422, /Unknown field "owner"/],
     [{ name: 'x', warehouse_name: 'local', properties: { a: 1 } }, 400, /properties/],
   ]
@@ -134,13 +163,17 @@ test('a catalog that can not be one', async (t) => {
   }
   const renamed = await call(server, 'PUT', '/api/v1/catalogs/lake', { body: { name: 'sea' } })
   assert.equal(renamed.status, 400)
-  const stranded = await call(server, 'PUT', '/api/v1/warehouses/local', { body: { storage_config: { type: 'local', path: join(server.dataDirectory, 'warehouse', 'deep') } } })
+  const stranded = await call(server, 'PUT', '/api/v1/warehouses/local', {
+    body: { storage_config: { type: 'local', path: join(server.dataDirectory, 'warehouse', 'deep') } },
+  })
   assert.equal(stranded.status, 409, stranded.text)
 })
 
 test('names at once: one of many equal creations wins', async (t) => {
   const server = await startTestServer(t)
-  const answers = await Promise.all(Array.from({ length: 8 }, () => create(server, 'catalogs', { name: 'one', warehouse_name: 'local' })))
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => create(server, 'catalogs', { name: 'one', warehouse_name: 'local' })),
+  )
   assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409, 409, 409, 409, 409, 409, 409])
 })
 
@@ -156,7 +189,10 @@ test('the log of a catalog: every change, newest first, in pages', async (t) => 
   assert.equal(first.json.length, 2)
   const next = encodeURIComponent(first.headers.get('x-next-page-token')!)
   const second = await call(server, 'GET', `/api/v1/branches/main/commits?catalog=lake&limit=2&pageToken=${next}`)
-  assert.deepEqual([...first.json, ...second.json].map(({ id }: { id: string }) => id), log.json.map(({ id }: { id: string }) => id))
+  assert.deepEqual(
+    [...first.json, ...second.json].map(({ id }: { id: string }) => id),
+    log.json.map(({ id }: { id: string }) => id),
+  )
   assert.equal((await call(server, 'GET', '/api/v1/branches/main/commits')).status, 400)
   assert.equal((await call(server, 'GET', '/api/v1/branches/dev/commits?catalog=lake')).status, 404)
 })

@@ -20,11 +20,18 @@ export const healthRoutes: readonly Route[] = [
   { method: 'GET', template: '/health', operationId: 'health', action: 'public', vital: true, handler: ready },
   { method: 'GET', template: '/health/ready', operationId: 'ready', action: 'public', vital: true, handler: ready },
   {
-    method: 'GET', template: '/health/live', operationId: 'live', action: 'public', vital: true,
+    method: 'GET',
+    template: '/health/live',
+    operationId: 'live',
+    action: 'public',
+    vital: true,
     handler: async () => json({ status: 'alive' }),
   },
   {
-    method: 'GET', template: '/api/v1/app-config', operationId: 'appConfig', action: 'public',
+    method: 'GET',
+    template: '/api/v1/app-config',
+    operationId: 'appConfig',
+    action: 'public',
     handler: async (exchange) => json({ auth_enabled: exchange.context.authenticator.everybody === undefined }),
   },
 ]

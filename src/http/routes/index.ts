@@ -9,7 +9,13 @@ import { tableRoutes } from './tables.ts'
 import { viewRoutes } from './views.ts'
 
 export const routes: readonly Route[] = [
-  ...configRoutes, ...oauthRoutes, ...namespaceRoutes, ...tableRoutes, ...viewRoutes, ...managementRoutes, ...healthRoutes,
+  ...configRoutes,
+  ...oauthRoutes,
+  ...namespaceRoutes,
+  ...tableRoutes,
+  ...viewRoutes,
+  ...managementRoutes,
+  ...healthRoutes,
 ]
 
 /** What the configuration lists: the routes below a prefix that work, exactly. */

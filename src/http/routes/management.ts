@@ -24,14 +24,22 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 
 const userRoutes: readonly Route[] = [
   {
-    method: 'POST', template: '/api/v1/users/login', operationId: 'login', action: 'public', body: 'json',
+    method: 'POST',
+    template: '/api/v1/users/login',
+    operationId: 'login',
+    action: 'public',
+    body: 'json',
     handler: async (exchange) => {
       const { username, password } = decode(LoginRequest, exchange.json())
       const user = await exchange.context.authenticator.login(username, password, exchange.remoteAddress)
       if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
       const { token, expiresAt } = await exchange.context.sessions.issue(user.id)
       const info = {
-        id: user.id, username: user.username, email: user.email ?? '', 'tenant-id': user.tenant_id, role: user.role,
+        id: user.id,
+        username: user.username,
+        email: user.email ?? '',
+        'tenant-id': user.tenant_id,
+        role: user.role,
         'created-at': iso(user.created_at),
       }
       return json({ token, user: info, 'expires-at': iso(expiresAt) }, 200, ['Cache-Control', 'no-store'])
@@ -43,24 +51,44 @@ const WAREHOUSES = '/api/v1/warehouses'
 const WAREHOUSE = `${WAREHOUSES}/{name}`
 const warehouseRoutes: readonly Route[] = [
   {
-    method: 'GET', template: WAREHOUSES, operationId: 'listWarehouses', action: 'warehouse.read',
+    method: 'GET',
+    template: WAREHOUSES,
+    operationId: 'listWarehouses',
+    action: 'warehouse.read',
     handler: async (exchange) => json(await listWarehouses(exchange.context.management, exchange.caller, paging(exchange))),
   },
   {
-    method: 'POST', template: WAREHOUSES, operationId: 'createWarehouse', action: 'warehouse.manage', mutation: true, body: 'json',
+    method: 'POST',
+    template: WAREHOUSES,
+    operationId: 'createWarehouse',
+    action: 'warehouse.manage',
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => json(await createWarehouse(exchange.context.management, exchange.caller, exchange.json()), 201),
   },
   {
-    method: 'GET', template: WAREHOUSE, operationId: 'loadWarehouse', action: 'warehouse.read',
+    method: 'GET',
+    template: WAREHOUSE,
+    operationId: 'loadWarehouse',
+    action: 'warehouse.read',
     handler: async (exchange) => json(await loadWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))),
   },
   {
-    method: 'PUT', template: WAREHOUSE, operationId: 'updateWarehouse', action: 'warehouse.manage', mutation: true, body: 'json',
+    method: 'PUT',
+    template: WAREHOUSE,
+    operationId: 'updateWarehouse',
+    action: 'warehouse.manage',
+    mutation: true,
+    body: 'json',
     handler: async (exchange) =>
       json(await updateWarehouse(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
   },
   {
-    method: 'DELETE', template: WAREHOUSE, operationId: 'dropWarehouse', action: 'warehouse.manage', mutation: true,
+    method: 'DELETE',
+    template: WAREHOUSE,
+    operationId: 'dropWarehouse',
+    action: 'warehouse.manage',
+    mutation: true,
     handler: async (exchange) => {
       await dropWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))
       return NO_CONTENT
@@ -72,37 +100,64 @@ const CATALOGS = '/api/v1/catalogs'
 const CATALOG = `${CATALOGS}/{name}`
 const catalogRoutes: readonly Route[] = [
   {
-    method: 'GET', template: CATALOGS, operationId: 'listCatalogs', action: 'catalog.list',
+    method: 'GET',
+    template: CATALOGS,
+    operationId: 'listCatalogs',
+    action: 'catalog.list',
     handler: async (exchange) => json(await listCatalogs(exchange.context.management, exchange.caller, paging(exchange))),
   },
   {
-    method: 'POST', template: CATALOGS, operationId: 'createCatalog', action: 'catalog.manage', mutation: true, body: 'json',
+    method: 'POST',
+    template: CATALOGS,
+    operationId: 'createCatalog',
+    action: 'catalog.manage',
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => json(await createCatalog(exchange.context.management, exchange.caller, exchange.json()), 201),
   },
   {
-    method: 'GET', template: CATALOG, operationId: 'loadCatalog', action: 'catalog.read',
+    method: 'GET',
+    template: CATALOG,
+    operationId: 'loadCatalog',
+    action: 'catalog.read',
     handler: async (exchange) => json(await loadCatalog(exchange.context.management, exchange.caller, exchange.segment(0))),
   },
   {
-    method: 'PUT', template: CATALOG, operationId: 'updateCatalog', action: 'catalog.manage', mutation: true, body: 'json',
-    handler: async (exchange) => json(await updateCatalog(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
+    method: 'PUT',
+    template: CATALOG,
+    operationId: 'updateCatalog',
+    action: 'catalog.manage',
+    mutation: true,
+    body: 'json',
+    handler: async (exchange) =>
+      json(await updateCatalog(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
   },
   {
-    method: 'DELETE', template: CATALOG, operationId: 'dropCatalog', action: 'catalog.manage', mutation: true,
+    method: 'DELETE',
+    template: CATALOG,
+    operationId: 'dropCatalog',
+    action: 'catalog.manage',
+    mutation: true,
     handler: async (exchange) => {
       await dropCatalog(exchange.context.management, exchange.caller, exchange.segment(0))
       return NO_CONTENT
     },
   },
   {
-    method: 'GET', template: `${CATALOG}/summary`, operationId: 'catalogSummary', action: 'catalog.read',
+    method: 'GET',
+    template: `${CATALOG}/summary`,
+    operationId: 'catalogSummary',
+    action: 'catalog.read',
     handler: async (exchange) => json(await catalogSummary(exchange.context.management, exchange.caller, exchange.segment(0))),
   },
 ]
 
 const logRoutes: readonly Route[] = [
   {
-    method: 'GET', template: '/api/v1/branches/{name}/commits', operationId: 'listCommits', action: 'catalog.read',
+    method: 'GET',
+    template: '/api/v1/branches/{name}/commits',
+    operationId: 'listCommits',
+    action: 'catalog.read',
     handler: async (exchange) => {
       const name = parameter(exchange.query, 'catalog')
       if (name === undefined) throw badRequest('The query parameter catalog is missing')
@@ -119,7 +174,10 @@ const logRoutes: readonly Route[] = [
     },
   },
   {
-    method: 'GET', template: `${CATALOG}/namespaces/{namespace}/tables/{table}/metrics`, operationId: 'listMetrics', action: 'table.read',
+    method: 'GET',
+    template: `${CATALOG}/namespaces/{namespace}/tables/{table}/metrics`,
+    operationId: 'listMetrics',
+    action: 'table.read',
     handler: async (exchange) => {
       const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, exchange.segment(0))
       const identifier = { namespace: exchange.namespace(1), name: exchange.segment(2) }

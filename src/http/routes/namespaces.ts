@@ -1,6 +1,11 @@
 /** Namespaces, as the specification has them. */
 import {
-  createNamespace, dropNamespace, listNamespaces, loadNamespaceMetadata, namespaceExists, updateProperties,
+  createNamespace,
+  dropNamespace,
+  listNamespaces,
+  loadNamespaceMetadata,
+  namespaceExists,
+  updateProperties,
 } from '../../catalog/namespaces.ts'
 import { CreateNamespaceRequest, decode, UpdateNamespacePropertiesRequest } from '../../catalog/shapes.ts'
 import { decodeNamespacePath } from '../../iceberg/identifier.ts'
@@ -13,7 +18,11 @@ const NAMESPACE = `${NAMESPACES}/{namespace}`
 
 export const namespaceRoutes: readonly Route[] = [
   {
-    method: 'GET', template: NAMESPACES, operationId: 'listNamespaces', action: 'namespace.list', iceberg: true,
+    method: 'GET',
+    template: NAMESPACES,
+    operationId: 'listNamespaces',
+    action: 'namespace.list',
+    iceberg: true,
     handler: async (exchange) => {
       // Split into levels before it is decoded, like a path.
       const parent = rawParameter(exchange.query, 'parent')
@@ -22,7 +31,12 @@ export const namespaceRoutes: readonly Route[] = [
     },
   },
   {
-    method: 'POST', template: NAMESPACES, operationId: 'createNamespace', action: 'namespace.create', iceberg: true, mutation: true,
+    method: 'POST',
+    template: NAMESPACES,
+    operationId: 'createNamespace',
+    action: 'namespace.create',
+    iceberg: true,
+    mutation: true,
     body: 'json',
     handler: async (exchange) => {
       const request = decode(CreateNamespaceRequest, exchange.json())
@@ -30,26 +44,45 @@ export const namespaceRoutes: readonly Route[] = [
     },
   },
   {
-    method: 'GET', template: NAMESPACE, operationId: 'loadNamespaceMetadata', action: 'namespace.read', iceberg: true,
-    handler: async (exchange) => json(await loadNamespaceMetadata(exchange.context.catalog, exchange.call, exchange.namespace(0))),
+    method: 'GET',
+    template: NAMESPACE,
+    operationId: 'loadNamespaceMetadata',
+    action: 'namespace.read',
+    iceberg: true,
+    handler: async (exchange) =>
+      json(await loadNamespaceMetadata(exchange.context.catalog, exchange.call, exchange.namespace(0))),
   },
   {
-    method: 'HEAD', template: NAMESPACE, operationId: 'namespaceExists', action: 'namespace.read', iceberg: true,
+    method: 'HEAD',
+    template: NAMESPACE,
+    operationId: 'namespaceExists',
+    action: 'namespace.read',
+    iceberg: true,
     handler: async (exchange) => {
       await namespaceExists(exchange.context.catalog, exchange.call, exchange.namespace(0))
       return NO_CONTENT
     },
   },
   {
-    method: 'DELETE', template: NAMESPACE, operationId: 'dropNamespace', action: 'namespace.drop', iceberg: true, mutation: true,
+    method: 'DELETE',
+    template: NAMESPACE,
+    operationId: 'dropNamespace',
+    action: 'namespace.drop',
+    iceberg: true,
+    mutation: true,
     handler: async (exchange) => {
       await dropNamespace(exchange.context.catalog, exchange.call, exchange.namespace(0))
       return NO_CONTENT
     },
   },
   {
-    method: 'POST', template: `${NAMESPACE}/properties`, operationId: 'updateProperties', action: 'namespace.update', iceberg: true,
-    mutation: true, body: 'json',
+    method: 'POST',
+    template: `${NAMESPACE}/properties`,
+    operationId: 'updateProperties',
+    action: 'namespace.update',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       const request = decode(UpdateNamespacePropertiesRequest, exchange.json())
       return json(await updateProperties(exchange.context.catalog, exchange.call, exchange.namespace(0), request))

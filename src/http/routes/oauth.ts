@@ -75,7 +75,12 @@ async function getToken(exchange: Exchange): Promise<Answer> {
 
 export const oauthRoutes: readonly Route[] = [
   {
-    method: 'POST', template: '/v1/oauth/tokens', operationId: 'getToken', action: 'public', body: 'form', oauth: true,
+    method: 'POST',
+    template: '/v1/oauth/tokens',
+    operationId: 'getToken',
+    action: 'public',
+    body: 'form',
+    oauth: true,
     handler: getToken,
   },
 ]

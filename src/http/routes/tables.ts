@@ -5,7 +5,13 @@ import { reportMetrics } from '../../catalog/metrics.ts'
 import { registerTable, unregisterTable } from '../../catalog/register.ts'
 import { renameTable } from '../../catalog/rename.ts'
 import {
-  CommitTableRequest, CommitTransactionRequest, CreateTableRequest, decode, RegisterTableRequest, RenameTableRequest, ReportMetricsRequest,
+  CommitTableRequest,
+  CommitTransactionRequest,
+  CreateTableRequest,
+  decode,
+  RegisterTableRequest,
+  RenameTableRequest,
+  ReportMetricsRequest,
 } from '../../catalog/shapes.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../catalog/tables.ts'
 import { commitTransaction } from '../../catalog/transactions.ts'
@@ -19,11 +25,20 @@ const TABLE = `${TABLES}/{table}`
 
 const reads: readonly Route[] = [
   {
-    method: 'GET', template: TABLES, operationId: 'listTables', action: 'table.list', iceberg: true,
-    handler: async (exchange) => json(await listTables(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
+    method: 'GET',
+    template: TABLES,
+    operationId: 'listTables',
+    action: 'table.list',
+    iceberg: true,
+    handler: async (exchange) =>
+      json(await listTables(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
   },
   {
-    method: 'GET', template: TABLE, operationId: 'loadTable', action: 'table.read', iceberg: true,
+    method: 'GET',
+    template: TABLE,
+    operationId: 'loadTable',
+    action: 'table.read',
+    iceberg: true,
     handler: async (exchange) => {
       const snapshots = exchange.query === '' ? undefined : choiceParameter(exchange.query, 'snapshots', ['all', 'refs'])
       const ifNoneMatch = exchange.request.headers['if-none-match']
@@ -31,7 +46,11 @@ const reads: readonly Route[] = [
     },
   },
   {
-    method: 'HEAD', template: TABLE, operationId: 'tableExists', action: 'table.read', iceberg: true,
+    method: 'HEAD',
+    template: TABLE,
+    operationId: 'tableExists',
+    action: 'table.read',
+    iceberg: true,
     handler: async (exchange) => {
       await tableExists(exchange.context.catalog, exchange.call, exchange.identifier())
       return NO_CONTENT
@@ -41,14 +60,25 @@ const reads: readonly Route[] = [
 
 const writes: readonly Route[] = [
   {
-    method: 'POST', template: TABLES, operationId: 'createTable', action: 'table.create', iceberg: true, mutation: true, body: 'json',
+    method: 'POST',
+    template: TABLES,
+    operationId: 'createTable',
+    action: 'table.create',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       const request = decode(CreateTableRequest, exchange.json())
       return metadata(await createTable(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
     },
   },
   {
-    method: 'POST', template: `${NAMESPACE}/register`, operationId: 'registerTable', action: 'table.create', iceberg: true, mutation: true,
+    method: 'POST',
+    template: `${NAMESPACE}/register`,
+    operationId: 'registerTable',
+    action: 'table.create',
+    iceberg: true,
+    mutation: true,
     body: 'json',
     handler: async (exchange) => {
       const request = decode(RegisterTableRequest, exchange.json())
@@ -56,14 +86,25 @@ const writes: readonly Route[] = [
     },
   },
   {
-    method: 'POST', template: TABLE, operationId: 'updateTable', action: 'table.commit', iceberg: true, mutation: true, body: 'json',
+    method: 'POST',
+    template: TABLE,
+    operationId: 'updateTable',
+    action: 'table.commit',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       const request = decode(CommitTableRequest, exchange.json())
       return metadata(await updateTable(exchange.context.catalog, exchange.call, exchange.identifier(), request))
     },
   },
   {
-    method: 'DELETE', template: TABLE, operationId: 'dropTable', action: 'table.drop', iceberg: true, mutation: true,
+    method: 'DELETE',
+    template: TABLE,
+    operationId: 'dropTable',
+    action: 'table.drop',
+    iceberg: true,
+    mutation: true,
     handler: async (exchange) => {
       const purgeRequested = booleanParameter(exchange.query, 'purgeRequested') ?? false
       await dropTable(exchange.context.catalog, exchange.call, exchange.identifier(), { purgeRequested })
@@ -71,12 +112,22 @@ const writes: readonly Route[] = [
     },
   },
   {
-    method: 'POST', template: `${TABLE}/unregister`, operationId: 'unregisterTable', action: 'table.drop', iceberg: true, mutation: true,
+    method: 'POST',
+    template: `${TABLE}/unregister`,
+    operationId: 'unregisterTable',
+    action: 'table.drop',
+    iceberg: true,
+    mutation: true,
     body: 'json',
     handler: async (exchange) => metadata(await unregisterTable(exchange.context.catalog, exchange.call, exchange.identifier())),
   },
   {
-    method: 'POST', template: `${TABLE}/metrics`, operationId: 'reportMetrics', action: 'table.metrics', iceberg: true, body: 'json',
+    method: 'POST',
+    template: `${TABLE}/metrics`,
+    operationId: 'reportMetrics',
+    action: 'table.metrics',
+    iceberg: true,
+    body: 'json',
     handler: async (exchange) => {
       const request = decode(ReportMetricsRequest, exchange.json())
       await reportMetrics(exchange.context.catalog, exchange.call, exchange.identifier(), request, exchange.body.toString('utf8'))
@@ -84,16 +135,26 @@ const writes: readonly Route[] = [
     },
   },
   {
-    method: 'POST', template: '/v1/{prefix}/tables/rename', operationId: 'renameTable', action: 'table.rename', iceberg: true,
-    mutation: true, body: 'json',
+    method: 'POST',
+    template: '/v1/{prefix}/tables/rename',
+    operationId: 'renameTable',
+    action: 'table.rename',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       await renameTable(exchange.context.catalog, exchange.call, decode(RenameTableRequest, exchange.json()))
       return NO_CONTENT
     },
   },
   {
-    method: 'POST', template: '/v1/{prefix}/transactions/commit', operationId: 'commitTransaction', action: 'table.commit', iceberg: true,
-    mutation: true, body: 'json',
+    method: 'POST',
+    template: '/v1/{prefix}/transactions/commit',
+    operationId: 'commitTransaction',
+    action: 'table.commit',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       await commitTransaction(exchange.context.catalog, exchange.call, decode(CommitTransactionRequest, exchange.json()))
       return NO_CONTENT

@@ -12,46 +12,81 @@ const VIEW = `${VIEWS}/{view}`
 
 export const viewRoutes: readonly Route[] = [
   {
-    method: 'GET', template: VIEWS, operationId: 'listViews', action: 'view.list', iceberg: true,
-    handler: async (exchange) => json(await listViews(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
+    method: 'GET',
+    template: VIEWS,
+    operationId: 'listViews',
+    action: 'view.list',
+    iceberg: true,
+    handler: async (exchange) =>
+      json(await listViews(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
   },
   {
-    method: 'POST', template: VIEWS, operationId: 'createView', action: 'view.create', iceberg: true, mutation: true, body: 'json',
+    method: 'POST',
+    template: VIEWS,
+    operationId: 'createView',
+    action: 'view.create',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       const request = decode(CreateViewRequest, exchange.json())
       return metadata(await createView(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
     },
   },
   {
-    method: 'GET', template: VIEW, operationId: 'loadView', action: 'view.read', iceberg: true,
+    method: 'GET',
+    template: VIEW,
+    operationId: 'loadView',
+    action: 'view.read',
+    iceberg: true,
     handler: async (exchange) => {
       const ifNoneMatch = exchange.request.headers['if-none-match']
       return metadata(await loadView(exchange.context.catalog, exchange.call, exchange.identifier(), { ifNoneMatch }))
     },
   },
   {
-    method: 'HEAD', template: VIEW, operationId: 'viewExists', action: 'view.read', iceberg: true,
+    method: 'HEAD',
+    template: VIEW,
+    operationId: 'viewExists',
+    action: 'view.read',
+    iceberg: true,
     handler: async (exchange) => {
       await viewExists(exchange.context.catalog, exchange.call, exchange.identifier())
       return NO_CONTENT
     },
   },
   {
-    method: 'POST', template: VIEW, operationId: 'replaceView', action: 'view.commit', iceberg: true, mutation: true, body: 'json',
+    method: 'POST',
+    template: VIEW,
+    operationId: 'replaceView',
+    action: 'view.commit',
+    iceberg: true,
+    mutation: true,
+    body: 'json',
     handler: async (exchange) => {
       const request = decode(CommitViewRequest, exchange.json())
       return metadata(await replaceView(exchange.context.catalog, exchange.call, exchange.identifier(), request))
     },
   },
   {
-    method: 'DELETE', template: VIEW, operationId: 'dropView', action: 'view.drop', iceberg: true, mutation: true,
+    method: 'DELETE',
+    template: VIEW,
+    operationId: 'dropView',
+    action: 'view.drop',
+    iceberg: true,
+    mutation: true,
     handler: async (exchange) => {
       await dropView(exchange.context.catalog, exchange.call, exchange.identifier())
       return NO_CONTENT
     },
   },
   {
-    method: 'POST', template: `${NAMESPACE}/register-view`, operationId: 'registerView', action: 'view.create', iceberg: true, mutation: true,
+    method: 'POST',
+    template: `${NAMESPACE}/register-view`,
+    operationId: 'registerView',
+    action: 'view.create',
+    iceberg: true,
+    mutation: true,
     body: 'json',
     handler: async (exchange) => {
       const request = decode(RegisterViewRequest, exchange.json())
@@ -59,7 +94,12 @@ export const viewRoutes: readonly Route[] = [
     },
   },
   {
-    method: 'POST', template: '/v1/{prefix}/views/rename', operationId: 'renameView', action: 'view.rename', iceberg: true, mutation: true,
+    method: 'POST',
+    template: '/v1/{prefix}/views/rename',
+    operationId: 'renameView',
+    action: 'view.rename',
+    iceberg: true,
+    mutation: true,
     body: 'json',
     handler: async (exchange) => {
       await renameView(exchange.context.catalog, exchange.call, decode(RenameTableRequest, exchange.json()))
