@@ -112,7 +112,7 @@ test('what can not be started says why, in a line', async (t) => {
   const cases: [Record<string, string>, RegExp, string[]?][] = [
     [{ PORT: port }, /Port \d+ of 127\.0\.0\.1 is in use; choose another one with PORT/],
     [{ PANGOLIN_DTA: 'x' }, /there is no setting PANGOLIN_DTA\. Did you mean PANGOLIN_DATA\?/],
-    [{ DATABASE_URL: 'sqlite:' + '?x=1' }, /DATABASE_URL/],
+    [{ DATABASE_URL: 'sqlite:?x=1' }, /DATABASE_URL/],
     [{ PANGOLIN_NO_AUTH: 'true', PANGOLIN_BIND_ADDRESS: '0.0.0.0' }, /loopback/],
     [{}, /Unknown argument "--prot"/, ['--prot']],
   ]
