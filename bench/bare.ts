@@ -7,7 +7,14 @@ import { createServer } from 'node:http'
 
 const body = readFileSync(process.argv[2] ?? '')
 const server = createServer((_request, response) => {
-  response.writeHead(200, ['Content-Type', 'application/json', 'ETag', '"0123456789abcdef"', 'Content-Length', String(body.length)])
+  response.writeHead(200, [
+    'Content-Type',
+    'application/json',
+    'ETag',
+    '"0123456789abcdef"',
+    'Content-Length',
+    String(body.length),
+  ])
   response.end(body)
 })
 server.listen(0, '127.0.0.1', () => {

@@ -15,25 +15,49 @@ export async function benchCommits(target: Target, pid: number, bareMicroseconds
   for (let index = 0; index < 16; index++) paths.push(await createTable(target, 'commits', `t${index}`, 20))
   const shared = await createTable(target, 'commits', 'shared', 20)
 
-  const one = await measure(pid, { port: target.port, clients: 1, requests: 1_500, request: (client, n) => commit(target, paths[0] ?? '', client, n) })
+  const one = await measure(pid, {
+    port: target.port,
+    clients: 1,
+    requests: 1_500,
+    request: (client, n) => commit(target, paths[0] ?? '', client, n),
+  })
   const oneRatio = one.cpuMicrosecondsPerRequest / bareMicroseconds
-  print({ what: 'updateTable, 1 client', figures: `${us(one.cpuMicrosecondsPerRequest)} (${times(oneRatio)} bare), ${rate(one.perSecond)}` })
-  const many = await measure(pid, { port: target.port, clients: 16, requests: 6_000, request: (client, n) => commit(target, paths[client] ?? '', client, n) })
+  print({
+    what: 'updateTable, 1 client',
+    figures: `${us(one.cpuMicrosecondsPerRequest)} (${times(oneRatio)} bare), ${rate(one.perSecond)}`,
+  })
+  const many = await measure(pid, {
+    port: target.port,
+    clients: 16,
+    requests: 6_000,
+    request: (client, n) => commit(target, paths[client] ?? '', client, n),
+  })
   const speedup = many.perSecond / one.perSecond
   print({
-    what: 'updateTable, 16 clients, 16 tables', figures: `${rate(many.perSecond)}, ${times(speedup)} the rate of one client, p99 ${many.p99Ms.toFixed(1)} ms`,
+    what: 'updateTable, 16 clients, 16 tables',
+    figures: `${rate(many.perSecond)}, ${times(speedup)} the rate of one client, p99 ${many.p99Ms.toFixed(1)} ms`,
     target: { text: 'at least 3x', met: speedup >= 3 },
   })
   const cost = many.cpuMicrosecondsPerRequest / bareMicroseconds
   print({
-    what: '', figures: `${us(many.cpuMicrosecondsPerRequest)}, ${times(cost)} of a bare request`,
+    what: '',
+    figures: `${us(many.cpuMicrosecondsPerRequest)}, ${times(cost)} of a bare request`,
     target: { text: 'at most 20x', met: cost <= 20 },
   })
-  const contended = await load({ port: target.port, clients: 64, requests: 4_000, request: (client, n) => commit(target, shared, client, n) })
+  const contended = await load({
+    port: target.port,
+    clients: 64,
+    requests: 4_000,
+    request: (client, n) => commit(target, shared, client, n),
+  })
   const share = contended.perSecond / one.perSecond
   const statuses = [...contended.statuses].map(([status, count]) => `${count} x ${status}`).join(', ')
   print({
-    what: 'updateTable, 64 clients, 1 table', figures: `${rate(contended.perSecond)}, ${times(share)} the rate of one client, answers ${statuses}`,
-    target: { text: 'no error, at least 0.5x', met: share >= 0.5 && contended.statuses.size === 1 && contended.statuses.has(200) },
+    what: 'updateTable, 64 clients, 1 table',
+    figures: `${rate(contended.perSecond)}, ${times(share)} the rate of one client, answers ${statuses}`,
+    target: {
+      text: 'no error, at least 0.5x',
+      met: share >= 0.5 && contended.statuses.size === 1 && contended.statuses.has(200),
+    },
   })
 }

@@ -7,7 +7,12 @@ export interface Target {
 }
 
 /** Calls the server once, outside any measurement. */
-export async function call(target: Target, method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
+export async function call(
+  target: Target,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; text: string }> {
   const response = await fetch(`${target.url}${path}`, {
     method,
     headers: { Authorization: `Bearer ${target.token}`, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
@@ -26,7 +31,13 @@ export async function createNamespace(target: Target, name: string): Promise<voi
 }
 
 /** A table with that many columns; `padding` bytes of one property bring its metadata to the size wanted. */
-export async function createTable(target: Target, namespace: string, name: string, columnCount: number, padding = 0): Promise<string> {
+export async function createTable(
+  target: Target,
+  namespace: string,
+  name: string,
+  columnCount: number,
+  padding = 0,
+): Promise<string> {
   await call(target, 'POST', `/v1/lake/namespaces/${namespace}/tables`, {
     name,
     schema: { type: 'struct', 'schema-id': 0, fields: columns(columnCount) },
@@ -37,7 +48,7 @@ export async function createTable(target: Target, namespace: string, name: strin
 
 /** Commits snapshots until the table's metadata is at least `bytes` long: the usual way metadata grows. */
 export async function growBySnapshots(target: Target, path: string, bytes: number): Promise<void> {
-  for (let sequence = 1; ; ) {
+  for (let sequence = 1; ;) {
     const loaded = await call(target, 'GET', path)
     if (loaded.text.length >= bytes) return
     const location = /"location":"([^"]+)"/.exec(loaded.text)?.[1]
@@ -54,9 +65,17 @@ export async function growBySnapshots(target: Target, path: string, bytes: numbe
 function snapshot(location: string, sequence: number): string {
   const id = 9_000_000_000_000_000_000n + BigInt(sequence)
   const summary = {
-    operation: 'append', 'added-data-files': '4', 'added-records': '1000000', 'added-files-size': '123456789',
-    'changed-partition-count': '4', 'total-records': String(1_000_000 * sequence), 'total-files-size': '9876543210',
-    'total-data-files': String(4 * sequence), 'total-delete-files': '0', 'total-position-deletes': '0', 'total-equality-deletes': '0',
+    operation: 'append',
+    'added-data-files': '4',
+    'added-records': '1000000',
+    'added-files-size': '123456789',
+    'changed-partition-count': '4',
+    'total-records': String(1_000_000 * sequence),
+    'total-files-size': '9876543210',
+    'total-data-files': String(4 * sequence),
+    'total-delete-files': '0',
+    'total-position-deletes': '0',
+    'total-equality-deletes': '0',
   }
   const parent = sequence > 1 ? `"parent-snapshot-id":${id - 1n},` : ''
   const fields = `"snapshot-id":${id},${parent}"sequence-number":${sequence},"timestamp-ms":${Date.now()},"schema-id":0`

@@ -8,7 +8,11 @@ export interface Measured extends LoadResult {
 }
 
 /** Warms up with a tenth of the load, then measures. Fails on any answer that is not 2xx or 304, unless told otherwise. */
-export async function measure(pid: number, options: LoadOptions, warmup: number = Math.ceil(options.requests / 5)): Promise<Measured> {
+export async function measure(
+  pid: number,
+  options: LoadOptions,
+  warmup: number = Math.ceil(options.requests / 5),
+): Promise<Measured> {
   if (warmup > 0) await load({ ...options, requests: warmup })
   const before = cpuMicroseconds(pid)
   const result = await load(options)

@@ -16,7 +16,11 @@ const TABLES = 1_000_000
 const BATCH = 5_000
 const PAGE = 1_000
 
-export const targetOf = (server: RunningServer): Target => ({ url: server.url, port: Number(new URL(server.url).port), token: server.adminToken })
+export const targetOf = (server: RunningServer): Target => ({
+  url: server.url,
+  port: Number(new URL(server.url).port),
+  token: server.adminToken,
+})
 
 export async function benchIdle(): Promise<void> {
   const first = await startServer({ database: 'sqlite', dist: true })
@@ -25,7 +29,11 @@ export async function benchIdle(): Promise<void> {
   const server = await startServer({ database: 'sqlite', dist: true, dataDir: first.dataDir })
   await fetch(`${server.url}/health/ready`)
   const milliseconds = performance.now() - startedAt
-  print({ what: 'start to first answer', figures: `${milliseconds.toFixed(0)} ms`, target: { text: 'under 1 s', met: milliseconds < 1000 } })
+  print({
+    what: 'start to first answer',
+    figures: `${milliseconds.toFixed(0)} ms`,
+    target: { text: 'under 1 s', met: milliseconds < 1000 },
+  })
   await new Promise((resolve) => setTimeout(resolve, 3_000))
   const megabytes = residentMegabytes(server.pid)
   print({ what: 'idle memory', figures: `${megabytes.toFixed(0)} MB`, target: { text: 'under 120 MB', met: megabytes < 120 } })
@@ -46,18 +54,24 @@ export async function benchScale(): Promise<void> {
   const among = await loadCost(server, path)
   const middle = await loadCost(server, '/v1/lake/namespaces/million/tables/table_0500000')
   print({
-    what: 'loadTable among 1,000,000 tables', figures: `${us(among)} (alone ${us(alone)}, the middle one ${us(middle)})`,
+    what: 'loadTable among 1,000,000 tables',
+    figures: `${us(among)} (alone ${us(alone)}, the middle one ${us(middle)})`,
     target: { text: 'unaffected (within 10 %)', met: among <= alone * 1.1 && middle <= alone * 1.1 },
   })
   const pages = await listAll(server)
   pages.sort((a, b) => a - b)
   const median = pages[pages.length >> 1] ?? 0
   print({
-    what: `page of ${PAGE} of ${TABLES}`, figures: `median ${median.toFixed(1)} ms, p99 ${(pages[Math.floor(pages.length * 0.99)] ?? 0).toFixed(1)} ms, ${pages.length} pages`,
+    what: `page of ${PAGE} of ${TABLES}`,
+    figures: `median ${median.toFixed(1)} ms, p99 ${(pages[Math.floor(pages.length * 0.99)] ?? 0).toFixed(1)} ms, ${pages.length} pages`,
     target: { text: 'under 20 ms', met: median < 20 },
   })
   const megabytes = residentMegabytes(server.pid)
-  print({ what: 'memory after listing them all', figures: `${megabytes.toFixed(0)} MB`, target: { text: 'under 300 MB', met: megabytes < 300 } })
+  print({
+    what: 'memory after listing them all',
+    figures: `${megabytes.toFixed(0)} MB`,
+    target: { text: 'under 300 MB', met: megabytes < 300 },
+  })
   await server.stop()
 }
 
@@ -87,7 +101,7 @@ async function fill(store: Store): Promise<void> {
 
 async function listAll(server: RunningServer): Promise<number[]> {
   const durations: number[] = []
-  for (let token: string | null = ''; token !== null; ) {
+  for (let token: string | null = ''; token !== null;) {
     const startedAt = performance.now()
     const response: Response = await fetch(
       `${server.url}/v1/lake/namespaces/million/tables?pageSize=${PAGE}&pageToken=${encodeURIComponent(token)}`,
