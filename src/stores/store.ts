@@ -34,7 +34,10 @@ export interface ListOptions<E extends EntityName> {
   readonly index: IndexName<E>
   /** Equality on a leading part of the index's columns (all others are refused). */
   readonly where: Partial<Row<E>>
-  /** Start behind this row: values of the index's columns followed by the key's columns that it lacks. */
+  /**
+   * Start behind this row, which need not exist: values of all the index's columns and of the key's columns that it lacks.
+   * Those of `where` may be left out; other columns are passed over, so that the last row of a page can be given.
+   */
   readonly after?: Partial<Row<E>>
   readonly descending?: boolean
   readonly limit: number
@@ -62,7 +65,10 @@ export interface Store {
 
 export type StoreErrorKind = 'conflict' | 'unavailable' | 'unknown'
 
-/** What an engine throws, and nothing else. (Violated contracts, such as an undeclared column, are `TypeError`s: bugs.) */
+/**
+ * What an engine throws, and nothing else. (Violated contracts, such as an undeclared column, are `TypeError`s: bugs. So is
+ * text with a lone surrogate, in rows and in keys: it has no code points. U+0000 is text like any other.)
+ */
 export class StoreError extends Error {
   readonly kind: StoreErrorKind
   /** For a conflict: the position in the batch of the first step that failed. */

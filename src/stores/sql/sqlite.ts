@@ -34,6 +34,8 @@ export const sqliteDialect: Dialect = {
 }
 
 const MIGRATION_WAIT_MS = 60_000
+/** A read waits only where another process recovers or leaves the file, and nothing else of this process runs meanwhile. */
+const READ_WAIT_MS = 5000
 
 export interface SqliteOptions {
   /** Of the database file, which is made when it is missing; its folder must exist. */
@@ -60,6 +62,7 @@ class SqliteDriver implements SqlDriver {
     this.#path = path
     this.#busyTimeoutMs = busyTimeoutMs
     this.#reader = connect(path, busyTimeoutMs)
+    this.#reader.exec(`pragma busy_timeout = ${Math.min(busyTimeoutMs, READ_WAIT_MS)}`)
     this.#reader.exec('pragma query_only = on')
     this.#writer = new WriterThread({ path, busyTimeoutMs })
   }

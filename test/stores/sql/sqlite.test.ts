@@ -1,19 +1,20 @@
 /** What is particular to SQLite: one file, its disk, several processes, the writer's thread. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
+import { endsTransaction, notCommitted } from '../../../src/stores/sql/sqlite-connection.ts'
 import { openSqliteStore } from '../../../src/stores/sql/sqlite.ts'
-import type { Store } from '../../../src/stores/store.ts'
+import type { Mutation, Store } from '../../../src/stores/store.ts'
 import { temporaryFolder } from '../backends.ts'
-import { conflict, insert, mutation, remove, replace, require, storeError, tenant, winners } from '../suite/rows.ts'
+import { conflict, entry, insert, mutation, remove, replace, require, storeError, tenant, winners } from '../suite/rows.ts'
 
 let folder = ''
 before(async () => {
@@ -194,7 +195,7 @@ describe('sqlite: trouble', () => {
     assert.throws(() => openSqliteStore({ path: ':memory:' }), TypeError)
   })
 
-  const noLimits = process.platform === 'linux' ? false : 'limits of a running process are changed with prlimit, of Linux'
+  const noLimits = spawnSync('prlimit', ['--version']).status === 0 ? false : 'needs prlimit, of Linux, to lift a limit'
   test(
     'a disk that takes no more: nothing half-written, and all is well when there is room again',
     { skip: noLimits },
@@ -210,6 +211,22 @@ describe('sqlite: trouble', () => {
       assert.deepEqual(outcomes.slice(lifted + 1), ['written true'])
     },
   )
+})
+
+describe('sqlite: what a failed call means', () => {
+  const error = (errcode: number): Error => Object.assign(new Error('made up'), { errcode })
+
+  test('a commit that could not be written left nothing; one that the disk did not confirm may be found', () => {
+    for (const code of [5, 261, 13, 778]) assert.equal(notCommitted(error(code)), true, String(code))
+    for (const code of [10, 1034, 1290, 11, 7]) assert.equal(notCommitted(error(code)), false, String(code))
+    assert.equal(notCommitted(new Error('not of SQLite')), false)
+  })
+
+  test('trouble with the disk, memory or locks ends the group, trouble with one statement its batch', () => {
+    for (const code of [5, 7, 10, 778, 11, 13, 14, 26]) assert.equal(endsTransaction(error(code)), true, String(code))
+    for (const code of [1, 18, 19, 20, 25, 2067]) assert.equal(endsTransaction(error(code)), false, String(code))
+    assert.equal(endsTransaction(new TypeError('not of SQLite')), false)
+  })
 })
 
 describe('sqlite: processes', () => {
@@ -228,6 +245,43 @@ describe('sqlite: processes', () => {
       await store.write([insert('tenants', row)])
       await Promise.all([1, 2, 3].map(() => finish(start('increment', path, row.id).child)))
       assert.equal((await store.get('tenants', row))?.created_at, 300)
+    })
+  })
+
+  test('a log that was cut off anywhere holds whole batches, and all those before the cut', async () => {
+    const path = newPath()
+    const written: { id: string; logBytes: number }[] = []
+    await withStore(path, async (store) => {
+      for (let group = 0; group < 15; group++) {
+        const ids = [randomUUID(), randomUUID(), randomUUID()]
+        const pair = (id: string): Mutation[] => [insert('tenants', tenant({ id })), insert('entries', entry({ tenant_id: id }))]
+        await Promise.all(ids.map((id) => store.write(pair(id))))
+        const { size } = await stat(`${path}-wal`)
+        written.push(...ids.map((id) => ({ id, logBytes: size })))
+      }
+      const [file, log] = [await readFile(path), await readFile(`${path}-wal`)]
+      const first = written[0]?.logBytes ?? 0
+      const cuts = [
+        first,
+        log.length,
+        ...Array.from({ length: 12 }, () => first + Math.floor(Math.random() * (log.length - first))),
+      ]
+      for (const cut of cuts) {
+        const copy = newPath()
+        await writeFile(copy, file)
+        await writeFile(`${copy}-wal`, log.subarray(0, cut))
+        await withStore(copy, async (recovered) => {
+          const tenants = await recovered.list('tenants', { index: 'primary', where: {}, limit: 1000 })
+          const entries = await recovered.list('entries', { index: 'primary', where: {}, limit: 1000 })
+          const ids = tenants.map(({ id }) => id)
+          assert.deepEqual(
+            ids,
+            entries.map(({ tenant_id }) => tenant_id),
+          )
+          const missing = written.filter(({ id, logBytes }) => logBytes <= cut && !ids.includes(id))
+          assert.deepEqual(missing, [])
+        })
+      }
     })
   })
 
