@@ -182,11 +182,12 @@ function sequentialFields(spec: UnboundPartitionSpec): PartitionField[] {
 
 /** A source and transform keep their id; anything new gets the id sent if it is new as well, else the next one. */
 function evolvedFields(spec: UnboundPartitionSpec, lastPartitionId: number, specs: readonly PartitionSpec[]): PartitionField[] {
-  const existing = specs.flatMap((known) => known.fields)
+  const existing = idsByMeaning(specs)
   const taken = new Set<number>()
   const ids = spec.fields.map((field) => {
-    const id = existingId(field, existing) ?? field['field-id'] ?? undefined
-    const usable = id !== undefined && !taken.has(id) && (id > lastPartitionId || existing.some((old) => isSame(old, field, id)))
+    const known = existing.get(meaning(field)) ?? []
+    const id = existingId(field, known) ?? field['field-id'] ?? undefined
+    const usable = id !== undefined && !taken.has(id) && (id > lastPartitionId || known.includes(id))
     if (usable) taken.add(id)
     return usable ? id : undefined
   })
@@ -194,18 +195,28 @@ function evolvedFields(spec: UnboundPartitionSpec, lastPartitionId: number, spec
   return spec.fields.map((field, i) => boundField(field, ids[i] ?? ++next))
 }
 
-function isSame(old: PartitionField, field: UnboundPartitionField, id: number): boolean {
-  return old['field-id'] === id && sameSources(old, field) && sameTransform(old.transform, field.transform)
+/** Equal for fields of one source and transform. */
+function meaning(field: UnboundPartitionField): string {
+  return `${sourceIds(field).join()} ${parseTransform(field.transform).text}`
+}
+
+/** An index, because comparing each field with each would let one request with many of both occupy the server. */
+function idsByMeaning(specs: readonly PartitionSpec[]): ReadonlyMap<string, readonly number[]> {
+  const index = new Map<string, number[]>()
+  for (const field of specs.flatMap((known) => known.fields)) {
+    const key = meaning(field)
+    const ids = index.get(key)
+    if (ids === undefined) index.set(key, [field['field-id']])
+    else ids.push(field['field-id'])
+  }
+  return index
 }
 
 /** The id that the source and transform have had: the one sent if it is among them, else the highest. */
-function existingId(field: UnboundPartitionField, existing: readonly PartitionField[]): number | undefined {
-  const ids = existing
-    .filter((old) => sameSources(old, field) && sameTransform(old.transform, field.transform))
-    .map((old) => old['field-id'])
+function existingId(field: UnboundPartitionField, known: readonly number[]): number | undefined {
   const sent = field['field-id'] ?? undefined
-  if (sent !== undefined && ids.includes(sent)) return sent
-  return ids.length === 0 ? undefined : Math.max(...ids)
+  if (sent !== undefined && known.includes(sent)) return sent
+  return known.length === 0 ? undefined : known.reduce((highest, id) => Math.max(highest, id))
 }
 
 export interface FreshPartitionSpec {

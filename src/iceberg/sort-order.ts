@@ -44,7 +44,7 @@ function sameField(a: SortField, b: SortField): boolean {
     sameSources(a, b) &&
     a.direction.toLowerCase() === b.direction.toLowerCase() &&
     a['null-order'].toLowerCase() === b['null-order'].toLowerCase() &&
-    parseTransform(a.transform).text === parseTransform(b.transform).text
+    (a.transform === b.transform || parseTransform(a.transform).text === parseTransform(b.transform).text)
   )
 }
 

@@ -11,6 +11,13 @@ import { PartitionStatisticsFileShape, StatisticsFileShape } from './statistics.
 import { ViewVersionShape } from './view-version.ts'
 
 const MAX_UPDATES = 10_000
+/** Actions that compare what they add with all that is there: many of them in one request would occupy the server. */
+const MAX_OF_ACTION: ReadonlyMap<string, number> = new Map([
+  ['add-schema', 1000],
+  ['add-spec', 100],
+  ['add-sort-order', 100],
+  ['add-view-version', 100],
+])
 const MAX_IDS = 100_000
 
 const action = <A extends string>(name: A) => Type.Literal(name)
@@ -91,7 +98,15 @@ function readUpdate(json: unknown, place: string): AnyUpdate {
 export function parseUpdates(json: unknown): AnyUpdate[] {
   if (!Array.isArray(json)) throw badRequest('Invalid updates: must be an array')
   if (json.length > MAX_UPDATES) throw badRequest(`Invalid updates: expected at most ${MAX_UPDATES}, got ${json.length}`)
-  return json.map((update: unknown, index) => readUpdate(update, `updates[${index}]`))
+  const counts = new Map<string, number>()
+  return json.map((json: unknown, index) => {
+    const update = readUpdate(json, `updates[${index}]`)
+    const count = (counts.get(update.action) ?? 0) + 1
+    const limit = MAX_OF_ACTION.get(update.action) ?? MAX_UPDATES
+    if (count > limit) throw badRequest(`Invalid updates: expected at most ${limit} of action ${update.action}`)
+    counts.set(update.action, count)
+    return update
+  })
 }
 
 /** @throws IcebergError 400, also for the actions that only views have */

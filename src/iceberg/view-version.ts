@@ -45,7 +45,8 @@ export function checkViewVersion(version: ViewVersion): void {
   checkRepresentations(version)
   const seen = new Set<string>()
   for (const dialect of dialects(version)) {
-    if (seen.has(dialect)) throw illegalArgument(`Invalid view version: Cannot add multiple queries for dialect ${short(dialect)}`)
+    if (seen.has(dialect))
+      throw illegalArgument(`Invalid view version: Cannot add multiple queries for dialect ${short(dialect)}`)
     seen.add(dialect)
   }
 }

@@ -94,6 +94,22 @@ describe('parseTableUpdates', () => {
   it('refuses more than 10 000', () => {
     refuses(() => parseTableUpdates(Array.from({ length: 10_001 }, () => EXAMPLES[0])), 400, /at most 10000/)
   })
+  it('refuses many updates of a kind that costs much', () => {
+    for (const [action, limit] of [
+      ['add-schema', 1000],
+      ['add-spec', 100],
+      ['add-sort-order', 100],
+      ['add-view-version', 100],
+    ] as const) {
+      const one = EXAMPLES.find((example) => example['action'] === action)
+      parseTableUpdates(Array.from({ length: limit }, () => one))
+      refuses(
+        () => parseTableUpdates(Array.from({ length: limit + 1 }, () => one)),
+        400,
+        new RegExp(`at most ${limit} of action ${action}`),
+      )
+    }
+  })
   it('keeps integers exact and refuses what is none', () => {
     const text = (id: string) => `[{"action":"remove-snapshots","snapshot-ids":[${id}]}]`
     const ids = (id: string) => (parseTableUpdates(parse(text(id)))[0] as { 'snapshot-ids': unknown })['snapshot-ids']

@@ -5,7 +5,20 @@ import { bindSortOrder, checkSortOrder } from '../sort-order.ts'
 import type { UpdateOf } from '../table-update.ts'
 import { schemaInUse, type Draft } from './draft.ts'
 
+const MAX_FIELDS = 100
+const MAX_SPECS = 1000
+const MAX_ORDERS = 1000
+
+/** Far more than any table has, few enough to compare. */
+function checkSize(what: string, added: { readonly fields?: unknown }, count: number, limit: number): void {
+  if (Array.isArray(added.fields) && added.fields.length > MAX_FIELDS) {
+    throw badRequest(`Invalid ${what}: expected at most ${MAX_FIELDS} fields, got ${added.fields.length}`)
+  }
+  if (count >= limit) throw badRequest(`Cannot add a ${what}: the table has ${count}, at most ${limit} are accepted`)
+}
+
 export function addSpec(draft: Draft, update: UpdateOf<'add-spec'>): boolean {
+  checkSize('partition spec', update.spec, draft.specs.size, MAX_SPECS)
   const { spec, lastPartitionId, reused } = bindPartitionSpec({
     spec: update.spec,
     schema: schemaInUse(draft, 'add a partition spec'),
@@ -43,6 +56,7 @@ export function removePartitionSpecs(draft: Draft, update: UpdateOf<'remove-part
 }
 
 export function addSortOrder(draft: Draft, update: UpdateOf<'add-sort-order'>): boolean {
+  checkSize('sort order', update['sort-order'], draft.orders.size, MAX_ORDERS)
   const { order, reused } = bindSortOrder({
     order: update['sort-order'],
     schema: schemaInUse(draft, 'add a sort order'),

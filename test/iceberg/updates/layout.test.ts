@@ -54,6 +54,17 @@ describe('add-spec', () => {
   })
 })
 
+describe('specs and orders', () => {
+  it('are of a size that can be compared', () => {
+    const fields = Array.from({ length: 101 }, (_, i) => ({ name: `p${i}`, transform: `bucket[${i + 1}]`, 'source-id': 1 }))
+    refused(table(), [addSpec({ fields })], /at most 100 fields, got 101/)
+    changed(table(), [addSpec({ fields: fields.slice(1) })])
+    refused(table(), [addOrder({ 'order-id': 1, fields })], /at most 100 fields, got 101/)
+    const many = Array.from({ length: 1000 }, (_, i) => ({ 'spec-id': i, fields: [] }))
+    refused({ ...table(), 'partition-specs': many }, [addSpec(BUCKETS)], /the table has 1000/)
+  })
+})
+
 describe('set-default-spec', () => {
   it('takes -1 for the last one added', () => {
     assert.equal(changed(table(), [addSpec(BUCKETS), setSpec(-1)])['default-spec-id'], 1)
