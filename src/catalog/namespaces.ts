@@ -3,6 +3,7 @@
  * namespace can be dropped only when it is empty. (The reference in-memory catalog lets `a.b` exist without `a`; then `a`
  * neither lists nor loads, and the compatibility kit creates parents first.)
  */
+import { checkName } from '../iceberg/identifier.ts'
 import {
   IcebergError,
   alreadyExists,
@@ -16,7 +17,7 @@ import type { Json, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { FIRST_EPOCH, assertNamespace, checkNewName, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
+import { FIRST_EPOCH, assertNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { listPage } from './page-token.ts'
 import type {
@@ -77,7 +78,7 @@ export async function createNamespace(
   const { namespace } = request
   if (namespace.length > MAX_LEVELS)
     throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
-  for (const level of namespace) checkNewName(level, 'namespace level')
+  for (const level of namespace) checkName(level, 'Namespace level')
   const properties = request.properties ?? {}
   const answer: CreateNamespaceResponse = { namespace, properties }
   const parent = namespace.slice(0, -1)
