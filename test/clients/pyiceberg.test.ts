@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
+import { checkingDrift } from '../http/drift-proxy.ts'
 import { startMinio } from '../services/minio.ts'
 import { requireService } from '../services/require.ts'
 import { pythonEnv } from './python.ts'
@@ -27,7 +28,8 @@ for (const database of ['sqlite', 'memory'] as const) {
       try {
         const catalog = await connect(context, server)
         if (catalog === undefined) return
-        const count = await runPytest(context, python, SUITE, catalog)
+        const run = (uri: string) => runPytest(context, python, SUITE, { ...catalog, properties: { ...catalog.properties, uri } })
+        const count = await checkingDrift(context, server.url, run)
         assert.ok(count >= LEAST_TESTS, `only ${count} tests ran`)
       } catch (error) {
         context.diagnostic(`the server's last words:\n${server.log.slice(-5_000)}`)
