@@ -18,8 +18,9 @@ export type Version = number
 export type Mutation<E extends EntityName = EntityName> = E extends EntityName
   ?
       | { readonly op: 'insert'; readonly entity: E; readonly row: NewRow<E> }
-      /** Replaces the row with the key of `row`, if its version is `expected`. */
+      /** Replaces the row with the key of `row`, if its version is `expected`. A `version` in `row` is passed over. */
       | { readonly op: 'replace'; readonly entity: E; readonly row: NewRow<E>; readonly expected: Version }
+      /** Removes a row that exists, at this version or at all (`any`). */
       | { readonly op: 'remove'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' }
       /** Holds until the batch is committed: the row is at this version, exists at all (`any`), or does not (`none`). */
       | { readonly op: 'require'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' | 'none' }
