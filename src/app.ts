@@ -15,7 +15,15 @@ import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
 import { DEFAULT_TENANT, firstStart, ADMIN_FILE } from './management/first-start.ts'
 import { createCatalogHandles } from './management/handles.ts'
-import { clientConfig, joinSecrets, openObjectStore, rootLocation, splitSecrets, validateWarehouse } from './storage/open.ts'
+import {
+  changedSettings,
+  clientConfig,
+  joinSecrets,
+  openObjectStore,
+  rootLocation,
+  splitSecrets,
+  validateWarehouse,
+} from './storage/open.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/store.ts'
 import { startTasks, type Tasks } from './tasks/start.ts'
@@ -36,6 +44,7 @@ function storageOf(localRoots: readonly string[]): WarehouseStorage {
     validate: (settings) => validateWarehouse(settings, { localRoots }),
     split: splitSecrets,
     join: joinSecrets,
+    change: changedSettings,
     rootOf: rootLocation,
     clientConfig,
     open: (settings) => openObjectStore(settings, { localRoots }),
