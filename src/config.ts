@@ -126,6 +126,10 @@ const SETTINGS = {
 type SettingName = keyof typeof SETTINGS
 type Values = { readonly [N in SettingName]: (typeof SETTINGS)[N]['fallback'] }
 
+/** Every setting and what holds where it is not set; undefined where other settings or the first start say. */
+export const settingDefaults = (): ReadonlyMap<string, unknown> =>
+  new Map(Object.entries(SETTINGS).map(([name, { fallback }]) => [name, fallback]))
+
 /** Settings of the contract whose feature is not built yet: saying so is kinder than guessing at a typing error. */
 const NOT_YET = [
   'PANGOLIN_ROOT_USER',
