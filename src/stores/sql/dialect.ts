@@ -25,9 +25,16 @@ export interface Dialect {
   source(table: string, index: string): string
   /** Behind a `select` of `require`: keeps the row as it is until the transaction ends. */
   readonly shareLock: string
+  /**
+   * Whether transactions run side by side, so that the absence of a row lasts only if its key is taken: by a row that is
+   * inserted and removed again.
+   */
+  readonly takesAbsentKeys: boolean
+  /** A step's statement in the form in which it fails, rather than answers something, when its expectation does not hold. */
+  expecting(expects: 'written' | 'found' | 'absent', sql: string): string
   /** How values other than `null` go in and come out, for the types that don't travel as they are. */
   readonly encode: Partial<Readonly<Record<ScalarType, (value: Value) => SqlValue>>>
-  readonly decode: Partial<Readonly<Record<ScalarType, (value: SqlValue) => Value>>>
+  readonly decode: Partial<Readonly<Record<ScalarType | 'version', (value: SqlValue) => Value>>>
   /** Whether the database refused a statement because of a unique index (`replace`; inserts just write no row). */
   isUniqueViolation(error: unknown): boolean
 }

@@ -28,6 +28,9 @@ export const sqliteDialect: Dialect = {
   source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
   // The writer has the whole database to itself.
   shareLock: '',
+  takesAbsentKeys: false,
+  // The driver looks at the answer.
+  expecting: (_expects, sql) => sql,
   encode: { boolean: (value) => (value === true ? 1 : 0) },
   decode: { boolean: (value) => value === 1 },
   isUniqueViolation,
