@@ -116,8 +116,13 @@ export function run(program, args, options = {}) {
     const handOn = (signal) => child.kill(signal)
     const signals = process.platform === 'win32' ? ['SIGINT'] : ['SIGINT', 'SIGTERM', 'SIGHUP']
     for (const signal of signals) process.on(signal, handOn)
+    // npm dies of a signal without handing it on: a server that nobody knows of must not keep its port.
+    const parent = process.ppid
+    const watch = setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500)
+    if (process.env.npm_lifecycle_event === undefined) clearInterval(watch)
     child.on('error', (error) => fail(`${program} could not be started: ${error.message}`))
     child.on('exit', (code, signal) => {
+      clearInterval(watch)
       for (const name of signals) process.off(name, handOn)
       resolve(code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 1))
     })

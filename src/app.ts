@@ -101,7 +101,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
     routes,
   )
   const url = await listen(http, settings)
-  const tasks = startTasks({ store, now, log, openStorageFor: (tenantId, catalogId) => handles.resolveId(tenantId, catalogId) })
+  const tasks = startTasks({ store, now, log, openStorageFor: handles.storageOf })
   background.tasks = tasks
   return {
     url,

@@ -3,7 +3,7 @@ import type { Json } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 
-/** The kinds of tasks that this room stores, and what each is given beside the catalog. Locations are canonical. */
+/** The kinds of tasks that this room stores, and what each is given beside the catalog and its warehouse. Locations are canonical. */
 interface Payloads {
   'purge-table': {
     readonly entry_id: string
@@ -25,7 +25,7 @@ export function storeTask<K extends keyof Payloads>(
     id: context.uuidV7(),
     tenant_id: call.catalog.tenantId,
     kind,
-    payload: { catalog_id: call.catalog.id, ...payload },
+    payload: { catalog_id: call.catalog.id, warehouse_name: call.catalog.warehouseName, ...payload },
     due_at: now,
     owner: null,
     attempts: 0,

@@ -25,6 +25,7 @@ export interface CatalogHandle {
   readonly id: string
   readonly name: string
   readonly branch: string
+  readonly warehouseName: string
   /** Below it lie the tables whose location the server chooses. */
   readonly root: Location
   /** Where else in the warehouse a client may place tables; `root` needs no mention. */

@@ -27,13 +27,6 @@ function checkName(name: string, what: string): void {
   }
 }
 
-/** What a new name must obey besides: invisible control characters would end up in logs, paths and terminals. */
-export function checkNewName(name: string, what: string): void {
-  checkName(name, what)
-  if (name.length > 255) throw badRequest(`Invalid ${what}: ${name.length} characters, expected at most 255`)
-  if (/\p{Cc}/u.test(name)) throw badRequest(`Invalid ${what}: control characters are not allowed`)
-}
-
 export function entryKey(catalog: CatalogHandle, identifier: TableIdentifier): Key<'entries'> {
   checkName(identifier.name, 'name')
   return {

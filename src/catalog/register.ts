@@ -1,4 +1,5 @@
 /** Entries for metadata files that exist already, and the way back: leaving with everything in place. */
+import { checkName } from '../iceberg/identifier.ts'
 import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import { parseTableMetadata } from '../iceberg/table-metadata.ts'
@@ -10,7 +11,6 @@ import { answerOnce, answerWith, cacheKey, readDocument, readForeign } from './d
 import {
   FIRST_EPOCH,
   assertNamespace,
-  checkNewName,
   entryKey,
   entryLane,
   getEntry,
@@ -100,7 +100,7 @@ export async function registerEntry(
   parse: (json: Buffer) => Metadata,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
-  checkNewName(identifier.name, `${kind} name`)
+  checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   const key = entryKey(catalog, identifier)
   const lanes = [entryLane(key), locationLane(catalog)]
   return idempotent(context, call, {

@@ -1,17 +1,9 @@
 /** New names for tables and views, also in other namespaces. Metadata and files stay what and where they are. */
+import { checkName } from '../iceberg/identifier.ts'
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import {
-  assertNamespace,
-  checkNewName,
-  entryKey,
-  entryLane,
-  getEntry,
-  requireNamespace,
-  titleOf,
-  withoutVersion,
-} from './entries.ts'
+import { assertNamespace, entryKey, entryLane, getEntry, requireNamespace, titleOf, withoutVersion } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import type { OutcomeRecord } from './idempotency.ts'
@@ -64,7 +56,7 @@ async function renameEntry(
   request: RenameTableRequest,
 ): Promise<void> {
   const { source, destination } = request
-  checkNewName(destination.name, `${kind} name`)
+  checkName(destination.name, kind === 'table' ? 'Table name' : 'View name')
   const lanes = [source, destination].map((identifier) => entryLane(entryKey(call.catalog, identifier)))
   await idempotent(context, call, {
     run: async (record) => {

@@ -1,4 +1,5 @@
 /** Tables: list, create, load. Commits are in `commit.ts`, the rest of a table's life in `register`, `rename` and `drop`. */
+import { checkName } from '../iceberg/identifier.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
 import { acceptLocation } from '../iceberg/location.ts'
@@ -10,7 +11,7 @@ import { flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
 import { answerOnce, answerWith, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
-import { assertNameFree, assertNamespace, checkNewName, getEntry, namespacePath } from './entries.ts'
+import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, defaultLocation, locationCheck, locationLane } from './locations.ts'
@@ -119,7 +120,7 @@ export async function createTable(
   request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
-  checkNewName(request.name, 'table name')
+  checkName(request.name, 'Table name')
   if (request['stage-create'] === true) {
     const metadata = await newTable(context, call, identifier, request)
     return answerOnce(null, Buffer.from(serializeTableMetadata(metadata)), call.catalog.clientConfig)

@@ -1,4 +1,5 @@
 /** Views: the same pointers as tables have, under the same names, to metadata of their own kind. */
+import { checkName } from '../iceberg/identifier.ts'
 import { newViewMetadata } from '../iceberg/create-view.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import { parseViewRequirements } from '../iceberg/table-requirement.ts'
@@ -8,7 +9,7 @@ import { parseViewUpdates } from '../iceberg/view-update.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { commitEntry, stage } from './commit.ts'
 import { answerWith, readView } from './documents.ts'
-import { assertNameFree, checkNewName, getEntry } from './entries.ts'
+import { assertNameFree, getEntry } from './entries.ts'
 import { assertLocationFree, locationCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
@@ -32,7 +33,7 @@ export async function createView(
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   const identifier = { namespace, name: request.name }
-  checkNewName(request.name, 'view name')
+  checkName(request.name, 'View name')
   return createEntry(context, call, identifier, request.location ?? undefined, async () => {
     const uuid = context.uuid()
     await assertNameFree(context, catalog, identifier, 'view')

@@ -16,15 +16,14 @@ import type { WarehouseStorage } from './context.ts'
 
 const FRESH_MS = 1000
 const MAX_HANDLES = 10_000
-const PAGE = 500
 /** How long a store that was replaced stays open for those who still use it. */
 const LINGER_MS = 120_000
 
 export interface CatalogHandles {
   /** At once when it is fresh. `name` may carry a branch: `lake@main`. @throws IcebergError 404 */
   resolve(tenantId: string, name: string): CatalogHandle | Promise<CatalogHandle>
-  /** By id, for background work. Undefined when there is no such catalog any more. */
-  resolveId(tenantId: string, catalogId: string): Promise<CatalogHandle | undefined>
+  /** For background work, which may outlive the catalog. Undefined when there is no such warehouse any more. */
+  storageOf(tenantId: string, warehouseName: string): Promise<{ readonly storage: ObjectStore } | undefined>
   /** Call after every change to a catalog or a warehouse of the tenant. */
   forget(tenantId: string): void
   close(): Promise<void>
@@ -114,6 +113,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
       id: catalog.id,
       name: catalog.name,
       branch: 'main',
+      warehouseName: warehouse.name,
       root,
       allowedRoots: [warehouseRoot],
       storage: stores.of(warehouse, settings),
@@ -152,22 +152,6 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
   }
 }
 
-/** The name of the tenant's catalog with this id. */
-async function nameOf(store: Store, tenantId: string, catalogId: string): Promise<string | undefined> {
-  for (let after: string | undefined; ;) {
-    const from = after === undefined ? {} : { after: { tenant_id: tenantId, name: after } }
-    const page: Row<'catalogs'>[] = await store.list('catalogs', {
-      index: 'primary',
-      where: { tenant_id: tenantId },
-      limit: PAGE,
-      ...from,
-    })
-    const found = page.find((row) => row.id === catalogId)
-    if (found !== undefined || page.length < PAGE) return found?.name
-    after = page.at(-1)!.name
-  }
-}
-
 export function createCatalogHandles(parts: HandleParts): CatalogHandles {
   const entries: Entries = { byName: new Map(), generation: 0 }
   const pending = new Map<string, Promise<CatalogHandle>>()
@@ -189,9 +173,9 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       pending.set(key, loading)
       return loading
     },
-    resolveId: async (tenantId, catalogId) => {
-      const name = await nameOf(parts.store, tenantId, catalogId)
-      return name === undefined ? undefined : load(tenantId, name)
+    storageOf: async (tenantId, warehouseName) => {
+      const warehouse = await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName })
+      return warehouse && { storage: stores.of(warehouse, settingsOf(warehouse, parts)) }
     },
     forget: (tenantId) => {
       const start = `${tenantId}\0`

@@ -16,17 +16,19 @@ export type Version = number
 
 /** One step of a batch. All steps are checked and carried out in order, or none is. */
 export type Mutation<E extends EntityName = EntityName> = E extends EntityName
-  ? | { readonly op: 'insert'; readonly entity: E; readonly row: NewRow<E> }
-    /** Replaces the row with the key of `row`, if its version is `expected`. */
-    | { readonly op: 'replace'; readonly entity: E; readonly row: NewRow<E>; readonly expected: Version }
-    | { readonly op: 'remove'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' }
-    /** Holds until the batch is committed: the row is at this version, exists at all (`any`), or does not (`none`). */
-    | { readonly op: 'require'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' | 'none' }
-    /**
-     * No row has these leading values in this index. To make it hold against concurrent inserts, the batch that inserts
-     * must `require` a row that this batch removes or replaces (a namespace, for its tables), in an earlier step.
-     */
-    | { readonly op: 'requireEmpty'; readonly entity: E; readonly index: IndexName<E>; readonly where: Partial<Row<E>> }
+  ?
+      | { readonly op: 'insert'; readonly entity: E; readonly row: NewRow<E> }
+      /** Replaces the row with the key of `row`, if its version is `expected`. A `version` in `row` is passed over. */
+      | { readonly op: 'replace'; readonly entity: E; readonly row: NewRow<E>; readonly expected: Version }
+      /** Removes a row that exists, at this version or at all (`any`). */
+      | { readonly op: 'remove'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' }
+      /** Holds until the batch is committed: the row is at this version, exists at all (`any`), or does not (`none`). */
+      | { readonly op: 'require'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' | 'none' }
+      /**
+       * No row has these leading values in this index. To make it hold against concurrent inserts, the batch that inserts
+       * must `require` a row that this batch removes or replaces (a namespace, for its tables), in an earlier step.
+       */
+      | { readonly op: 'requireEmpty'; readonly entity: E; readonly index: IndexName<E>; readonly where: Partial<Row<E>> }
   : never
 
 export interface ListOptions<E extends EntityName> {

@@ -23,7 +23,7 @@ async function filesInUse(storage: ObjectStore, pointer: string): Promise<Set<st
   return named && new Set([current, ...named.previousMetadata.map((file) => canonicalFile(file))])
 }
 
-/** The task kind `delete-files`: payload `catalog_id`, `entry_id`, `location` (of the table), `files`. */
+/** The task kind `delete-files`: payload `warehouse_name`, `entry_id`, `location` (of the table), `files`. */
 export function deleteFiles({ store, openStorageFor, log }: PurgeOptions): TaskHandler {
   return async ({ id, tenant_id, payload }) => {
     const location = locationOf(payload)
@@ -33,7 +33,7 @@ export function deleteFiles({ store, openStorageFor, log }: PurgeOptions): TaskH
     const [row] = rows
     if (row === undefined || rows.length > 1 || row.deleted || row.id !== entryId)
       return log('files-kept', { task: id, location })
-    const opened = await openStorageFor(tenant_id, textOf(payload, 'catalog_id'))
+    const opened = await openStorageFor(tenant_id, textOf(payload, 'warehouse_name'))
     if (opened === undefined) return
     const kept = await filesInUse(opened.storage, row.metadata_location)
     if (kept === undefined) return log('files-kept', { task: id, location })

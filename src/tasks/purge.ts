@@ -14,8 +14,8 @@ import { findOwner } from './ownership.ts'
 import { contentFilesOf, manifestsOf, readNamedFiles } from './reachable-files.ts'
 import { TaskRefused, type TaskContext, type TaskHandler } from './runner.ts'
 
-/** The storage of a catalog; `undefined` when the catalog or its warehouse is gone. */
-export type OpenStorageFor = (tenantId: string, catalogId: string) => Promise<{ readonly storage: ObjectStore } | undefined>
+/** The storage of a warehouse, which may outlive the catalog of a dropped table; `undefined` when it is gone. */
+export type OpenStorageFor = (tenantId: string, warehouseName: string) => Promise<{ readonly storage: ObjectStore } | undefined>
 
 export interface PurgeOptions {
   readonly store: Store
@@ -123,8 +123,8 @@ async function purge(options: PurgeOptions, task: Row<'tasks'>, { signal }: Task
   const location = locationOf(task.payload)
   const metadataLocation = canonicalFile(textOf(task.payload, 'metadata_location'))
   if (metadataLocation === undefined) throw new TaskRefused('the payload has no usable metadata_location')
-  const opened = await options.openStorageFor(task.tenant_id, textOf(task.payload, 'catalog_id'))
-  if (opened === undefined) throw new TaskRefused('the catalog of the table is gone, and with it the way to its files')
+  const opened = await options.openStorageFor(task.tenant_id, textOf(task.payload, 'warehouse_name'))
+  if (opened === undefined) throw new TaskRefused('the warehouse of the table is gone, and with it the way to its files')
   const { storage } = opened
   const remover = new Remover(options, task, storage, location, signal)
   await remover.check()
@@ -149,7 +149,7 @@ async function removeFolder(storage: ObjectStore, location: Location): Promise<v
   }
 }
 
-/** The task kind `purge-table`: payload `catalog_id`, `location`, `metadata_location`. */
+/** The task kind `purge-table`: payload `warehouse_name`, `location`, `metadata_location`. */
 export function purgeTable(options: PurgeOptions): TaskHandler {
   return async (task, context) => {
     try {

@@ -109,6 +109,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     root,
     allowedRoots: [canonicalLocation(`file://${folder}/extra`)],
     storage,
+    warehouseName: 'local',
     clientConfig: { 'client.region': 'eu-west-1' },
     configVersion: 'v1',
     properties: {},

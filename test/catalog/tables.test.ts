@@ -57,7 +57,8 @@ test('names and places that are taken', async (t) => {
   await assert.rejects(create('t'), rejects(409, /^Table already exists: ns\.t$/, 'AlreadyExistsException'))
   await assert.rejects(create('v'), rejects(409, /^View with same name already exists: ns\.v$/))
   await assert.rejects(create('t', ['none']), rejects(404, /^Namespace does not exist: none$/, 'NoSuchNamespaceException'))
-  await assert.rejects(create('a\u0000b'), rejects(400, /Invalid table name/))
+  await assert.rejects(create('a\u0000b'), rejects(400, /Table name .* has a control character/))
+  await assert.rejects(create('..'), rejects(400, /Table name must not be/))
   await assert.rejects(listTables(context, call, ['none'], {}), rejects(404, /none/))
   const staged = createTable(context, call, ['ns'], { name: 't', schema, 'stage-create': true })
   await assert.rejects(staged, rejects(409, /Table already exists/))
@@ -65,7 +66,7 @@ test('names and places that are taken', async (t) => {
 
 test('any name makes a location of its own below the root', async (t) => {
   const { context, call, catalog } = await open(t)
-  const names = ['a/b', '..', '*', '50%', 'ü x', '${aws:username}', "o'clock", 'A', 'a', '__proto__', 'n'.repeat(255)]
+  const names = ['a/b', '...', '*', '50%', 'ü x', '${aws:username}', "o'clock", 'A', 'a', '__proto__', 'n'.repeat(256)]
   const locations = new Set<string>()
   for (const name of names) {
     const { metadata } = bodyOf(await createTable(context, call, ['ns'], { name, schema }))

@@ -4,13 +4,18 @@
  * PANGOLIN_TEST_SEED repeats or varies a run; PANGOLIN_TEST_SEQUENCES says how long it is.
  */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { requireService } from '../services/require.ts'
+import type { Outcome } from './differential/compare.ts'
 import { coreSide } from './differential/core-side.ts'
-import { runSequence } from './differential/sequence.ts'
+import { runSequence, type Sides } from './differential/sequence.ts'
 import { createNamespace, httpSide, type Kind, type MakeSide } from './differential/sides.ts'
 import { javaEnv } from './java/java.ts'
-import { startReferenceServer, type ReferenceServer } from './java/reference.ts'
+import { startReferenceServer } from './java/reference.ts'
+import { makeLocalCatalog } from './local-catalog.ts'
 import { startServer } from './server.ts'
 
 const SEED = Number(process.env['PANGOLIN_TEST_SEED'] ?? 1)
@@ -27,13 +32,13 @@ const VIEW_ACTIONS = `
   assign-uuid upgrade-format-version add-schema set-location set-properties remove-properties add-view-version
   set-current-view-version`
 
-async function compare(test: TestContext, kind: Kind, sequences: number, reference: MakeSide, ours: MakeSide): Promise<void> {
+async function compare(test: TestContext, kind: Kind, sequences: number, sides: Sides): Promise<void> {
   const failures: string[] = []
   const seen = new Set<string>()
   const deviations = new Map<string, number>()
   let [accepted, refused] = [0, 0]
   for (let index = 0; index < sequences && failures.length < REPORTED; index++) {
-    const result = await runSequence(kind, SEED + index, reference, ours)
+    const result = await runSequence(kind, SEED + index, sides)
     if (result.failure !== undefined) failures.push(result.failure)
     if (result.deviation !== undefined) deviations.set(result.deviation, (deviations.get(result.deviation) ?? 0) + 1)
     for (const action of result.actions) seen.add(action)
@@ -47,7 +52,7 @@ async function compare(test: TestContext, kind: Kind, sequences: number, referen
     0,
     `differences from the reference implementation (PANGOLIN_TEST_SEED=<seed> repeats one):\n${failures.join('\n')}`,
   )
-  if (sequences >= 300) {
+  if (sequences >= 500) {
     const missing = (kind === 'table' ? TABLE_ACTIONS : VIEW_ACTIONS)
       .trim()
       .split(/\s+/)
@@ -59,25 +64,43 @@ async function compare(test: TestContext, kind: Kind, sequences: number, referen
 test('commits as the reference implementation makes them', async (context) => {
   const env = requireService(context, await javaEnv())
   if (env === undefined) return
-  const reference: ReferenceServer = await startReferenceServer(env, { catalog: 'memory' })
-  const theirs = { base: `${reference.url}/v1`, namespace: 'differential' }
+  const folder = mkdtempSync(join(tmpdir(), 'pangolin-differential-'))
+  const root = `file:${folder}`
+  const reference = await startReferenceServer(env, { catalog: 'memory' })
+  const theirs = { base: `${reference.url}/v1`, namespace: 'in-process' }
   try {
     await createNamespace(theirs)
-    await context.test('tables, in our core', (test) => compare(test, 'table', SEQUENCES, httpSide(theirs), coreSide))
-    await context.test('views, in our core', (test) => compare(test, 'view', SEQUENCES / 2, httpSide(theirs), coreSide))
-    const server = await startServer({ database: 'memory', env: { PANGOLIN_LOCAL_ROOTS: '/tmp' } })
+    const core = { reference: httpSide(theirs), ours: coreSide, root }
+    await context.test('tables, in our core', (test) => compare(test, 'table', SEQUENCES, core))
+    await context.test('views, in our core', (test) => compare(test, 'view', SEQUENCES / 2, core))
+    await context.test('the comparison notices one wrong number', async () => {
+      const wrong: MakeSide = (kind, name) => {
+        const side = coreSide(kind, name)
+        const tamper = ({ metadata, ...rest }: Outcome): Outcome =>
+          metadata === undefined ? rest : { ...rest, metadata: { ...metadata, 'last-column-id': 1_000_000 } }
+        return {
+          create: async (request) => tamper(await side.create(request)),
+          commit: async (request) => tamper(await side.commit(request)),
+        }
+      }
+      const { failure } = await runSequence('table', SEED + SEQUENCES, { ...core, ours: wrong })
+      assert.match(failure ?? '', /last-column-id: reference \d+, ours 1000000/)
+    })
+    const server = await startServer({ database: 'memory', env: { PANGOLIN_LOCAL_ROOTS: folder } })
     try {
-      const ours = { base: `${server.url}/v1/lake`, namespace: 'differential', token: server.adminToken }
-      await createNamespace(ours)
-      // Names were taken by the sequences before.
+      await makeLocalCatalog(server, { name: 'differential', folder, home: join(folder, 'home') })
+      const ours = { base: `${server.url}/v1/differential`, namespace: 'over-http', token: server.adminToken }
+      // Another namespace: the names in the first one were taken by the sequences before.
       const again = { ...theirs, namespace: 'over-http' }
-      await createNamespace(again)
-      await context.test('tables, over HTTP', (test) => compare(test, 'table', SEQUENCES / 10, httpSide(again), httpSide(ours)))
-      await context.test('views, over HTTP', (test) => compare(test, 'view', SEQUENCES / 10, httpSide(again), httpSide(ours)))
+      await Promise.all([createNamespace(ours), createNamespace(again)])
+      const http = { reference: httpSide(again), ours: httpSide(ours), root }
+      await context.test('tables, over HTTP', (test) => compare(test, 'table', SEQUENCES / 10, http))
+      await context.test('views, over HTTP', (test) => compare(test, 'view', SEQUENCES / 10, http))
     } finally {
       await server.stop()
     }
   } finally {
     await reference.stop()
+    rmSync(folder, { recursive: true, force: true })
   }
 })

@@ -4,22 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { checkingDrift } from '../http/drift-proxy.ts'
 import { requireService } from '../services/require.ts'
 import { javaEnv } from './java/java.ts'
 import { CAPABLE_TESTS, runKit, TABLE_TESTS, VIEW_TESTS, type KitResult } from './java/kit.ts'
-import { startServer, type RunningServer } from './server.ts'
-
-/** A catalog whose warehouse lies where the kit asks for tables (file:/tmp/<namespace>/<table>) and views (temporary folders). */
-async function catalogAtTmp(server: RunningServer, name: string): Promise<string> {
-  const post = async (path: string, body: object): Promise<void> => {
-    const headers = { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/json' }
-    const response = await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
-    assert.ok(response.ok, `${path}: ${response.status} ${await response.text()}`)
-  }
-  await post('/api/v1/warehouses', { name, storage_config: { type: 'local', root: '/tmp' } })
-  await post('/api/v1/catalogs', { name, warehouse_name: name, storage_location: `file://${server.dataDir}/${name}` })
-  return name
-}
+import { makeLocalCatalog } from './local-catalog.ts'
+import { startServer } from './server.ts'
 
 // One after the other: the kit's table locations are fixed, and its names too.
 for (const database of ['memory', 'sqlite'] as const) {
@@ -29,9 +19,11 @@ for (const database of ['memory', 'sqlite'] as const) {
     const server = await startServer({ database, env: { PANGOLIN_LOCAL_ROOTS: '/tmp' } })
     try {
       for (const part of ['shipped', 'capable'] as const) {
-        // The kit leaves namespaces behind, and refuses to begin where it finds them.
-        const warehouse = await catalogAtTmp(server, part)
-        await report(context, await runKit(env, { url: server.url, warehouse, token: server.adminToken, part }), part)
+        // The kit asks for tables at file:/tmp/<namespace>/<table> and for views in temporary folders. It leaves its
+        // namespaces behind, and refuses to begin where it finds them: hence a catalog for each part.
+        await makeLocalCatalog(server, { name: part, folder: '/tmp', home: `${server.dataDir}/${part}` })
+        const run = (url: string) => runKit(env, { url, warehouse: part, token: server.adminToken, part })
+        await report(context, await checkingDrift(context, server.url, run), part)
       }
     } finally {
       await server.stop()

@@ -2,10 +2,12 @@
  * A reverse proxy that stands between a client suite and the server under test and checks each answer that passes against
  * the specification. The bytes pass through unchanged.
  */
+import assert from 'node:assert/strict'
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import type { Specification } from './drift.ts'
+import { specification, type Specification } from './drift.ts'
 
 export interface DriftProxy {
   /** Without a trailing slash. */
@@ -44,6 +46,31 @@ export async function startDriftProxy(target: string, specification: Specificati
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
+  }
+}
+
+/**
+ * Lets a client suite talk to the server through the proxy, and then fails the test for each answer that the specification
+ * does not have. Without the specification the suite runs all the same, except under CI=true.
+ */
+export async function checkingDrift<T>(test: TestContext, target: string, suite: (url: string) => Promise<T>): Promise<T> {
+  const available = specification()
+  if ('missing' in available) {
+    assert.notEqual(process.env['CI'], 'true', available.missing)
+    test.diagnostic(`answers were not checked: ${available.missing}`)
+    return suite(target)
+  }
+  const proxy = await startDriftProxy(target, available.value)
+  try {
+    const result = await suite(proxy.url)
+    await test.test('answers as the specification says', (subtest) => {
+      subtest.diagnostic(`${proxy.seen.size} operations were called`)
+      assert.ok(proxy.seen.size > 0, 'no request went through the proxy')
+      assert.equal(proxy.violations.length, 0, proxy.violations.join('\n'))
+    })
+    return result
+  } finally {
+    await proxy.stop()
   }
 }
 

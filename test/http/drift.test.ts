@@ -215,7 +215,6 @@ async function lifeOfTable(caller: Client, collection: string, version: number):
   await caller.call(409, 'POST', table, { requirements: [{ type: 'assert-create' }], updates: [] })
   await caller.call(400, 'POST', table, commit({ action: 'unheard-of' }))
   await caller.call(404, 'POST', `${collection}/absent`, commit())
-  await caller.call(405, 'DELETE', `${collection}`)
 }
 
 async function views(caller: Client): Promise<void> {
@@ -246,3 +245,25 @@ async function views(caller: Client): Promise<void> {
   await caller.call(409, 'POST', `${NS}/a/register-view`, register)
   await caller.call(400, 'POST', `${NS}/a/register-view`, { name: 'again' })
 }
+
+test('the check notices what the specification does not have', (context) => {
+  const spec = requireService(context, specification())
+  if (spec === undefined) return
+  const problems = (method: string, path: string, status: number, body: string, type = 'application/json'): string => {
+    const verdict = spec.check({ method, path, status, headers: { 'content-type': type }, body })
+    return verdict === undefined ? 'no operation' : verdict.problems.join('; ')
+  }
+  const config = '{"defaults":{},"overrides":{}}'
+  assert.equal(problems('GET', '/v1/config?warehouse=a', 200, config), '')
+  assert.match(problems('GET', '/v1/config', 200, '{"defaults":{}}'), /overrides/)
+  assert.match(problems('GET', '/v1/config', 200, '{"defaults":{},"overrides":{"a":1}}'), /must be string/)
+  assert.match(problems('GET', '/v1/config', 200, '{"defaults":{},"overrides":{},"more":1}'), /more is not in the specification/)
+  assert.match(problems('GET', '/v1/config', 200, config, 'text/html'), /content type/)
+  assert.match(problems('GET', '/v1/config', 200, '{'), /no JSON/)
+  assert.match(problems('GET', '/v1/config', 201, config), /status 201/)
+  assert.match(problems('GET', '/v1/config', 404, '{"message":"no"}'), /error/)
+  assert.match(problems('HEAD', `${NS}/a`, 404, '{}'), /a body where none may be/)
+  assert.equal(problems('GET', `${NS}/a/tables/b`, 404, '{"error":{"message":"m","type":"t","code":404}}'), '')
+  assert.equal(problems('GET', '/v1/a/v1/lake/namespaces', 200, '{"namespaces":[["a"]],"next-page-token":null}'), 'no operation')
+  assert.equal(problems('GET', '/v1/lake/v1/namespaces', 200, '{"namespaces":[["a"]],"next-page-token":null}'), '')
+})

@@ -51,6 +51,8 @@ interface Operation {
 
 /** Statuses of HTTP itself and of Idempotency-Key, which any operation may answer; their body is the usual error. */
 const GENERAL_STATUSES = new Set([405, 408, 409, 413, 415, 422, 429, 431])
+/** Fields that more than the specification's answer has. A commit answers what a load does, as the reference does. */
+const MORE_FIELDS: Readonly<Record<string, readonly string[]>> = { updateTable: ['config'] }
 const ERROR_SCHEMA = '#/components/schemas/IcebergErrorResponse'
 
 export function specification(): Availability<Specification> {
@@ -124,12 +126,12 @@ function problems(
   const validate = validator(schema['$ref'])
   if (!validate(value))
     return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message} ${JSON.stringify(error.params)}`)
-  return undeclared(document, schema, value)
+  return undeclared(document, schema, value, MORE_FIELDS[operation.operationId])
 }
 
 /** Schemas allow any other field. Ours has none at the top of an answer that the specification does not name. */
-function undeclared(document: Json, schema: Json, value: unknown): string[] {
-  const known = new Set<string>()
+function undeclared(document: Json, schema: Json, value: unknown, more: readonly string[] = []): string[] {
+  const known = new Set<string>(more)
   const collect = (node: Json): boolean => {
     if (node['$ref'] !== undefined) return collect(resolve(document, node['$ref']))
     for (const name of Object.keys(node['properties'] ?? {})) known.add(name)

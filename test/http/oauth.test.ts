@@ -54,6 +54,28 @@ test('a token is exchanged for a new one', async (t) => {
   assert.deepEqual([forged.status, forged.json.error], [401, 'invalid_grant'])
 })
 
+test('a client that slept through the end of its token renews it with its credentials', async (t) => {
+  // What the Java client sends then: an exchange of the expired token, with its credentials in the header.
+  const server = await startTestServer(t)
+  const [header, payload, signature] = (
+    await token(server, { grant_type: 'client_credentials', client_id: server.username, client_secret: server.password })
+  ).json.access_token.split('.')
+  const expired = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), exp: 1 }
+  const form = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: `${header}.${Buffer.from(JSON.stringify(expired)).toString('base64url')}.${signature}`,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    scope: 'catalog',
+  }
+  const renewed = await token(server, form, basic(server.username, server.password))
+  assert.equal(renewed.status, 200, renewed.text)
+  assert.equal((await call(server, 'GET', '/v1/config', { token: renewed.json.access_token as string })).status, 200)
+  const wrong = await token(server, form, basic(server.username, 'wrong'))
+  assert.deepEqual([wrong.status, wrong.json.error], [401, 'invalid_client'])
+  const none = await token(server, form)
+  assert.deepEqual([none.status, none.json.error], [401, 'invalid_grant'])
+})
+
 test('refusals have the bodies of RFC 6749', async (t) => {
   const server = await startTestServer(t)
   const refused = async (form: Record<string, string>, status: number, error: string, headers = {}): Promise<void> => {

@@ -116,11 +116,12 @@ test('a change by somebody else shows within a second, one of this process at on
   assert.ok(handles.resolve(tenant_id, 'lake') instanceof Promise, 'what was asked before the change is not remembered after it')
 })
 
-test('by id, for background work', async () => {
+test('the storage of a warehouse, for background work', async () => {
   const { handles } = await setUp()
-  assert.equal((await handles.resolveId(tenant_id, 'c1'))?.name, 'lake')
-  assert.equal(await handles.resolveId(tenant_id, 'c2'), undefined)
-  assert.equal(await handles.resolveId('t2', 'c1'), undefined)
+  const { storage } = await handles.resolve(tenant_id, 'lake')
+  assert.equal((await handles.storageOf(tenant_id, 'w'))?.storage, storage)
+  assert.equal(await handles.storageOf(tenant_id, 'w2'), undefined)
+  assert.equal(await handles.storageOf('t2', 'w'), undefined)
 })
 
 test('sealed settings open in their own row alone', async () => {

@@ -36,7 +36,7 @@ async function purge(
     log: (event, details) => events.push({ event, details }),
   })
   const task = {
-    ...taskRow('purge-table', { catalog_id: 'c1', entry_id: 'e', location, metadata_location: metadataLocation }),
+    ...taskRow('purge-table', { warehouse_name: 'w1', entry_id: 'e', location, metadata_location: metadataLocation }),
     version: 1,
   } as Row<'tasks'>
   await handler(task, { signal })
@@ -339,7 +339,9 @@ function bound(storage: ObjectStore): ObjectStore {
 describe('deletion of files that fell off the metadata log', () => {
   const run = async (store: Store, storage: ObjectStore, payload: Record<string, string | string[]>): Promise<void> => {
     const handler = deleteFiles({ store, openStorageFor: async () => ({ storage }), log: () => {} })
-    await handler({ ...taskRow('delete-files', { catalog_id: 'c1', ...payload }), version: 1 } as Row<'tasks'>, { signal: never })
+    await handler({ ...taskRow('delete-files', { warehouse_name: 'w1', ...payload }), version: 1 } as Row<'tasks'>, {
+      signal: never,
+    })
   }
 
   it('deletes metadata files of the table alone', async () => {

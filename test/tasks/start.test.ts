@@ -51,8 +51,8 @@ describe('startTasks', () => {
         store,
         now: () => Date.now(),
         log: () => {},
-        openStorageFor: async (tenantId, catalogId) => {
-          asked.push(`${tenantId}/${catalogId}`)
+        openStorageFor: async (tenantId, warehouseName) => {
+          asked.push(`${tenantId}/${warehouseName}`)
           return lake
         },
       })
@@ -63,7 +63,7 @@ describe('startTasks', () => {
             entity: 'tasks',
             row: taskRow(
               'purge-table',
-              { catalog_id: 'c1', entry_id: 'e1', location, metadata_location: metadataLocation },
+              { warehouse_name: 'w1', entry_id: 'e1', location, metadata_location: metadataLocation },
               { due_at: Date.now() },
             ),
           },
@@ -72,7 +72,7 @@ describe('startTasks', () => {
         for (let i = 0; i < 500 && (await store.list('tasks', { index: 'by_due', where: {}, limit: 1 })).length > 0; i += 1)
           await sleep(20)
         assert.deepEqual(await filesOf(lake), others)
-        assert.deepEqual(asked, ['t1/c1'])
+        assert.deepEqual(asked, ['t1/w1'])
       } finally {
         await tasks.stop()
         await lake.storage.close()

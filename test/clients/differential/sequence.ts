@@ -19,10 +19,17 @@ export interface SequenceResult {
   readonly failure?: string
 }
 
-export async function runSequence(kind: Kind, seed: number, reference: MakeSide, ours: MakeSide): Promise<SequenceResult> {
+export interface Sides {
+  readonly reference: MakeSide
+  readonly ours: MakeSide
+  /** Below it lie the tables: a location without a slash at its end. */
+  readonly root: string
+}
+
+export async function runSequence(kind: Kind, seed: number, { reference, ours, root }: Sides): Promise<SequenceResult> {
   const random = seeded(seed)
   const name = `${kind}_${seed}`
-  const location = `file:/tmp/pangolin-differential/${name}`
+  const location = `${root}/${name}`
   // In the past, so that no time of a commit is that of a snapshot by chance.
   const now = Date.now() - 10_000
   const [theirSide, ourSide] = [reference(kind, name), ours(kind, name)]
@@ -65,6 +72,7 @@ function judge(kind: Kind, theirs: Outcome, mine: Outcome): string[] {
     const comparable = kind === 'table' ? comparableTable : comparableView
     return differences(comparable(theirs.metadata), comparable(mine.metadata))
   }
+  if (ours === 'failed') return [`ours: ${ours} ${mine.message}`]
   // The reference fails with 500 where it meets what it did not foresee; we must know what is wrong.
   if (reference === ours || (reference === 'failed' && (ours === 'bad request' || ours === 'conflict'))) return []
   return [`reference: ${reference} ${theirs.message}`, `ours: ${ours} ${mine.message}`]

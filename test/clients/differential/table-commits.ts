@@ -103,7 +103,19 @@ function someUpdates(random: Random, context: Working): Json[] {
       () => [{ action: 'remove-snapshot-ref', 'ref-name': random.pick(['main', ...Object.keys(table['refs'] ?? {}), 'absent']) }],
     ],
     [2, () => [{ action: 'remove-snapshots', 'snapshot-ids': random.some(snapshotIds(context), 0.4) }]],
-    [3, () => [{ action: 'set-properties', updates: { ...properties(random), step: String(context.step) } }]],
+    [
+      3,
+      () => [
+        {
+          action: 'set-properties',
+          updates: {
+            ...properties(random),
+            ...(random.chance(0.02) ? { 'current-schema': '7' } : {}),
+            step: String(context.step),
+          },
+        },
+      ],
+    ],
     [
       1,
       () => [
@@ -115,7 +127,7 @@ function someUpdates(random: Random, context: Working): Json[] {
       () => [{ action: 'set-location', location: random.pick([context.location, `${context.location}/moved-${context.step}`]) }],
     ],
     [2, () => statistics(random, context)],
-    [1, () => [{ action: 'assign-uuid', uuid: UUID_PLACEHOLDER }]],
+    [1, () => [{ action: 'assign-uuid', uuid: random.chance(0.1) ? 'ffffffff-ffff-4fff-8fff-ffffffffffff' : UUID_PLACEHOLDER }]],
     [
       1,
       () => [
@@ -179,7 +191,7 @@ export function snapshot(random: Random, context: Working): Json {
     made['sequence-number'] =
       main !== undefined && wrong(random) ? context.lastSequence : (context.lastSequence += 1n + BigInt(random.int(2)))
   if (version(context) >= 3) {
-    const first = wrong(random) ? context.nextRow - 1n : context.nextRow
+    const first = wrong(random) ? context.nextRow + random.pick([-1n, -1n, 5n]) : context.nextRow
     Object.assign(made, { 'first-row-id': first, 'added-rows': rows })
     if (first === context.nextRow) context.nextRow += rows
     if (random.chance(0.03)) delete made['first-row-id']

@@ -290,7 +290,10 @@ describe('sqlite: processes', () => {
     const acknowledged: string[] = []
     for (let round = 0; round < 3; round++) {
       const { child, lines } = start('pairs', path)
-      while (lines.length < 50) await sleep(5)
+      while (lines.length < 50) {
+        assert.equal(child.exitCode, null, 'the child is at work')
+        await sleep(5)
+      }
       await sleep(Math.random() * 50)
       child.kill('SIGKILL')
       await once(child, 'close')
