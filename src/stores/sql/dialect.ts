@@ -15,10 +15,20 @@ export interface Dialect {
    * `version` hold all safe integers; `json` keeps the JSON text character by character.
    */
   readonly types: Readonly<Record<ScalarType | 'version', string>>
+  /**
+   * Whether the primary key is added when all other indexes are there. PostgreSQL's planner, as long as it knows nothing of a
+   * table's rows, takes the newest of the indexes that seem equally good, and keeps to that plan while the table grows.
+   */
+  readonly addsKeyLast: boolean
   /** Behind the closing bracket of `create table`: how rows are clustered by their key. */
   readonly tableSuffix: string
   /** Behind a column of `create index`, and of `order by` in both directions, so that `null` comes first when ascending. */
   readonly nullOrder: { readonly index: string; readonly ascending: string; readonly descending: string }
+  /**
+   * Whether an index that is not unique has the key's columns behind its own, so that it holds its whole order. Otherwise rows
+   * that are equal by its own columns, of which there are few, are sorted when they are read.
+   */
+  readonly indexesWholeOrder: boolean
   /** The parameter at a position, counted from 1. Statements use each parameter once, in order. */
   placeholder(position: number): string
   /** The table of a `from`, with a hint for the index where the planner can't be trusted to take it by itself. */

@@ -24,8 +24,11 @@ const UNEXPECTED = 'pangolin: a row is not as this change expects it'
 export const postgresDialect: Dialect = {
   name: 'postgres',
   types: { text: 'text collate "C"', integer: 'bigint', boolean: 'boolean', json: 'text', version: 'bigint' },
+  addsKeyLast: true,
   tableSuffix: '',
   nullOrder: { index: ' nulls first', ascending: ' nulls first', descending: ' nulls last' },
+  // An entry of an index has room for 2704 bytes: for a location or for a namespace and a name, but not for both.
+  indexesWholeOrder: false,
   placeholder: (position) => `$${position}`,
   source: (table) => `"${table}"`,
   // A lock on the key alone would let a `replace` pass, which has to wait as a `remove` does.

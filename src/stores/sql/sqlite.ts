@@ -20,9 +20,11 @@ export const sqliteDialect: Dialect = {
   name: 'sqlite',
   // Text compares by its UTF-8 bytes (collation BINARY, the default), which is by code point.
   types: { text: 'text', integer: 'integer', boolean: 'integer', json: 'text', version: 'integer' },
+  addsKeyLast: false,
   tableSuffix: ' without rowid, strict',
   // Null is the smallest value by itself.
   nullOrder: { index: '', ascending: '', descending: '' },
+  indexesWholeOrder: true,
   placeholder: () => '?',
   // Without statistics the planner may prefer another index and sort. `not indexed` leaves the key of such a table in use.
   source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
