@@ -8,6 +8,7 @@ import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { faultyStore } from './faulty.ts'
+import { openProcessesStore } from './processes.ts'
 
 export interface Backend {
   readonly name: string
@@ -62,8 +63,8 @@ const sqlite: Backend = {
 
 const server = await startPostgres()
 
-const postgres: Backend = {
-  name: 'postgres',
+const postgresWith = (name: string, openStore: (url: string) => Promise<Store>): Backend => ({
+  name,
   isShared: true,
   ...('missing' in server ? { skip: server.missing } : {}),
   open: async () => {
@@ -71,7 +72,7 @@ const postgres: Backend = {
     const url = await server.value.createDatabase()
     const opened: Store[] = []
     const open = async (): Promise<Store> => {
-      const store = openPostgresStore({ url })
+      const store = await openStore(url)
       opened.push(store)
       await store.migrate()
       return store
@@ -81,7 +82,7 @@ const postgres: Backend = {
     }
     return { store: await open(), openAnother: open, dispose }
   },
-}
+})
 
 function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store): Backend {
   return {
@@ -97,7 +98,8 @@ function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store):
 export const backends: readonly Backend[] = [
   memory,
   sqlite,
-  postgres,
+  postgresWith('postgres', async (url) => openPostgresStore({ url })),
+  postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
   wrapped(memory, 'wrapped for faults', faultyStore),
   wrapped(sqlite, 'wrapped for faults', faultyStore),
 ]
