@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
-import { stringify } from '../iceberg/json.ts'
+import { parse as parseJson, stringify } from '../iceberg/json.ts'
+import type { JsonValue } from '../iceberg/json.ts'
 import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
@@ -17,7 +18,9 @@ import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
 import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
 
 /** Of a file, and of what it inflates to. */
-const MAX_METADATA_BYTES = 128 * 1024 * 1024
+export const MAX_METADATA_BYTES = 128 * 1024 * 1024
+/** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
+const MAX_FOREIGN_VALUES = 4_000_000
 
 export const cacheKey = (catalog: CatalogHandle, location: string): string =>
   `${catalog.configVersion}\n${catalog.id}\n${location}`
@@ -80,10 +83,10 @@ export const readView = (context: CatalogContext, catalog: CatalogHandle, locati
 export async function readForeign<M>(
   catalog: CatalogHandle,
   location: string,
-  parse: (json: Buffer) => M,
+  parse: (json: JsonValue) => M,
 ): Promise<{ readonly json: Buffer; readonly metadata: M }> {
   const json = await readFile(catalog, location)
-  return { json, metadata: parse(json) }
+  return { json, metadata: parse(parseJson(json, { maxValues: MAX_FOREIGN_VALUES })) }
 }
 
 /** Writes a new metadata file, durable when this resolves. */

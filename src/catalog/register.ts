@@ -1,6 +1,7 @@
 /** Entries for metadata files that exist already, and the way back: leaving with everything in place. */
 import { checkName } from '../iceberg/identifier.ts'
 import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
+import type { JsonValue } from '../iceberg/json.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import { parseTableMetadata } from '../iceberg/table-metadata.ts'
 import type { NewRow } from '../stores/entities.ts'
@@ -42,7 +43,7 @@ async function readRegistered(
   context: CatalogContext,
   call: CatalogCall,
   file: string,
-  parse: (json: Buffer) => Metadata,
+  parse: (json: JsonValue) => Metadata,
   ownId: string | undefined,
 ): Promise<{ readonly location: string; readonly json: Buffer }> {
   const { catalog } = call
@@ -97,7 +98,7 @@ export async function registerEntry(
   identifier: TableIdentifier,
   kind: EntryKind,
   source: Source,
-  parse: (json: Buffer) => Metadata,
+  parse: (json: JsonValue) => Metadata,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')

@@ -36,6 +36,8 @@ export interface ParseLimits {
   readonly maxDepth?: number
   /** Length of the input in bytes (characters, for a string). */
   readonly maxBytes?: number
+  /** Values of all levels together: a small value takes ten times its text in memory. */
+  readonly maxValues?: number
 }
 
 const MAX_DEPTH = 512
@@ -52,7 +54,7 @@ export function parse(input: string | Uint8Array, limits: ParseLimits = {}): Jso
       `JSON of ${input.length} bytes is longer than the limit of ${limits.maxBytes}`,
     )
   }
-  return new Parser(decode(input), limits.maxDepth ?? MAX_DEPTH).document()
+  return new Parser(decode(input), limits).document()
 }
 
 function decode(input: string | Uint8Array): string {
@@ -93,11 +95,14 @@ class Parser {
   private readonly maxDepth: number
   private position = 0
   private depth = 0
+  private readonly maxValues: number
+  private values = 0
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, limits: ParseLimits) {
     this.text = text
     this.codes = codesOf(text)
-    this.maxDepth = maxDepth
+    this.maxDepth = limits.maxDepth ?? MAX_DEPTH
+    this.maxValues = limits.maxValues ?? Number.MAX_SAFE_INTEGER
   }
 
   document(): JsonValue {
@@ -118,6 +123,7 @@ class Parser {
   }
 
   private value(code: number): JsonValue {
+    if (++this.values > this.maxValues) throw badRequest(`Invalid JSON: more than ${this.maxValues} values`)
     if (code === QUOTE) return this.string()
     if (code === OPEN_BRACE) return this.object()
     if (code === OPEN_BRACKET) return this.array()

@@ -3,12 +3,12 @@
  * last: while it is missing every step is taken again and finds what an interrupted start left. The credentials are in
  * their file before they are in the store, so there is never an administrator whose password nobody has.
  */
-import { closeSync, fchmodSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatApiToken, hashSecret, newApiToken, newPassword, parseApiToken } from '../access/api-tokens.ts'
 import { hashPassword } from '../access/passwords.ts'
 import type { Principal } from '../access/principal.ts'
+import { createPrivateFile } from '../access/secrets.ts'
 import { IcebergError } from '../iceberg/errors.ts'
 import { StoreError } from '../stores/store.ts'
 import { createCatalog } from './catalogs.ts'
@@ -115,23 +115,10 @@ function writeOnce(options: FirstStartOptions): AdminFile {
     password: options.adminPassword ?? newPassword(),
     token: formatApiToken(newApiToken()),
   }
-  mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 })
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    const descriptor = openSync(temporary, 'wx', 0o600)
-    fchmodSync(descriptor, 0o600)
-    writeSync(descriptor, `${JSON.stringify(admin, null, 2)}\n`)
-    fsyncSync(descriptor)
-    closeSync(descriptor)
-    linkSync(temporary, file)
-    return admin
-  } catch (error) {
-    const winner = (error as NodeJS.ErrnoException).code === 'EEXIST' ? read(file) : undefined
-    if (winner === undefined) throw error
-    return winner
-  } finally {
-    rmSync(temporary, { force: true })
-  }
+  createPrivateFile(file, `${JSON.stringify(admin, null, 2)}\n`)
+  const made = read(file)
+  if (made === undefined) throw new Error(`${file} vanished while it was made`)
+  return made
 }
 
 function read(file: string): AdminFile | undefined {

@@ -109,6 +109,18 @@ test('guessing at either door is slowed down', async (t) => {
   assert.equal((await call(server, 'GET', '/v1/config')).status, 200, 'a token still works')
 })
 
+test('who has shown no credential may send little', async (t) => {
+  const server = await startTestServer(t)
+  const long = 'x'.repeat(70_000)
+  const login = await call(server, 'POST', '/api/v1/users/login', { token: null, body: { username: long, password: 'p' } })
+  assert.equal(login.status, 413, login.text)
+  const form = await call(server, 'POST', '/v1/oauth/tokens', { token: null, body: `grant_type=${long}` })
+  assert.equal(form.status, 413, form.text)
+  assert.equal(form.json.error, 'invalid_request')
+  const mine = await call(server, 'POST', '/v1/lake/namespaces', { body: { namespace: ['a'], properties: { long } } })
+  assert.equal(mine.status, 200, mine.text)
+})
+
 test('login as the SDK does it', async (t) => {
   const server = await startTestServer(t)
   const body = { username: server.username, password: server.password, 'tenant-id': null }

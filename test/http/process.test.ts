@@ -55,7 +55,10 @@ test('a first start makes everything, a second one finds it; the banner tells no
   const { username, password, token } = admin(data)
   assert.equal(username, 'admin')
   assert.ok(password.length >= 20)
-  if (process.platform !== 'win32') assert.equal(statSync(join(data, 'admin.json')).mode & 0o777, 0o600)
+  if (process.platform !== 'win32') {
+    const secret = ['admin.json', 'keys/session', 'keys/encryption', 'pangolin.db', 'pangolin.db-wal', 'pangolin.db-shm']
+    for (const file of secret) assert.equal(statSync(join(data, file)).mode & 0o777, 0o600, file)
+  }
   assert.match(first.output.text, /load_catalog\("lake", type="rest", uri="http:\/\/127\.0\.0\.1:\d+", warehouse="lake"/)
   for (const secret of [password, token]) assert.ok(!first.output.text.includes(secret))
   const made = await fetch(`${at}/v1/lake/namespaces`, {
