@@ -4,7 +4,7 @@
  * PANGOLIN_TEST_POSTGRES_URL, the URL of a database for tests, takes its place where nothing is done to the server itself.
  */
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { accessSync, chownSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -24,6 +24,7 @@ export interface PostgresServer {
   stop(): Promise<void>
 }
 
+const PASSWORD = 'tests-password'
 const ATTEMPTS = 3
 const READY_SECONDS = 60
 /** Nothing in these tests outlives the machine. Those about crashes ask for a server that is sure of its disk. */
@@ -74,7 +75,10 @@ export async function launchPostgres({ isDurable }: { readonly isDurable: boolea
   if (owner.uid !== undefined && owner.gid !== undefined) chownSync(folder, owner.uid, owner.gid)
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const data = join(folder, 'data')
-  const parameters = ['-D', data, '-U', 'tests', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync']
+  const passwordFile = join(folder, 'password')
+  writeFileSync(passwordFile, PASSWORD)
+  const login = ['-U', 'tests', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+  const parameters = ['-D', data, ...login, '-E', 'UTF8', '--no-locale', '--no-sync']
   const made = spawnSync(join(binaries, 'initdb'), parameters, {
     ...owner,
     cwd: folder,
@@ -110,6 +114,8 @@ function ownerOf(): Owner | string {
 }
 
 const environment = (folder: string): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], HOME: folder, LC_ALL: 'C' })
+
+const urlOf = (port: number, database: string): string => `postgres://tests:${PASSWORD}@127.0.0.1:${port}/${database}`
 
 interface ServerParts {
   readonly binary: string
@@ -148,7 +154,7 @@ class Server implements PostgresServer {
     for (const deadline = performance.now() + READY_SECONDS * 1000; ; await sleep(30)) {
       if (child.exitCode !== null || child.pid === undefined) throw new Error(log)
       try {
-        await run(`postgres://tests@127.0.0.1:${port}/postgres`, 'select 1')
+        await run(urlOf(port, 'postgres'), 'select 1')
         break
       } catch (error) {
         if (performance.now() < deadline) continue
@@ -163,7 +169,7 @@ class Server implements PostgresServer {
   }
 
   #url(database: string): string {
-    return `postgres://tests@127.0.0.1:${this.#port}/${database}`
+    return urlOf(this.#port ?? 0, database)
   }
 
   async createDatabase(): Promise<string> {
@@ -213,14 +219,13 @@ async function childrenOf(pid: number): Promise<number[]> {
 
 function externalServer(url: string): PostgresServer {
   const created: string[] = []
-  const urlOf = (database: string): string => Object.assign(new URL(url), { pathname: `/${database}` }).href
   const refuse = (): Promise<never> => Promise.reject(new Error('the server of PANGOLIN_TEST_POSTGRES_URL is not ours'))
   return {
     createDatabase: async () => {
       const name = `pangolin_test_${process.pid}_${created.length}`
       created.push(name)
       await run(url, `create database ${name}`)
-      return urlOf(name)
+      return Object.assign(new URL(url), { pathname: `/${name}` }).href
     },
     query: (sql, database = url) => run(database, sql),
     kill: refuse,

@@ -4,6 +4,8 @@
  */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
+type Break = 'request' | 'answer' | 'silence'
+
 export interface TcpProxy {
   /** The URL with the proxy in the place of its host and port. */
   urlOf(url: string): string
@@ -11,17 +13,17 @@ export interface TcpProxy {
   readonly roundTrips: number
   /**
    * What happens to the next bytes that a client sends: they are thrown away and the connection is broken (`request`), or
-   * they reach the server, and the connection is broken when it answers (`answer`).
+   * they reach the server, and the connection is broken when it answers (`answer`), or the answer is withheld (`silence`).
    */
-  breakNext(what: 'request' | 'answer', times?: number): void
+  breakNext(what: Break, times?: number): void
   close(): Promise<void>
 }
 
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
-  const state = { roundTrips: 0, breaking: undefined as 'request' | 'answer' | undefined, times: 0 }
-  const takeBreak = (): 'request' | 'answer' | undefined => {
+  const state = { roundTrips: 0, breaking: undefined as Break | undefined, times: 0 }
+  const takeBreak = (): Break | undefined => {
     if (state.times === 0) return undefined
     state.times--
     return state.breaking
@@ -29,7 +31,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname)
     let isClientsTurn = true
-    let breaksAnswer = false
+    let broken: Break | undefined
     const end = (): void => {
       client.destroy()
       upstream.destroy()
@@ -46,17 +48,16 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     client.on('data', (bytes) => {
       if (isClientsTurn) {
         state.roundTrips++
-        const breaks = takeBreak()
-        if (breaks === 'request') return end()
-        breaksAnswer = breaks === 'answer'
+        broken = takeBreak()
+        if (broken === 'request') return end()
       }
       isClientsTurn = false
       return void upstream.write(bytes)
     })
     upstream.on('data', (bytes) => {
       isClientsTurn = true
-      if (breaksAnswer) end()
-      else client.write(bytes)
+      if (broken === 'answer') end()
+      else if (broken === undefined) client.write(bytes)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -13,7 +13,7 @@ import type { PostgresVariant } from './postgres-variants.ts'
 export interface ConnectionOptions {
   readonly url: string
   readonly connectTimeoutMs: number
-  /** The server gives up a statement that takes longer; so does the client, a little later, when it hears nothing. */
+  /** The server gives up a statement that takes longer; so does the client, when it hears nothing for half as long again. */
   readonly statementTimeoutMs: number
 }
 
@@ -40,10 +40,11 @@ export type Outcome =
   | { readonly kind: 'done'; readonly replies: readonly Reply[] }
   /** `replies` are those of the statements before the one that failed. */
   | { readonly kind: 'refused'; readonly replies: readonly Reply[]; readonly error: ServerError }
-  | { readonly kind: 'lost'; readonly replies: readonly Reply[]; readonly message: string }
+  /** The connection broke; if nothing was sent on it, nothing happened. */
+  | { readonly kind: 'lost'; readonly isSent: boolean; readonly replies: readonly Reply[]; readonly message: string }
 
 const MINIMUM_VERSION = 150_000
-const GRACE_MS = 5000
+const PATIENCE = 1.5
 
 export const itemOf = (statement: Statement, parameters: readonly SqlValue[]): Item => ({
   name: `s${statement.id}`,
@@ -51,8 +52,12 @@ export const itemOf = (statement: Statement, parameters: readonly SqlValue[]): I
   parameters,
 })
 
-/** What is prepared on the connection does not fit the schema any more, or the connection is not the one it was prepared on. */
-export const isStale = ({ code }: ServerError): boolean => code === '0A000' || code === '26000' || code === '42P05'
+/**
+ * Another connection may do: what is prepared on this one does not fit the schema any more, or was prepared on another one, or
+ * its server has become a standby.
+ */
+export const isStale = ({ code }: ServerError): boolean => STALE.has(code)
+const STALE = new Set(['0A000', '26000', '42P05', '25006'])
 
 export const unavailable = (message: string): StoreError => new StoreError('unavailable', `PostgreSQL: ${message}`)
 
@@ -130,6 +135,7 @@ class Exchange implements Submittable {
   readonly #resolve: (outcome: Outcome) => void
   readonly #replies: Reply[] = []
   #rows: SqlRow[] = []
+  #isSent = false
 
   constructor(
     items: readonly Item[],
@@ -148,6 +154,7 @@ class Exchange implements Submittable {
   submit(wire: Wire): void {
     const connection = wire as unknown as Messages
     const sent = new Set<string>()
+    this.#isSent = true
     wire.stream.cork()
     for (const { name, sql, parameters } of this.#items) {
       if (!this.#prepared.has(name) && !sent.has(name)) {
@@ -181,7 +188,7 @@ class Exchange implements Submittable {
     const replies = this.#replies
     if (typeof code === 'string' && error.severity !== undefined)
       this.#end({ kind: 'refused', replies, error: { code, message } })
-    else this.#end({ kind: 'lost', replies, message })
+    else this.#end({ kind: 'lost', isSent: this.#isSent, replies, message })
   }
 
   #end(outcome: Outcome): void {
@@ -209,25 +216,29 @@ function textOf(value: SqlValue): string | null {
 /** @throws StoreError `unavailable`; the message holds nothing of the URL's secrets */
 export async function connect({ url, connectTimeoutMs, statementTimeoutMs }: ConnectionOptions): Promise<Connection> {
   let client: Client | undefined
+  let timer: NodeJS.Timeout | undefined
   try {
     const { default: pg } = await import('pg')
-    client = new pg.Client({
+    const made = new pg.Client({
       application_name: 'pangolin',
       connectionString: url,
-      connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       statement_timeout: statementTimeoutMs,
       // Batches are sent whole: a transaction waits only for a client that is gone, and others for its locks.
       idle_in_transaction_session_timeout: statementTimeoutMs,
     })
+    client = made
     // Until there is a connection that listens.
     client.on('error', () => undefined)
+    timer = setTimeout(() => made.connection.stream.destroy(new Error('no answer in time')), connectTimeoutMs)
     await client.connect()
-    return new Connection(client, statementTimeoutMs + GRACE_MS, await greet(client))
+    return new Connection(client, statementTimeoutMs * PATIENCE, await greet(client))
   } catch (error) {
     client?.end().catch(() => undefined)
     throw error instanceof StoreError ? error : unavailable(connectProblem(error, url))
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -145,17 +145,19 @@ class PostgresDriver implements SqlDriver {
     const outcome = await connection.run(items)
     this.#giveBack(connection, outcome)
     const at = outcome.replies.length
-    const isCommitting = at >= items.length - 1
-    if (outcome.kind === 'done') {
-      if (outcome.replies[at - 1]?.tag === 'COMMIT') return 'committed'
-      throw unavailable('the transaction was rolled back')
+    // Told by the server, whatever became of the connection behind that.
+    if (at === items.length && outcome.replies[at - 1]?.tag === 'COMMIT') return 'committed'
+    if (outcome.kind === 'done') throw unavailable('the transaction was rolled back')
+    if (outcome.kind === 'lost') {
+      const message = `the connection broke: ${outcome.message}`
+      if (!outcome.isSent) return unavailable(message)
+      throw new StoreError('unknown', `PostgreSQL: ${message}`)
     }
-    if (outcome.kind === 'lost') throw new StoreError('unknown', `PostgreSQL: the connection broke: ${outcome.message}`)
     const { error } = outcome
     const failure = unavailable(`${error.message} (${error.code})`)
     if (isDeadlock(error) || isStale(error)) return failure
     // An error of the commit itself may come when it is done, as from waiting for a standby.
-    if (isCommitting) throw new StoreError('unknown', failure.message)
+    if (at >= items.length - 1) throw new StoreError('unknown', failure.message)
     if (isUnexpected(error) || postgresDialect.isUniqueViolation(error)) return at
     throw failure
   }
