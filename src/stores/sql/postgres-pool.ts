@@ -42,6 +42,15 @@ export class Pool {
     this.#maxWriters = Math.max(1, options.max - 1)
   }
 
+  /** A connection for a reader, if one is there. */
+  take(): Connection | undefined {
+    const connection = this.#waiters.length === 0 ? this.#idle.pop()?.connection : undefined
+    if (connection === undefined) return undefined
+    this.#out.set(connection, 'read')
+    connection.wake()
+    return connection
+  }
+
   /** @throws StoreError `unavailable` */
   acquire(purpose: Purpose): Promise<Connection> {
     return new Promise((resolve, reject) => {

@@ -55,7 +55,8 @@ export class PostgresReader {
   #schedule(): void {
     if (this.#isScheduled || this.#groups >= this.#maxGroups) return
     this.#isScheduled = true
-    queueMicrotask(() => {
+    // When all that came in together has been looked at.
+    setImmediate(() => {
       this.#isScheduled = false
       while (this.#waiting.length > 0 && this.#groups < this.#maxGroups) void this.#runGroup()
     })
@@ -72,7 +73,7 @@ export class PostgresReader {
   /** Never rejects: each read is told by itself. */
   async #carryOut(group: readonly Pending[]): Promise<void> {
     try {
-      const connection = await this.#pool.acquire('read')
+      const connection = this.#pool.take() ?? (await this.#pool.acquire('read'))
       const outcome = await connection.run(group.map(({ item }) => item))
       outcome.replies.forEach(({ rows }, i) => group[i]?.resolve(rows))
       if (outcome.kind === 'done') {
