@@ -20,12 +20,13 @@ import type { Mutation } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { MAX_METADATA_BYTES, answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
+import { MAX_METADATA_BYTES, answerLanded, answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
   entryKey,
   entryLane,
+  getEntry,
   nameTaken,
   noSuch,
   requireNamespace,
@@ -312,19 +313,38 @@ export function commitEntry(
   what: EntryKind,
   plan: () => Promise<Plan>,
 ): Promise<MetadataAnswer> {
+  let made: Plan | undefined
   return idempotent(context, call, {
     run: async (record) => {
       const { answer, status, outcome } = await commitEntries(context, call, record, {
         identifiers: [identifier],
-        plan,
+        plan: async () => (made = await plan()),
         message: `Commit to ${what} ${displayIdentifier(identifier)}`,
         status: 200,
         outcome: ([location = '']) => location,
       })
-      return { answer: await answerWith(context, call.catalog, answer[0] as string), status, outcome }
+      const landed = made !== undefined && 'file' in made ? answerLanded(context, call.catalog, made) : undefined
+      return { answer: landed ?? (await answerWith(context, call.catalog, answer[0] as string)), status, outcome }
     },
-    replay: (location) => answerWith(context, call.catalog, location as string),
+    replay: (location) => answerAgain(context, call, identifier, what, location as string),
   })
+}
+
+/** The answer to a repeated request: what it led to, or what has become of that since. */
+export async function answerAgain(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+  location: string,
+): Promise<MetadataAnswer> {
+  try {
+    return await answerWith(context, call.catalog, location)
+  } catch (error) {
+    if (!(error instanceof IcebergError) || error.type !== 'NotFoundException') throw error
+    const row = await getEntry(context, call.catalog, identifier, kind)
+    return answerWith(context, call.catalog, row.metadata_location)
+  }
 }
 
 export async function updateTable(

@@ -211,6 +211,21 @@ export async function answerWith(
   return { status: 200, etag: answer.etag, body: answer.body }
 }
 
+/**
+ * The answer to a change that has just landed, made of what was written: a storage that fails now must not turn a success
+ * into an error, and later commits may have removed the file already.
+ */
+export function answerLanded(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  written: { readonly file: string; readonly json: string | Buffer },
+): MetadataAnswer {
+  const key = cacheKey(catalog, written.file)
+  const document = context.cache.get(key) ?? context.cache.put(key, Buffer.from(written.json as string))
+  const { etag, body } = document.all ?? composeAll(context, catalog, document, written.file)
+  return { status: 200, etag, body }
+}
+
 /** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */
 export function answerOnce(
   location: string | null,

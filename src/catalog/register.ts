@@ -8,7 +8,8 @@ import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { answerOnce, answerWith, cacheKey, readDocument, readForeign } from './documents.ts'
+import { answerAgain } from './commit.ts'
+import { answerLanded, answerOnce, cacheKey, readDocument, readForeign } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -127,11 +128,13 @@ export async function registerEntry(
             outcome: source.file,
           })
           if (outcome === 'conflict') return undefined
+          // Read anew, past what may have been cached of the place before.
           context.cache.put(cacheKey(catalog, source.file), json)
-          return { answer: await answerWith(context, catalog, source.file), status: 200, outcome: source.file }
+          const answer = answerLanded(context, catalog, { file: source.file, json })
+          return { answer, status: 200, outcome: source.file }
         }),
       ),
-    replay: (location) => answerWith(context, catalog, location as string),
+    replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }
 

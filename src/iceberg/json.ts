@@ -7,6 +7,7 @@
 import { badRequest, IcebergError } from './errors.ts'
 import { normalizeLong } from './long.ts'
 import type { Long } from './long.ts'
+import { JsonText } from './kept-text.ts'
 
 /** A number whose text `String(Number(text))` would not give back: `1.0`, `1e3`, `-0`. */
 export class RawNumber {
@@ -342,7 +343,8 @@ export function stringify(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value === 'object') {
     if (Array.isArray(value)) return arrayText(value)
-    return value instanceof RawNumber ? value.source : objectText(value as Readonly<Record<string, unknown>>)
+    if (value instanceof RawNumber) return value.source
+    return value instanceof JsonText ? value.text : objectText(value as Readonly<Record<string, unknown>>)
   }
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   if (typeof value === 'bigint') return String(value)

@@ -113,7 +113,9 @@ test('without authentication every credential is passed over', async () => {
 test('guessing is slowed down, also many guesses at once, and success does not count', async () => {
   const { authenticator, clock } = await setUp()
   for (let i = 0; i < 5; i++) assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.1'))
-  const guesses = await Promise.allSettled(Array.from({ length: 8 }, () => authenticator.login('ada', 'wrong', '10.0.0.1')))
+  const guesses = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, i) => authenticator.login('ada', `wrong${i}`, '10.0.0.1')),
+  )
   assert.equal(guesses.filter((guess) => guess.status === 'fulfilled' && guess.value === undefined).length, 3)
   for (const guess of guesses) if (guess.status === 'rejected') assert.equal((guess.reason as IcebergError).code, 429)
   await assert.rejects(

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { array, assert as assertProperty, asyncProperty, constantFrom } from 'fast-check'
-import { stage, updateTable } from '../../src/catalog/commit.ts'
+import { updateTable } from '../../src/catalog/commit.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
-import type { TableMetadata } from '../../src/iceberg/table-metadata.ts'
 import { StorageError } from '../../src/storage/storage.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { bodyOf, ident, newTable, open, rejects, set } from './setup.ts'
@@ -385,16 +384,4 @@ test('property: whatever fails on the way, acknowledged commits form one chain o
     }),
     { numRuns: 25 },
   )
-})
-
-test('metadata that could not be read again is not written', async (t) => {
-  const fixture = await open(t)
-  const { context, catalog } = fixture
-  const { metadata } = await newTable(fixture, 't')
-  const staged = (serialize: () => string) =>
-    stage(context, catalog, { identifier: ident('t'), kind: 'table' }, metadata as TableMetadata, serialize)
-  const most = 128 * 1024 * 1024
-  assert.equal(staged(() => 'x'.repeat(most)).json.length, most)
-  assert.throws(() => staged(() => 'x'.repeat(most + 1)), rejects(400, /ns\.t would be larger than 134217728 bytes/))
-  assert.throws(() => staged(() => 'é'.repeat(most / 2 + 1)), rejects(400, /would be larger/))
 })

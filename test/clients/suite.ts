@@ -16,6 +16,8 @@ import { startServer, type Database, type RunningServer } from './server.ts'
 export interface ClientSuite {
   /** Beside this file: its tests, their `requirements.txt`. */
   readonly folder: string
+  /** Arguments for pytest that choose among its tests. */
+  readonly selection?: readonly string[]
   /** Fewer would mean that a file of the suite was not found. */
   readonly leastTests: number
   /** What the suite needs beside Python packages, handed over as environment variables. */
@@ -32,6 +34,7 @@ export interface Target {
 /** The body of a client's test. Servers that it may start are for the caller to stop when all are done. */
 export async function runClient(context: TestContext, suite: ClientSuite, { database, warehouse }: Target): Promise<void> {
   const folder = join(import.meta.dirname, suite.folder)
+  const { selection = [] } = suite
   const python = requireService(context, await pythonEnv(requirementsOf(suite.folder)))
   if (python === undefined) return
   const env = suite.tools === undefined ? {} : requireService(context, await suite.tools())
@@ -44,7 +47,7 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
     const catalog = await { local, s3 }[warehouse](context, server)
     if (catalog === undefined) return
     const count = await checkingDrift(context, server.url, (uri) =>
-      runPytest(context, python, folder, { ...catalog, properties: { ...catalog.properties, uri } }, { env }),
+      runPytest(context, python, folder, { ...catalog, properties: { ...catalog.properties, uri } }, { env, selection }),
     )
     assert.ok(count >= suite.leastTests, `only ${count} tests ran`)
   } catch (error) {

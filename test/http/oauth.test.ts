@@ -121,6 +121,18 @@ test('who has shown no credential may send little', async (t) => {
   assert.equal(mine.status, 200, mine.text)
 })
 
+test('one client may fetch many tokens at once', async (t) => {
+  // Trino fetches one for each of its sessions; pods of one job start together.
+  const server = await startTestServer(t, { PANGOLIN_AUTH_RATE_LIMIT: '2' })
+  const form = { grant_type: 'client_credentials', client_id: server.username, client_secret: server.password }
+  const answers = await Promise.all(Array.from({ length: 12 }, () => token(server, form)))
+  assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]))
+  assert.equal(new Set(answers.map((answer) => answer.json.access_token)).size, 12)
+  const guesses = await Promise.all(Array.from({ length: 12 }, (_, i) => token(server, { ...form, client_secret: `wrong${i}` })))
+  assert.equal(guesses.filter((answer) => answer.status === 401).length, 2)
+  assert.equal(guesses.filter((answer) => answer.status === 429).length, 10)
+})
+
 test('login as the SDK does it', async (t) => {
   const server = await startTestServer(t)
   const body = { username: server.username, password: server.password, 'tenant-id': null }

@@ -32,19 +32,28 @@ export async function javaEnv(): Promise<Availability<JavaEnv>> {
     const folder = await madeOnce(join(cacheFolder(), `java-${hash.digest('hex').slice(0, 12)}`), make)
     return { value: { java: 'java', classpath: classpath(folder) } }
   } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    const reason = `${stdout}\n${stderr}`.trim().split('\n').slice(0, 3).join(' | ') || String(error)
-    return { missing: `the Java test tools could not be installed: ${reason}` }
+    return { missing: `the Java test tools could not be installed: ${reasonOf(error)}` }
   }
+}
+
+/** The beginning of what a failed tool said. */
+export function reasonOf(error: unknown): string {
+  const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+  return `${stdout}\n${stderr}`.trim().split('\n').slice(0, 3).join(' | ') || String(error)
 }
 
 async function make(folder: string): Promise<void> {
   mkdirSync(join(folder, 'classes'), { recursive: true })
-  await run('mvn', ['-q', '-B', '-f', POM, RESOLVE, `-Dmdep.outputFile=${join(folder, 'classpath')}`], {
+  await resolve(POM, join(folder, 'classpath'))
+  await run('javac', ['-d', join(folder, 'classes'), '-cp', classpath(folder), ...SOURCES])
+}
+
+/** Lets Maven fetch what the POM names into its own repository, and writes the class path to the file. */
+export async function resolve(pom: string, file: string): Promise<void> {
+  await run('mvn', ['-q', '-B', '-f', pom, RESOLVE, `-Dmdep.outputFile=${file}`], {
     timeout: 15 * 60_000,
     maxBuffer: 1 << 26,
   })
-  await run('javac', ['-d', join(folder, 'classes'), '-cp', classpath(folder), ...SOURCES])
 }
 
 function classpath(folder: string): string {
@@ -52,7 +61,7 @@ function classpath(folder: string): string {
 }
 
 /** Why the tool can't be used, if so. */
-async function missingTool(command: string, options: readonly string[]): Promise<string | undefined> {
+export async function missingTool(command: string, options: readonly string[]): Promise<string | undefined> {
   try {
     const { stdout, stderr } = await run(command, [...options])
     const major = Number(/(?:version "|javac )(\d+)/.exec(stdout + stderr)?.[1] ?? OLDEST)
