@@ -20,6 +20,9 @@ export const ADMIN_FILE = 'admin.json'
 const WAREHOUSE = 'local'
 const CATALOG = 'lake'
 
+/** Its message is for the person who starts the server. */
+export class FirstStartError extends Error {}
+
 export interface FirstStartOptions {
   readonly dataDirectory: string
   readonly adminUser: string
@@ -71,7 +74,8 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
   if (there !== undefined) return there
   const admin = writeOnce(options)
   const token = parseApiToken(admin.token)
-  if (token === undefined) throw new Error(`${ADMIN_FILE} has a token that is none; remove the file to have it made anew`)
+  if (token === undefined)
+    throw new FirstStartError(`${ADMIN_FILE} has a token that is none; remove the file to have it made anew`)
   const { store, uuid, now } = context.catalog
   const id = uuid()
   const times = { created_at: now(), updated_at: now() }
@@ -101,7 +105,7 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
     ]),
   )
   const made = await findAdministrator(context)
-  if (made === undefined) throw new Error(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
+  if (made === undefined) throw new FirstStartError(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
   return made
 }
 
@@ -117,7 +121,7 @@ function writeOnce(options: FirstStartOptions): AdminFile {
   }
   createPrivateFile(file, `${JSON.stringify(admin, null, 2)}\n`)
   const made = read(file)
-  if (made === undefined) throw new Error(`${file} vanished while it was made`)
+  if (made === undefined) throw new FirstStartError(`${file} vanished while it was made`)
   return made
 }
 
@@ -129,8 +133,13 @@ function read(file: string): AdminFile | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  const admin = JSON.parse(text) as AdminFile
-  const complete = [admin.username, admin.password, admin.token].every((value) => typeof value === 'string' && value !== '')
-  if (!complete) throw new Error(`${file} lacks username, password or token; remove it to have it made anew`)
+  let admin: AdminFile
+  try {
+    admin = JSON.parse(text) as AdminFile
+  } catch {
+    throw new FirstStartError(`${file} is no JSON; remove it to have it made anew`)
+  }
+  const complete = [admin?.username, admin?.password, admin?.token].every((value) => typeof value === 'string' && value !== '')
+  if (!complete) throw new FirstStartError(`${file} lacks username, password or token; remove it to have it made anew`)
   return admin
 }

@@ -17,7 +17,7 @@ export interface CatalogSettings {
   readonly password: string
   readonly kind: 'local' | 's3'
   /** For clients that take these from their own configuration only. */
-  readonly storage?: { readonly endpoint: string; readonly region: string }
+  readonly storage?: { readonly endpoint: string; readonly region: string; readonly bucket: string }
 }
 
 export interface PytestOptions {

@@ -84,7 +84,7 @@ async function s3(context: TestContext, server: RunningServer): Promise<CatalogS
   await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location: `s3://${bucket}/some/prefix` })
   const keys = { 's3.access-key-id': accessKey, 's3.secret-access-key': secretKey }
   const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken, ...keys }
-  return { properties, username: server.username, password: server.password, kind: 's3', storage: { endpoint, region } }
+  return { properties, username: server.username, password: server.password, kind: 's3', storage: { endpoint, region, bucket } }
 }
 
 async function create(server: RunningServer, what: 'warehouses' | 'catalogs', body: object): Promise<void> {

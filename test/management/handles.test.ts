@@ -26,6 +26,7 @@ async function setUp() {
   const storage: WarehouseStorage = {
     validate: () => undefined,
     split: (open) => ({ open, secrets: undefined }),
+    change: (old) => old,
     join: (open, secrets) => ({ storageConfig: { ...open.storageConfig, ...secrets?.storageConfig } }),
     rootOf: () => canonicalLocation('s3://bucket/root'),
     clientConfig: ({ storageConfig }) => ({ 'client.region': storageConfig['region'] ?? '' }),
