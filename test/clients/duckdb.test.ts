@@ -1,8 +1,8 @@
 /** DuckDB's iceberg extension: what it attaches, lists, reads and writes. */
 import { after, test } from 'node:test'
-import { runClient, stopServices, WAREHOUSES } from './suite.ts'
+import { runClient, stopMinio, WAREHOUSES } from './suite.ts'
 
-after(stopServices)
+after(stopMinio)
 
 for (const warehouse of WAREHOUSES) {
   test(`DuckDB, ${warehouse} warehouse`, (context) =>

@@ -1,8 +1,10 @@
 /** PyIceberg, the client that most users meet first: every database times every warehouse. */
 import { after, test } from 'node:test'
-import { runClient, stopServices, WAREHOUSES } from './suite.ts'
+import { stopSharedPostgres } from '../services/postgres.ts'
+import { runClient, stopMinio, WAREHOUSES } from './suite.ts'
 
-after(stopServices)
+after(stopMinio)
+after(stopSharedPostgres)
 
 for (const database of ['sqlite', 'postgres', 'memory'] as const) {
   for (const warehouse of WAREHOUSES) {

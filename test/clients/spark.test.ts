@@ -1,11 +1,11 @@
 /** Spark with the Iceberg project's own runtime: DDL, writes, views, branches, procedures. */
 import { after, test } from 'node:test'
 import { sparkJars } from './spark/jars.ts'
-import { runClient, stopServices } from './suite.ts'
+import { runClient, stopMinio } from './suite.ts'
 
 const SPARK = { folder: 'spark', tools: sparkJars }
 
-after(stopServices)
+after(stopMinio)
 
 test('Spark, local warehouse', (context) =>
   runClient(context, { ...SPARK, leastTests: 50 }, { database: 'sqlite', warehouse: 'local' }))

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { checkingDrift } from '../http/drift-proxy.ts'
 import { startMinio } from '../services/minio.ts'
-import { startPostgres, stopSharedPostgres } from '../services/postgres.ts'
+import { startPostgres } from '../services/postgres.ts'
 import { requireService, type Availability } from '../services/require.ts'
 import { pythonEnv, requirementsOf } from './python.ts'
 import { runPytest, type CatalogSettings } from './pytest.ts'
@@ -58,8 +58,7 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   }
 }
 
-export async function stopServices(): Promise<void> {
-  await stopSharedPostgres()
+export async function stopMinio(): Promise<void> {
   const minio = await startMinio()
   if ('value' in minio) await minio.value.stop()
 }
