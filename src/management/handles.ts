@@ -174,7 +174,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       if (name === undefined) throw noSuchWarehouse(nameAndBranch)
       const key = `${tenantId}\0${name}`
       const known = entries.byName.get(key)
-      if (known !== undefined && parts.now() - known.checkedAt < FRESH_MS) return known.handle
+      if (known !== undefined && Math.abs(parts.now() - known.checkedAt) < FRESH_MS) return known.handle
       const joined = pending.get(key)
       if (joined !== undefined) return joined
       const loading: Promise<CatalogHandle> = load(tenantId, name).finally(() => {

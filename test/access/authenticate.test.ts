@@ -67,6 +67,25 @@ test('a deactivated user is out within a minute', async () => {
   await assert.rejects(ask(bearer), code(401))
 })
 
+test('a clock that is set back a day neither keeps a deactivated user in nor a guesser out for that day', async () => {
+  const { clock, store, user, authenticator, ask, bearer } = await setUp()
+  clock.now += 86_400_000
+  await ask(bearer)
+  const guess = () => authenticator.login('ada', 'wrong', '127.0.0.1')
+  for (;;) {
+    const outcome = await guess().catch((error: unknown) => error)
+    if (outcome !== undefined) {
+      assert.equal((outcome as { code?: number }).code, 429)
+      break
+    }
+  }
+  const row = await store.get('users', { id: 'u1' })
+  await store.write([{ op: 'replace', entity: 'users', row: { ...user, active: false }, expected: row!.version }])
+  clock.now -= 86_400_000
+  await assert.rejects(async () => ask(bearer), code(401))
+  assert.equal(await guess(), undefined)
+})
+
 test('a token is remembered no longer than it lasts', async () => {
   const { clock, ask, bearer } = await setUp(5000)
   await ask(bearer)
