@@ -53,7 +53,11 @@ function storageOf(localRoots: readonly string[]): WarehouseStorage {
 
 function openDatabase(settings: Settings): Store {
   try {
-    return openStore(settings.databaseUrl)
+    return openStore(settings.databaseUrl, {
+      maxConnections: settings.databaseMaxConnections,
+      minConnections: settings.databaseMinConnections,
+      connectTimeoutMs: settings.databaseConnectTimeoutSeconds * 1000,
+    })
   } catch (error) {
     if (error instanceof TypeError) throw new SettingsError(`DATABASE_URL: ${error.message}`)
     throw error

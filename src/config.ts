@@ -14,6 +14,9 @@ export interface Settings {
   readonly dataDirectory: string
   /** As `stores/open.ts` takes it. */
   readonly databaseUrl: string
+  readonly databaseMaxConnections: number
+  readonly databaseMinConnections: number
+  readonly databaseConnectTimeoutSeconds: number
   readonly noAuth: boolean
   readonly jwtSecret: string | undefined
   /** 32 bytes. */
@@ -104,6 +107,9 @@ const SETTINGS = {
   PANGOLIN_BIND_ADDRESS: text,
   PANGOLIN_DATA: text,
   DATABASE_URL: text,
+  DATABASE_MAX_CONNECTIONS: integer(1, 1000, 10),
+  DATABASE_MIN_CONNECTIONS: integer(0, 1000, 2),
+  DATABASE_CONNECT_TIMEOUT: integer(1, 600, 10),
   PANGOLIN_STORAGE_TYPE: oneOf(['memory', 'sqlite', 'postgres', 'postgresql', 'mongo', 'mongodb'], undefined),
   PANGOLIN_NO_AUTH: flag,
   PANGOLIN_JWT_SECRET: text,
@@ -206,6 +212,9 @@ function check(
     bindAddress,
     dataDirectory,
     databaseUrl: databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory),
+    databaseMaxConnections: values.DATABASE_MAX_CONNECTIONS,
+    databaseMinConnections: values.DATABASE_MIN_CONNECTIONS,
+    databaseConnectTimeoutSeconds: values.DATABASE_CONNECT_TIMEOUT,
     noAuth: values.PANGOLIN_NO_AUTH,
     jwtSecret: values.PANGOLIN_JWT_SECRET,
     encryptionKey: values.PANGOLIN_ENCRYPTION_KEY,
@@ -239,10 +248,14 @@ function databaseUrl(url: string | undefined, type: string | undefined, dataDire
   const isPath = url !== undefined && (scheme === undefined || scheme.length === 1)
   const kind = type ?? (url === undefined || isPath || scheme === 'file' ? 'sqlite' : scheme!)
   if (kind === 'memory') return 'memory:'
+  if (/^postgres(ql)?$/.test(kind)) {
+    if (/^postgres(ql)?$/.test(scheme ?? '')) return url!
+    throw new SettingsError('DATABASE_URL: PostgreSQL needs postgres://user:password@host:5432/database')
+  }
   if (kind !== 'sqlite') {
-    const known = /^(postgres|postgresql|mongo|mongodb|mongodb\+srv)$/.test(kind)
+    const known = /^(mongo|mongodb|mongodb\+srv)$/.test(kind)
     const what = known ? `${kind} is not supported yet` : 'its kind is not known'
-    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path> or memory:`)
+    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path>, postgres://<host>/<database> or memory:`)
   }
   if (url === undefined) return sqliteUrl(join(dataDirectory, 'pangolin.db'))
   if (/^(sqlite|file):(\/\/)?(:memory:)?$/i.test(url)) return 'memory:'

@@ -36,8 +36,11 @@ test('a value that can not be used says what was expected', () => {
   refused({ PANGOLIN_NO_AUTH: 'maybe' }, /true or false/)
   refused({ LOG_FORMAT: 'xml' }, /pretty, json/)
   refused({ PANGOLIN_BIND_ADDRESS: 'my host' }, /IP address/)
-  refused({ DATABASE_URL: 'postgres://u:hush@h/d' }, /postgres is not supported yet/)
-  refused({ DATABASE_URL: 'oracle://h' }, /sqlite:<path> or memory:/)
+  refused({ DATABASE_URL: 'mongodb://u:hush@h/d' }, /mongodb is not supported yet/)
+  refused({ PANGOLIN_STORAGE_TYPE: 'postgres' }, /DATABASE_URL.*postgres:/)
+  refused({ PANGOLIN_STORAGE_TYPE: 'postgres', DATABASE_URL: 'mysql://u:hush@h/d' }, /DATABASE_URL.*postgres:/)
+  refused({ DATABASE_MAX_CONNECTIONS: '0' }, /DATABASE_MAX_CONNECTIONS/)
+  refused({ DATABASE_URL: 'oracle://h' }, /sqlite:<path>, postgres:.* or memory:/)
   refused({ PANGOLIN_CONFIG: '/nonexistent/file' }, /does not exist/)
 })
 

@@ -3,9 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openMemoryStore } from '../../src/stores/memory.ts'
+import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { startPostgres } from '../services/postgres.ts'
 import { faultyStore } from './faulty.ts'
+import { openProcessesStore } from './processes.ts'
 
 export interface Backend {
   readonly name: string
@@ -58,6 +61,29 @@ const sqlite: Backend = {
   },
 }
 
+const server = await startPostgres()
+
+const postgresWith = (name: string, openStore: (url: string) => Promise<Store>): Backend => ({
+  name,
+  isShared: true,
+  ...('missing' in server ? { skip: server.missing } : {}),
+  open: async () => {
+    if ('missing' in server) throw new Error(server.missing)
+    const url = await server.value.createDatabase()
+    const opened: Store[] = []
+    const open = async (): Promise<Store> => {
+      const store = await openStore(url)
+      opened.push(store)
+      await store.migrate()
+      return store
+    }
+    const dispose = async (): Promise<void> => {
+      await Promise.all(opened.map((store) => store.close()))
+    }
+    return { store: await open(), openAnother: open, dispose }
+  },
+})
+
 function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store): Backend {
   return {
     ...backend,
@@ -72,6 +98,8 @@ function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store):
 export const backends: readonly Backend[] = [
   memory,
   sqlite,
+  postgresWith('postgres', async (url) => openPostgresStore({ url })),
+  postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
   wrapped(memory, 'wrapped for faults', faultyStore),
   wrapped(sqlite, 'wrapped for faults', faultyStore),
 ]

@@ -104,6 +104,8 @@ describe('a database URL', () => {
   test('that names none is refused, and what it holds is not shown', () => {
     const urls = [
       'mysql://admin:s3cret@host/db',
+      'postgres:admin:s3cret@host/db',
+      'postgres://admin:s3cret@host:port/db',
       'oracle:admin/s3cret@host',
       'sqlite:',
       'sqlite://',
@@ -119,7 +121,7 @@ describe('a database URL', () => {
         () => openStore(url),
         (error: Error) => {
           assert.ok(error instanceof TypeError)
-          assert.match(error.message, /sqlite:/)
+          assert.match(error.message, /sqlite:|postgres:/)
           assert.doesNotMatch(error.message, /s3cret|admin/)
           return true
         },

@@ -26,8 +26,8 @@ export interface SqlDriver {
   all(statement: Statement, parameters: readonly SqlValue[]): readonly SqlRow[] | Promise<readonly SqlRow[]>
   /** Carries out a batch as one durable transaction; answers the position of the step that failed, if one did. */
   write(steps: readonly BoundStatement[]): Promise<number | undefined>
-  /** Runs migrations in a transaction that excludes all others. */
-  migrate(run: (session: MigrationSession) => Promise<void>): Promise<void>
+  /** Runs migrations in a transaction that excludes all others. The dialect is that of the database that was met. */
+  migrate(run: (session: MigrationSession, dialect?: Dialect) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -89,7 +89,7 @@ class SqlStore implements Store {
 
   async migrate(): Promise<void> {
     this.#checkOpen()
-    await this.#driver.migrate((session) => migrateSchema(this.#dialect, session))
+    await this.#driver.migrate((session, dialect = this.#dialect) => migrateSchema(dialect, session))
   }
 
   close(): Promise<void> {

@@ -20,14 +20,19 @@ export const sqliteDialect: Dialect = {
   name: 'sqlite',
   // Text compares by its UTF-8 bytes (collation BINARY, the default), which is by code point.
   types: { text: 'text', integer: 'integer', boolean: 'integer', json: 'text', version: 'integer' },
+  addsKeyLast: false,
   tableSuffix: ' without rowid, strict',
   // Null is the smallest value by itself.
   nullOrder: { index: '', ascending: '', descending: '' },
+  indexesWholeOrder: true,
   placeholder: () => '?',
   // Without statistics the planner may prefer another index and sort. `not indexed` leaves the key of such a table in use.
   source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
   // The writer has the whole database to itself.
   shareLock: '',
+  takesAbsentKeys: false,
+  // The driver looks at the answer.
+  expecting: (_expects, sql) => sql,
   encode: { boolean: (value) => (value === true ? 1 : 0) },
   decode: { boolean: (value) => value === 1 },
   isUniqueViolation,
