@@ -15,6 +15,8 @@ import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
 import { DEFAULT_TENANT, firstStart, ADMIN_FILE } from './management/first-start.ts'
 import { createCatalogHandles } from './management/handles.ts'
+import { unfinishedFilling } from './operations/fill.ts'
+import type { StorageOf } from './operations/check-files.ts'
 import { clientConfig, joinSecrets, openObjectStore, rootLocation, splitSecrets, validateWarehouse } from './storage/open.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/store.ts'
@@ -57,6 +59,10 @@ export async function startApp(settings: Settings, log: Log): Promise<App> {
   const store = openDatabase(settings)
   try {
     await store.migrate()
+    const source = await unfinishedFilling(store)
+    if (source !== undefined) {
+      throw new SettingsError(`DATABASE_URL names an unfinished copy of ${source}. Run the command that made it once more.`)
+    }
     return await startOn(store, settings, log)
   } catch (error) {
     await store.close()
@@ -109,6 +115,16 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
       await handles.close()
       await store.close()
     },
+  }
+}
+
+/** For tools that look at the files behind a store, as the server with these settings would. */
+export function openWarehouses(store: Store, settings: Settings): { readonly storageOf: StorageOf; close(): Promise<void> } {
+  const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
+  const handles = createCatalogHandles({ store, storage: storageOf(settings.localRoots), secrets, now: Date.now })
+  return {
+    storageOf: async (tenantId, warehouse) => (await handles.storageOf(tenantId, warehouse))?.storage,
+    close: () => handles.close(),
   }
 }
 

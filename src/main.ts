@@ -1,7 +1,7 @@
-/** The process: settings in, server up, banner out; signals stop it. */
+/** The process: settings in, server up, banner out; signals stop it. Or one of the operator's tools. */
 import { banner, help } from './cli/banner.ts'
 import { loadSettings, SettingsError } from './config.ts'
-import { startApp } from './app.ts'
+import { openWarehouses, startApp } from './app.ts'
 import { createLog } from './log.ts'
 import { describe } from './http/errors.ts'
 
@@ -9,8 +9,14 @@ import { describe } from './http/errors.ts'
 const ECHO_MS = 1000
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args.includes('--help') || args.includes('-h')) {
+  if (args[0] !== 'store' && (args.includes('--help') || args.includes('-h'))) {
     process.stdout.write(help())
+    return
+  }
+  if (args[0] === 'store') {
+    // What a server does not need is loaded when it is asked for.
+    const { storeCommand } = await import('./cli/store.ts')
+    process.exitCode = await storeCommand(args.slice(1), { environment: process.env, openWarehouses })
     return
   }
   if (args.length > 0) throw new SettingsError(`Unknown argument ${JSON.stringify(args[0])}; see --help`)
