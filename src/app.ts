@@ -128,19 +128,22 @@ export function openWarehouses(store: Store, settings: Settings): { readonly sto
   }
 }
 
+/** Systems on which several processes may listen on one port, each with a queue of its own. */
+const SHARES_PORTS = ['linux', 'freebsd'].includes(process.platform)
+
+export function portError(error: NodeJS.ErrnoException, { bindAddress: host, port }: Settings): Error {
+  if (error.code === 'EADDRINUSE') return new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`)
+  if (error.code === 'EACCES')
+    return new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`)
+  if (error.code === 'EADDRNOTAVAIL') return new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`)
+  return error
+}
+
 function listen({ server }: HttpServer, settings: Settings): Promise<string> {
   const { bindAddress: host, port } = settings
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE')
-        reject(new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`))
-      else if (error.code === 'EACCES')
-        reject(new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`))
-      else if (error.code === 'EADDRNOTAVAIL')
-        reject(new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`))
-      else reject(error)
-    })
-    server.listen({ port, host, backlog: 1024 }, () => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(portError(error, settings)))
+    server.listen({ port, host, backlog: 1024, reusePort: settings.workers > 1 && SHARES_PORTS }, () => {
       const address = server.address() as AddressInfo
       const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
       resolve(`http://${name}:${address.port}`)

@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   cli: { values: ['config.ts', 'main.ts', 'operations', 'stores/open.ts', 'stores/store.ts'] },
 }
 /** These know all rooms. */
-const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts'])
+const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'workers.ts'])
 
 /**
  * Files that may use the language's own JSON: none of them ever sees JSON of the Iceberg format. Why, for each:
