@@ -102,7 +102,7 @@ function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['
   // another guess nor worth another hash.
   const underWay = new Map<string, ReturnType<Authenticator['login']>>()
   return (username, password, address) => {
-    const key = JSON.stringify([username, password, address])
+    const key = [username, password, address].join('\0')
     const known = underWay.get(key)
     if (known !== undefined) return known
     const login = attempt(username, password, address).finally(() => underWay.delete(key))
