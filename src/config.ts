@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseKey } from './access/secrets.ts'
 
@@ -33,6 +34,8 @@ export interface Settings {
   readonly authRateWindowSeconds: number
   readonly corsAllowedOrigins: readonly string[]
   readonly cacheBytes: number
+  /** Server processes on the one port. */
+  readonly workers: number
   readonly logFormat: 'pretty' | 'json'
   readonly logLevel: LogLevel
 }
@@ -89,6 +92,15 @@ const list: Setting<readonly string[]> = {
       .map((item) => item.trim())
       .filter((item) => item !== ''),
 }
+const workers: Setting<number | 'auto'> = {
+  fallback: 1,
+  parse: (value, name) => {
+    if (value.toLowerCase() === 'auto') return 'auto'
+    const count = /^\d{1,3}$/.test(value) ? Number(value) : 0
+    if (count >= 1 && count <= 256) return count
+    throw new SettingsError(`${name} must be an integer from 1 to 256 or auto (one a core), not ${JSON.stringify(value)}`)
+  },
+}
 const key: Setting<Buffer | undefined> = {
   fallback: undefined,
   parse: (value, name) => {
@@ -125,6 +137,7 @@ const SETTINGS = {
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
   PANGOLIN_CORS_ALLOWED_ORIGINS: list,
   PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 64 * MEGABYTE),
+  PANGOLIN_WORKERS: workers,
   PANGOLIN_LOG_LEVEL: oneOf(LOG_LEVELS, undefined),
   LOG_FORMAT: oneOf(['pretty', 'json'], 'pretty'),
 } as const satisfies Record<string, Setting<unknown>>
@@ -207,11 +220,12 @@ function check(
   if (values.PANGOLIN_ADMIN_PASSWORD !== undefined && values.PANGOLIN_ADMIN_PASSWORD.length < 12) {
     throw new SettingsError('PANGOLIN_ADMIN_PASSWORD must have at least 12 characters')
   }
+  const database = databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory)
   return {
     port: values.PORT,
     bindAddress,
     dataDirectory,
-    databaseUrl: databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory),
+    databaseUrl: database,
     databaseMaxConnections: values.DATABASE_MAX_CONNECTIONS,
     databaseMinConnections: values.DATABASE_MIN_CONNECTIONS,
     databaseConnectTimeoutSeconds: values.DATABASE_CONNECT_TIMEOUT,
@@ -229,9 +243,16 @@ function check(
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,
     corsAllowedOrigins: values.PANGOLIN_CORS_ALLOWED_ORIGINS,
     cacheBytes: values.PANGOLIN_CACHE_BYTES,
+    workers: workerCount(values.PANGOLIN_WORKERS, database),
     logFormat: values.LOG_FORMAT ?? 'pretty',
     logLevel: values.PANGOLIN_LOG_LEVEL ?? plainLevel(given.get('RUST_LOG') ?? environment['RUST_LOG']),
   }
+}
+
+function workerCount(wanted: number | 'auto', database: string): number {
+  if (!/^memory:/i.test(database)) return wanted === 'auto' ? availableParallelism() : wanted
+  if (wanted === 'auto' || wanted === 1) return 1
+  throw new SettingsError(`PANGOLIN_WORKERS=${wanted} needs a database that processes can share; memory: belongs to one`)
 }
 
 /** RUST_LOG is often set for other programs and may be a filter expression: only a plain level counts. */

@@ -10,9 +10,21 @@ import { hostileValues } from './suite/hostile-values.ts'
 import { lifecycle } from './suite/lifecycle.ts'
 import { pages } from './suite/pages.ts'
 import { requirements } from './suite/requirements.ts'
+import { snapshots } from './suite/snapshots.ts'
 import { uniqueIndexes } from './suite/unique-indexes.ts'
 
-const suites = { collections, batches, compareAndSet, uniqueIndexes, requirements, pages, hostileValues, concurrency, lifecycle }
+const suites = {
+  collections,
+  batches,
+  compareAndSet,
+  uniqueIndexes,
+  requirements,
+  pages,
+  hostileValues,
+  concurrency,
+  snapshots,
+  lifecycle,
+}
 
 after(stopSharedPostgres)
 

@@ -88,6 +88,31 @@ class SqliteDriver implements SqlDriver {
     return this.#writer.write(steps)
   }
 
+  /** A read transaction on a connection of its own. The log grows for as long as it lasts, and writers don't wait for it. */
+  async snapshot(): ReturnType<NonNullable<SqlDriver['snapshot']>> {
+    const connection = connect(this.#path, this.#busyTimeoutMs)
+    const prepared = new Map<number, StatementSync>()
+    try {
+      connection.exec('pragma query_only = on; begin')
+      // The transaction is of the moment of its first read.
+      reading(() => connection.prepare('select count(*) from sqlite_schema').get())
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    return {
+      all: ({ id, sql }, parameters) =>
+        reading(() => {
+          const statement = prepared.get(id) ?? connection.prepare(sql)
+          statement.setReturnArrays(true)
+          prepared.set(id, statement)
+          return statement.all(...(parameters as Bindable[])) as unknown as SqlRow[]
+        }),
+      // Ends the transaction too.
+      close: async () => connection.close(),
+    }
+  }
+
   /** On a connection of its own, with `synchronous = full` like the writer's. */
   async migrate(run: (session: MigrationSession) => Promise<void>): Promise<void> {
     const connection = connect(this.#path, this.#busyTimeoutMs)
