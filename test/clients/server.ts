@@ -3,10 +3,11 @@
  * a loopback port of its own choice, keeps its data in a folder of its own, and never outlives the test process.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { assertNoSecrets } from '../no-secrets.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const READY_SECONDS = 60
@@ -65,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     kill: (signal) => end(life, signal),
     async stop({ keepData = false } = {}) {
       await end(life, 'SIGTERM')
+      if (existsSync(join(dataDir, 'admin.json'))) assertNoSecrets(life.output.text, dataDir)
       if (!keepData && options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
     },
     async restart() {

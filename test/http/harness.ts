@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test'
 import { startApp, type App } from '../../src/app.ts'
 import { loadSettings } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
+import { assertNoSecrets } from '../no-secrets.ts'
 
 export interface TestServer {
   readonly app: App
@@ -34,11 +35,12 @@ export async function startTestServer(
   })
   const log: string[] = []
   const app = await startApp(settings, createLog({ format: 'json', level: 'debug', write: (line) => log.push(line) }))
+  const admin = JSON.parse(readFileSync(app.adminFile, 'utf8')) as { username: string; password: string; token: string }
   t.after(async () => {
     await app.close()
+    assertNoSecrets(log.join(''), dataDirectory)
     rmSync(dataDirectory, { recursive: true, force: true })
   })
-  const admin = JSON.parse(readFileSync(app.adminFile, 'utf8')) as { username: string; password: string; token: string }
   return { app, url: app.url, port: Number(new URL(app.url).port), dataDirectory, log, ...admin }
 }
 
