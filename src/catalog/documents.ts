@@ -20,7 +20,7 @@ import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-c
 /** Of a file, and of what it inflates to. */
 export const MAX_METADATA_BYTES = 128 * 1024 * 1024
 /** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
-const MAX_FOREIGN_VALUES = 4_000_000
+const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
 
 export const cacheKey = (catalog: CatalogHandle, location: string): string =>
   `${catalog.configVersion}\n${catalog.id}\n${location}`
@@ -86,7 +86,7 @@ export async function readForeign<M>(
   parse: (json: JsonValue) => M,
 ): Promise<{ readonly json: Buffer; readonly metadata: M }> {
   const json = await readFile(catalog, location)
-  return { json, metadata: parse(parseJson(json, { maxValues: MAX_FOREIGN_VALUES })) }
+  return { json, metadata: parse(parseJson(json, FOREIGN_LIMITS)) }
 }
 
 /** Writes a new metadata file, durable when this resolves. */

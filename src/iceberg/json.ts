@@ -39,6 +39,8 @@ export interface ParseLimits {
   readonly maxBytes?: number
   /** Values of all levels together: a small value takes ten times its text in memory. */
   readonly maxValues?: number
+  /** Keys of one object: beyond some thousands each costs many times what it does in a small one. */
+  readonly maxKeys?: number
 }
 
 const MAX_DEPTH = 512
@@ -50,10 +52,7 @@ const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Reads exactly one JSON value. Throws a BadRequestException that says where and what was expected. */
 export function parse(input: string | Uint8Array, limits: ParseLimits = {}): JsonValue {
   if (limits.maxBytes !== undefined && input.length > limits.maxBytes) {
-    throw new IcebergError(
-      'ContentTooLargeException',
-      `JSON of ${input.length} bytes is longer than the limit of ${limits.maxBytes}`,
-    )
+    throw new IcebergError('ContentTooLargeException', `JSON of ${input.length} bytes, at most ${limits.maxBytes} are accepted`)
   }
   return new Parser(decode(input), limits).document()
 }
@@ -93,17 +92,15 @@ function codesOf(text: string): Uint16Array {
 class Parser {
   private readonly text: string
   private readonly codes: Uint16Array
-  private readonly maxDepth: number
+  private readonly limits: Required<Omit<ParseLimits, 'maxBytes'>>
   private position = 0
   private depth = 0
-  private readonly maxValues: number
   private values = 0
 
   constructor(text: string, limits: ParseLimits) {
     this.text = text
     this.codes = codesOf(text)
-    this.maxDepth = limits.maxDepth ?? MAX_DEPTH
-    this.maxValues = limits.maxValues ?? Number.MAX_SAFE_INTEGER
+    this.limits = { maxDepth: MAX_DEPTH, maxValues: Infinity, maxKeys: Infinity, ...limits }
   }
 
   document(): JsonValue {
@@ -124,7 +121,7 @@ class Parser {
   }
 
   private value(code: number): JsonValue {
-    if (++this.values > this.maxValues) throw badRequest(`Invalid JSON: more than ${this.maxValues} values`)
+    if (++this.values > this.limits.maxValues) throw badRequest(`Invalid JSON: more than ${this.limits.maxValues} values`)
     if (code === QUOTE) return this.string()
     if (code === OPEN_BRACE) return this.object()
     if (code === OPEN_BRACKET) return this.array()
@@ -143,16 +140,18 @@ class Parser {
 
   private enter(): void {
     this.position++
-    if (++this.depth > this.maxDepth)
-      throw badRequest(`Invalid JSON at position ${this.position - 1}: nested deeper than ${this.maxDepth} levels`)
+    if (++this.depth > this.limits.maxDepth)
+      throw badRequest(`Invalid JSON at position ${this.position - 1}: nested deeper than ${this.limits.maxDepth} levels`)
   }
 
   private object(): JsonObject {
     this.enter()
     const object: Record<string, JsonValue> = {}
     let code = this.next()
+    let keys = 0
     if (code !== CLOSE_BRACE) {
       for (;;) {
+        if (++keys > this.limits.maxKeys) throw badRequest(`Invalid JSON: an object of more than ${this.limits.maxKeys} keys`)
         if (code !== QUOTE) this.fail('a key in double quotes')
         const start = this.position
         const key = this.string()
@@ -302,8 +301,9 @@ class Parser {
 
   private numberText(start: number): string {
     if (this.position - start > MAX_NUMBER_LENGTH) {
+      const length = this.position - start
       throw badRequest(
-        `Invalid JSON at position ${start}: a number of ${this.position - start} characters, at most ${MAX_NUMBER_LENGTH} are accepted`,
+        `Invalid JSON at position ${start}: a number of ${length} characters, at most ${MAX_NUMBER_LENGTH} are accepted`,
       )
     }
     return this.text.slice(start, this.position)

@@ -170,8 +170,36 @@ test('JSON: what is none, what is ambiguous, what is too deep', async (t) => {
     assert.equal(answer.status, 400, body.slice(0, 80))
     isError(answer.json, 400)
   }
+  const keys = Array.from({ length: 100_001 }, (_, n) => `"k${n}":"v"`).join(',')
+  isError((await post(server, `{"namespace":["a"],"properties":{${keys}}}`)).json, 400)
+  isError((await post(server, `{"namespace":["a"],"x":[${'1,'.repeat(1_000_000)}1]}`)).json, 400)
   isError((await post(server, Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).json, 400)
   assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [])
+})
+
+test('more than anybody sends in one request is refused, and says how much would be accepted', async (t) => {
+  const server = await startTestServer(t)
+  await post(server, '{"namespace":["n"]}')
+  await call(server, 'POST', '/v1/lake/namespaces/n/tables', { body: { name: 't', schema: { type: 'struct', fields: [] } } })
+  const update = { action: 'set-properties', updates: { a: 'b' } }
+  const many = <T>(count: number, item: T): T[] => Array.from({ length: count }, () => item)
+  const table = '/v1/lake/namespaces/n/tables/t'
+  const transaction = '/v1/lake/transactions/commit'
+  const change = { identifier: { namespace: ['n'], name: 't' }, requirements: [], updates: [] }
+  const floods: [string, unknown, RegExp][] = [
+    [table, { requirements: [], updates: many(50_000, update) }, /\/updates must not have more than 10000 items/],
+    [table, { requirements: many(50_000, { type: 'assert-create' }), updates: [] }, /requirements must not have more than/],
+    [table, { requirements: [], updates: many(1001, { action: 'add-schema', schema: {} }) }, /expected at most 1000|Invalid/],
+    [transaction, { 'table-changes': many(100_000, change) }, /table-changes must not have more than 1000 items/],
+    [transaction, { 'table-changes': many(2, change) }, /in table-changes twice/],
+    ['/v1/lake/namespaces/n/properties', { removals: many(50_000, 'a') }, /removals must not have more than 10000 items/],
+  ]
+  for (const [path, body, message] of floods) {
+    const answer = await call(server, 'POST', path, { body })
+    assert.equal(answer.status, 400, answer.text)
+    assert.match(answer.json.error.message, message)
+  }
+  assert.equal((await call(server, 'GET', table)).json.metadata.properties.a, undefined)
 })
 
 test('names that mean something to JavaScript are names', async (t) => {

@@ -205,6 +205,11 @@ describe('hostile documents', () => {
     assert.throws(() => parse(`[${'[],'.repeat(100_000)}1]`, { maxValues: 1000 }), /more than 1000 values/)
   })
 
+  test('the count of keys of an object is limited, where a limit is given', () => {
+    assert.deepEqual(parse('{"a":1,"b":{"a":1,"b":2}}', { maxKeys: 2 }), { a: 1, b: { a: 1, b: 2 } })
+    assert.throws(() => parse('[{"a":1,"b":2,"c":3}]', { maxKeys: 2 }), /an object of more than 2 keys/)
+  })
+
   test('depth is limited, with a limit that the stack can bear', () => {
     assert.equal(stringify(parse('['.repeat(512) + ']'.repeat(512))), '['.repeat(512) + ']'.repeat(512))
     refused('['.repeat(513) + ']'.repeat(513), /nested deeper than 512 levels/)

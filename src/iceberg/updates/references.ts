@@ -1,10 +1,13 @@
 /** Updates of a table's branches and tags, and the history of `main` that follows from them. */
 import { sameJson, short } from '../document.ts'
-import { validationFailed } from '../errors.ts'
+import { badRequest, validationFailed } from '../errors.ts'
 import type { Long } from '../long.ts'
 import { checkReference, MAIN_BRANCH, readReference, type SnapshotLogEntry } from '../snapshot.ts'
 import type { UpdateOf } from '../table-update.ts'
 import type { Draft } from './draft.ts'
+
+/** A metadata file with more could not be registered elsewhere. */
+const MAX_REFS = 100_000
 
 export function setSnapshotRef(draft: Draft, update: UpdateOf<'set-snapshot-ref'>): boolean {
   const { action: _action, 'ref-name': name, ...sent } = update
@@ -15,6 +18,8 @@ export function setSnapshotRef(draft: Draft, update: UpdateOf<'set-snapshot-ref'
   const id = ref['snapshot-id']
   const snapshot = draft.snapshots.get(id)
   if (snapshot === undefined) throw validationFailed(`Cannot set ${short(name)} to unknown snapshot: ${id}`)
+  if (draft.refs.size >= MAX_REFS && !draft.refs.has(name))
+    throw badRequest(`Cannot add ${short(name)}: the table has ${MAX_REFS} references`)
   draft.refs.set(name, ref)
   if (name !== MAIN_BRANCH) return true
   draft.currentSnapshotId = id
