@@ -20,7 +20,17 @@ import type { Mutation } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { MAX_METADATA_BYTES, answerLanded, answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
+import {
+  MAX_METADATA_BYTES,
+  answerLanded,
+  answerWith,
+  composeNew,
+  discardFiles,
+  readTable,
+  rememberCurrent,
+  writeFile,
+} from './documents.ts'
+import type { NewDocument } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -46,7 +56,7 @@ export interface Staged {
   readonly row: Entry | undefined
   readonly location: Location
   readonly file: string
-  readonly json: string
+  readonly document: NewDocument
   readonly codec: MetadataCodec
   readonly metadata: object
   /** Metadata files that fell off the log, to be deleted once the commit is done. */
@@ -83,7 +93,7 @@ export function stage<M extends Metadata>(
     row: entry.row,
     location,
     file,
-    json,
+    document: composeNew(catalog, file, json),
     codec,
     metadata,
     obsolete,
@@ -126,7 +136,9 @@ const describe = (staged: Staged): { readonly [key: string]: Json } => ({
 })
 
 async function writeFiles(catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
-  const writes = await Promise.allSettled(staged.map(({ file, json, codec }) => writeFile(catalog, file, json, codec)))
+  const writes = await Promise.allSettled(
+    staged.map(({ file, document, codec }) => writeFile(catalog, file, document.json, codec)),
+  )
   const failed = writes.find((write) => write.status === 'rejected')
   if (failed === undefined) return
   await discardFiles(
@@ -179,11 +191,8 @@ export async function flip(
     await discardFiles(catalog, files)
     return undefined
   }
-  for (const { file, json, metadata } of staged) {
-    const key = cacheKey(catalog, file)
-    const bytes = Buffer.from(json)
-    context.cache.put(key, bytes)
-    context.cache.putParsed(key, metadata, bytes.length)
+  for (const { file, document, metadata, row } of staged) {
+    rememberCurrent(context, catalog, { location: file, document, metadata }, row?.metadata_location)
   }
   return 'done'
 }
@@ -264,16 +273,16 @@ const PLANNED_AT_ONCE = 16
 /** Some at a time and bounded in all: what a thousand large tables become must fit into memory until the last is planned. */
 async function planAll(commit: EntriesCommit): Promise<Plan[]> {
   const plans: Plan[] = []
-  let characters = 0
+  let bytes = 0
   for (let from = 0; from < commit.identifiers.length; from += PLANNED_AT_ONCE) {
     const some = commit.identifiers.slice(from, from + PLANNED_AT_ONCE)
     for (const plan of await Promise.all(some.map((_, position) => commit.plan(from + position)))) {
       plans.push(plan)
-      if ('json' in plan) characters += plan.json.length
+      if ('document' in plan) bytes += plan.document.json.length
     }
-    if (characters > MAX_METADATA_BYTES && plans.length > 1) {
+    if (bytes > MAX_METADATA_BYTES && plans.length > 1) {
       throw badRequest(
-        `Invalid transaction: the new metadata of its tables has more than ${MAX_METADATA_BYTES} characters; commit fewer tables`,
+        `Invalid transaction: the new metadata of its tables has more than ${MAX_METADATA_BYTES} bytes; commit fewer tables`,
       )
     }
   }
@@ -323,7 +332,7 @@ export function commitEntry(
         status: 200,
         outcome: ([location = '']) => location,
       })
-      const landed = made !== undefined && 'file' in made ? answerLanded(context, call.catalog, made) : undefined
+      const landed = made !== undefined && 'file' in made ? answerLanded(made.document) : undefined
       return { answer: landed ?? (await answerWith(context, call.catalog, answer[0] as string)), status, outcome }
     },
     replay: (location) => answerAgain(context, call, identifier, what, location as string),

@@ -90,7 +90,7 @@ export async function readForeign<M>(
 }
 
 /** Writes a new metadata file, durable when this resolves. */
-export async function writeFile(catalog: CatalogHandle, location: string, json: string, codec: MetadataCodec): Promise<void> {
+export async function writeFile(catalog: CatalogHandle, location: string, json: Uint8Array, codec: MetadataCodec): Promise<void> {
   try {
     await catalog.storage.create(location, encodeMetadataFile(json, codec))
   } catch (error) {
@@ -115,15 +115,49 @@ interface Composed {
   readonly json: Buffer
 }
 
-function compose(location: string | null, json: Uint8Array, config: Readonly<Record<string, string>> | undefined): Composed {
-  const prefix = Buffer.from(`{"metadata-location":${stringify(location)},"metadata":`)
-  const suffix = Buffer.from(config === undefined ? '}' : `,"config":${stringify(config)}}`)
-  // Not from the pool: it is kept for as long as the cache likes.
+/** Metadata that is about to be written, and the answer that it will be. */
+export type NewDocument = Composed & ComposedAnswer
+
+type ClientConfig = Readonly<Record<string, string>> | undefined
+
+const beforeDocument = (location: string | null): string => `{"metadata-location":${stringify(location)},"metadata":`
+const behindDocument = (config: ClientConfig): string => (config === undefined ? '}' : `,"config":${stringify(config)}}`)
+
+// Buffers of answers are not from the pool: they are kept for as long as the cache likes.
+
+function compose(location: string | null, json: Uint8Array, config: ClientConfig): Composed {
+  const [prefix, suffix] = [Buffer.from(beforeDocument(location)), Buffer.from(behindDocument(config))]
   const body = Buffer.allocUnsafeSlow(prefix.length + json.length + suffix.length)
   body.set(prefix, 0)
   body.set(json, prefix.length)
   body.set(suffix, prefix.length + json.length)
   return { body, json: body.subarray(prefix.length, prefix.length + json.length) }
+}
+
+/** The same for a document that is text still: it is made bytes once, for the file and for the answer. */
+export function composeNew(catalog: CatalogHandle, location: string, json: string): NewDocument {
+  const [prefix, suffix] = [beforeDocument(location), behindDocument(catalog.clientConfig)]
+  const text = prefix + json + suffix
+  const body = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  body.write(text)
+  const part = body.subarray(Buffer.byteLength(prefix), body.length - Buffer.byteLength(suffix))
+  return { etag: etagOf(catalog, location, 'all'), body, json: part }
+}
+
+/** Remembers what a file says that is now the current one of its entry, and forgets the file that was. */
+export function rememberCurrent(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  current: { readonly location: string; readonly document: NewDocument; readonly metadata: unknown },
+  superseded: string | undefined,
+): void {
+  const { etag, body, json } = current.document
+  const key = cacheKey(catalog, current.location)
+  const document = context.cache.put(key, json)
+  context.cache.keep(document, 'all', { etag, body })
+  document.presentAt = context.now()
+  context.cache.putParsed(key, current.metadata, json.length)
+  if (superseded !== undefined) context.cache.forget(cacheKey(catalog, superseded))
 }
 
 function etagOf(catalog: CatalogHandle, location: string, mode: SnapshotsMode): string {
@@ -211,26 +245,18 @@ export async function answerWith(
   return { status: 200, etag: answer.etag, body: answer.body }
 }
 
+/** Remembers what a file says that was just read, past what may have been cached of the place before. */
+export function rememberRead(context: CatalogContext, catalog: CatalogHandle, location: string, json: Buffer): ComposedAnswer {
+  return composeAll(context, catalog, context.cache.put(cacheKey(catalog, location), json), location)
+}
+
 /**
  * The answer to a change that has just landed, made of what was written: a storage that fails now must not turn a success
  * into an error, and later commits may have removed the file already.
  */
-export function answerLanded(
-  context: CatalogContext,
-  catalog: CatalogHandle,
-  written: { readonly file: string; readonly json: string | Buffer },
-): MetadataAnswer {
-  const key = cacheKey(catalog, written.file)
-  const document = context.cache.get(key) ?? context.cache.put(key, Buffer.from(written.json as string))
-  const { etag, body } = document.all ?? composeAll(context, catalog, document, written.file)
-  return { status: 200, etag, body }
-}
+export const answerLanded = ({ etag, body }: ComposedAnswer): MetadataAnswer => ({ status: 200, etag, body })
 
 /** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */
-export function answerOnce(
-  location: string | null,
-  json: Uint8Array,
-  config: Readonly<Record<string, string>> | undefined,
-): MetadataAnswer {
+export function answerOnce(location: string | null, json: Uint8Array, config: ClientConfig): MetadataAnswer {
   return { status: 200, etag: undefined, body: compose(location, json, config).body }
 }

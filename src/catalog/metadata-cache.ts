@@ -46,11 +46,13 @@ export interface MetadataCache {
   /** The parsed form of a document, if the newest commits left it here. */
   parsed<T>(key: string): T | undefined
   putParsed(key: string, metadata: unknown, jsonBytes: number): void
+  /** For a file that nobody will ask for again. */
+  forget(key: string): void
   readonly sizeBytes: number
 }
 
-/** What a parsed document takes per byte of its JSON, measured on tables of many snapshots. */
-const PARSED_FACTOR = 6
+/** What a parsed document takes per byte of its JSON, measured on tables of many snapshots, with the kept text of its parts. */
+const PARSED_FACTOR = 7
 
 export function createMetadataCache(options: { readonly maxBytes: number }): MetadataCache {
   const documents = boundedMap<CachedDocument>(options.maxBytes)
@@ -84,6 +86,10 @@ export function createMetadataCache(options: { readonly maxBytes: number }): Met
     },
     parsed: <T>(key: string) => parsed.get(key) as T | undefined,
     putParsed: (key, metadata, jsonBytes) => parsed.set(key, metadata, jsonBytes * PARSED_FACTOR),
+    forget: (key) => {
+      documents.remove(key)
+      parsed.remove(key)
+    },
     get sizeBytes() {
       return documents.sizeBytes + parsed.sizeBytes
     },
@@ -106,6 +112,7 @@ function boundedMap<V>(maxBytes: number) {
       items.set(key, item)
       return item.value
     },
+    remove,
     peek: (key: string): V | undefined => items.get(key)?.value,
     set: (key: string, value: V, bytes: number): void => {
       remove(key)

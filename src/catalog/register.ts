@@ -9,7 +9,7 @@ import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
-import { answerLanded, answerOnce, cacheKey, readDocument, readForeign } from './documents.ts'
+import { answerLanded, answerOnce, readDocument, readForeign, rememberRead } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -128,9 +128,7 @@ export async function registerEntry(
             outcome: source.file,
           })
           if (outcome === 'conflict') return undefined
-          // Read anew, past what may have been cached of the place before.
-          context.cache.put(cacheKey(catalog, source.file), json)
-          const answer = answerLanded(context, catalog, { file: source.file, json })
+          const answer = answerLanded(rememberRead(context, catalog, source.file, json))
           return { answer, status: 200, outcome: source.file }
         }),
       ),

@@ -165,7 +165,7 @@ export function createEntry(
             outcome: staged.file,
           }
           if ((await flip(context, call, record, [staged], options)) === undefined) return undefined
-          return { answer: answerLanded(context, call.catalog, staged), status: 200, outcome: staged.file }
+          return { answer: answerLanded(staged.document), status: 200, outcome: staged.file }
         }),
       ),
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),

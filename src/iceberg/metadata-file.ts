@@ -36,9 +36,8 @@ export function compressionCodec(properties: Properties): MetadataCodec {
   return codec === undefined ? 'none' : parseCodec(codec)
 }
 
-export function encodeMetadataFile(json: string, codec: MetadataCodec): Uint8Array {
-  const bytes = Buffer.from(json, 'utf8')
-  return codec === 'gzip' ? gzipSync(bytes) : bytes
+export function encodeMetadataFile(json: Uint8Array, codec: MetadataCodec): Uint8Array {
+  return codec === 'gzip' ? gzipSync(json) : json
 }
 
 function isGzip(location: string): boolean {

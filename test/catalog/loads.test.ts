@@ -1,8 +1,10 @@
 /** The hot path: what a load costs, and how caches and ETags behave. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { updateTable } from '../../src/catalog/commit.ts'
-import { matchesEtag } from '../../src/catalog/documents.ts'
+import { cacheKey, matchesEtag } from '../../src/catalog/documents.ts'
 import { createMetadataCache } from '../../src/catalog/metadata-cache.ts'
 import { loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { faultyStore } from '../stores/faulty.ts'
@@ -42,6 +44,27 @@ test('a warm load is one store read, no file, and the same bytes each time', asy
   assert.equal(reads, 0)
   await tableExists(context, first.call, ident('t'))
   assert.equal(store.calls.get, 3)
+})
+
+test('a commit leaves its own file in memory, and forgets the one before', async (t) => {
+  const fixture = await open(t)
+  const { context, call, catalog } = fixture
+  const before = await newTable(fixture, 't')
+  fixture.hooks.read = () => assert.fail('everything is in memory')
+  await updateTable(context, call, ident('t'), { requirements: [], updates: [set({ a: 'é' })] })
+  const answer = await loadTable(context, call, ident('t'))
+  const after = bodyOf(answer)
+  assert.equal(after.metadata.properties.a, 'é')
+  assert.equal(context.cache.get(cacheKey(catalog, before['metadata-location'] as string)), undefined)
+  assert.equal(context.cache.parsed(cacheKey(catalog, before['metadata-location'] as string)), undefined)
+  // What is in memory is what a reader of the file gets, and not held twice.
+  const document = context.cache.get(cacheKey(catalog, after['metadata-location'] as string))
+  assert.ok(document)
+  assert.equal(document.json.buffer, document.all?.body.buffer)
+  assert.deepEqual(document.json, readFileSync(fileURLToPath(after['metadata-location'] as string)))
+  const cold = fixture.another()
+  const read = await loadTable(cold.context, cold.call, ident('t'))
+  assert.deepEqual([Buffer.from(read.body ?? []), read.etag], [Buffer.from(answer.body ?? []), answer.etag])
 })
 
 test('concurrent cold loads share one read of the file', async (t) => {

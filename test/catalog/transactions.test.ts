@@ -135,16 +135,16 @@ test('a transaction is planned some tables at a time, and may not need more memo
   const { context, call } = await open(t)
   let planning = 0
   let most = 0
-  const json = 'x'.repeat(4 * 1024 * 1024)
+  const document = { json: Buffer.alloc(4 * 1024 * 1024) }
   const identifiers = Array.from({ length: 200 }, (_, n) => ident(`t${n}`))
   const plan = async (): Promise<Plan> => {
     most = Math.max(most, (planning += 1))
     await context.sleep(1)
     planning -= 1
-    return { json, file: 'f' } as unknown as Plan
+    return { document, file: 'f' } as unknown as Plan
   }
   const record = { steps: () => [], landed: () => {}, repeated: () => new Error('never') }
   const committed = commitEntries(context, call, record, { identifiers, plan, message: '', status: 204, outcome: () => null })
-  await assert.rejects(committed, rejects(400, /more than 134217728 characters; commit fewer tables/))
+  await assert.rejects(committed, rejects(400, /more than 134217728 bytes; commit fewer tables/))
   assert.ok(most > 1 && most <= 16, `${most} at once`)
 })
