@@ -1,7 +1,7 @@
 /** The program as a process: first start, second start, interrupted start, signals, what can't be. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -168,4 +168,25 @@ test('what is under way when a signal comes is finished; a client that dawdles i
   const listed = (await (await get(`${await url(again)}/v1/lake/namespaces`, token)).json()) as { namespaces: string[][] }
   const there = new Set(listed.namespaces.map(([name]) => name))
   for (const index of acknowledged) assert.ok(there.has(`n${index}`), `n${index} was acknowledged`)
+})
+
+test('a server whose output nobody reads any more goes on', async (t) => {
+  const data = folder(t)
+  const server = run(t, data)
+  const at = await url(server)
+  server.child.stdout!.destroy()
+  server.child.stderr!.destroy()
+  const { token } = admin(data)
+  const ask = (method: string, path: string, body?: object) =>
+    fetch(`${at}${path}`, { method, headers: { authorization: `Bearer ${token}` }, ...(body && { body: JSON.stringify(body) }) })
+  await ask('POST', '/v1/lake/namespaces', { namespace: ['n'] })
+  await ask('POST', '/v1/lake/namespaces/n/tables', { name: 't', schema: { type: 'struct', fields: [] } })
+  // The purge ends with a line in the log.
+  assert.equal((await ask('DELETE', '/v1/lake/namespaces/n/tables/t?purgeRequested=true')).status, 204)
+  const files = join(data, 'warehouse', 'lake', 'n')
+  while (existsSync(files) && readdirSync(files).length > 0) await sleep(20)
+  await sleep(100)
+  assert.equal((await ask('GET', '/v1/lake/namespaces/n')).status, 200)
+  server.child.kill('SIGTERM')
+  assert.equal(await server.ended, 0)
 })
