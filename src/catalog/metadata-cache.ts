@@ -96,20 +96,30 @@ export function createMetadataCache(options: { readonly maxBytes: number }): Met
   }
 }
 
-/** A map in order of use that forgets from the far end when it holds more than `maxBytes`. */
+/** A map that forgets what was not used for longest, more or less, when it holds more than `maxBytes`. */
 function boundedMap<V>(maxBytes: number) {
-  const items = new Map<string, { readonly value: V; readonly bytes: number }>()
+  const items = new Map<string, { readonly value: V; readonly bytes: number; used: boolean }>()
   let total = 0
   const remove = (key: string): void => {
     total -= items.get(key)?.bytes ?? 0
     items.delete(key)
   }
+  /** Oldest first; what was used since it was last looked at gets another round, since moving it on each use costs more. */
+  const makeRoom = (): void => {
+    for (const [key, item] of items) {
+      if (total <= maxBytes) return
+      items.delete(key)
+      if (item.used) {
+        item.used = false
+        items.set(key, item)
+      } else total -= item.bytes
+    }
+  }
   return {
     get: (key: string): V | undefined => {
       const item = items.get(key)
       if (item === undefined) return undefined
-      items.delete(key)
-      items.set(key, item)
+      item.used = true
       return item.value
     },
     remove,
@@ -118,12 +128,9 @@ function boundedMap<V>(maxBytes: number) {
       remove(key)
       // One giant must not sweep everything else out.
       if (bytes > maxBytes / 2) return
-      items.set(key, { value, bytes })
+      items.set(key, { value, bytes, used: false })
       total += bytes
-      for (const oldest of items.keys()) {
-        if (total <= maxBytes) break
-        remove(oldest)
-      }
+      makeRoom()
     },
     get sizeBytes(): number {
       return total
