@@ -44,7 +44,7 @@ function storageOf(localRoots: readonly string[]): WarehouseStorage {
 
 function openDatabase(settings: Settings): Store {
   try {
-    return openStore(settings.databaseUrl)
+    return openStore(settings.databaseUrl, { mongo: settings.mongo })
   } catch (error) {
     if (error instanceof TypeError) throw new SettingsError(`DATABASE_URL: ${error.message}`)
     throw error

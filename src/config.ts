@@ -14,6 +14,12 @@ export interface Settings {
   readonly dataDirectory: string
   /** As `stores/open.ts` takes it. */
   readonly databaseUrl: string
+  /** What the URL of a MongoDB may leave open. */
+  readonly mongo: {
+    readonly databaseName: string | undefined
+    readonly maxPoolSize: number | undefined
+    readonly minPoolSize: number | undefined
+  }
   readonly noAuth: boolean
   readonly jwtSecret: string | undefined
   /** 32 bytes. */
@@ -97,6 +103,8 @@ const key: Setting<Buffer | undefined> = {
   },
 }
 
+const orNone = <T>({ parse }: Setting<T>): Setting<T | undefined> => ({ fallback: undefined, parse })
+
 const MEGABYTE = 1024 * 1024
 
 const SETTINGS = {
@@ -105,6 +113,9 @@ const SETTINGS = {
   PANGOLIN_DATA: text,
   DATABASE_URL: text,
   PANGOLIN_STORAGE_TYPE: oneOf(['memory', 'sqlite', 'postgres', 'postgresql', 'mongo', 'mongodb'], undefined),
+  MONGO_DB_NAME: text,
+  MONGO_MAX_POOL_SIZE: orNone(integer(1, 10_000, 0)),
+  MONGO_MIN_POOL_SIZE: orNone(integer(0, 10_000, 0)),
   PANGOLIN_NO_AUTH: flag,
   PANGOLIN_JWT_SECRET: text,
   PANGOLIN_ENCRYPTION_KEY: key,
@@ -202,6 +213,11 @@ function check(
     bindAddress,
     dataDirectory,
     databaseUrl: databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory),
+    mongo: {
+      databaseName: values.MONGO_DB_NAME,
+      maxPoolSize: values.MONGO_MAX_POOL_SIZE,
+      minPoolSize: values.MONGO_MIN_POOL_SIZE,
+    },
     noAuth: values.PANGOLIN_NO_AUTH,
     jwtSecret: values.PANGOLIN_JWT_SECRET,
     encryptionKey: values.PANGOLIN_ENCRYPTION_KEY,
@@ -235,10 +251,14 @@ function databaseUrl(url: string | undefined, type: string | undefined, dataDire
   const isPath = url !== undefined && (scheme === undefined || scheme.length === 1)
   const kind = type ?? (url === undefined || isPath || scheme === 'file' ? 'sqlite' : scheme!)
   if (kind === 'memory') return 'memory:'
+  if (/^mongo(db(\+srv)?)?$/.test(kind)) {
+    if (/^mongodb(\+srv)?$/.test(scheme ?? '') && url !== undefined) return url
+    throw new SettingsError('DATABASE_URL: expected mongodb://host:27017/database, or mongodb+srv://')
+  }
   if (kind !== 'sqlite') {
-    const known = /^(postgres|postgresql|mongo|mongodb|mongodb\+srv)$/.test(kind)
+    const known = /^(postgres|postgresql)$/.test(kind)
     const what = known ? `${kind} is not supported yet` : 'its kind is not known'
-    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path> or memory:`)
+    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path>, mongodb://<host> or memory:`)
   }
   if (url === undefined) return sqliteUrl(join(dataDirectory, 'pangolin.db'))
   if (/^(sqlite|file):(\/\/)?(:memory:)?$/i.test(url)) return 'memory:'

@@ -3,16 +3,20 @@
  */
 import { fileURLToPath } from 'node:url'
 import { openMemoryStore } from './memory.ts'
+import { openMongoStore } from './mongo.ts'
+import type { MongoOptions } from './mongo.ts'
 import { openSqliteStore } from './sql/sqlite.ts'
 import type { Store } from './store.ts'
 
-const SUPPORTED = 'Supported are memory:, sqlite:///absolute/path, sqlite:relative/path, and a path that ends in .db'
+const SUPPORTED =
+  'Supported are memory:, sqlite:///absolute/path, sqlite:relative/path, a path that ends in .db, and mongodb://host/database'
 
 /** @throws TypeError for a URL that names no supported database; the message never holds what the URL may hold of secrets */
-export function openStore(databaseUrl: string): Store {
+export function openStore(databaseUrl: string, options: { readonly mongo?: Omit<MongoOptions, 'url'> } = {}): Store {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(databaseUrl)?.[1]?.toLowerCase()
   if (scheme === 'memory' && /^memory:(\/\/)?$/i.test(databaseUrl)) return openMemoryStore()
   if (scheme === 'sqlite') return openSqliteStore({ path: sqlitePath(databaseUrl) })
+  if (scheme === 'mongodb' || scheme === 'mongodb+srv') return openMongoStore({ ...options.mongo, url: databaseUrl })
   if (scheme === 'file') return openSqliteStore({ path: fileURLToPath(databaseUrl) })
   const isPath = scheme === undefined || /^[a-z]:[\\/]/i.test(databaseUrl)
   if (isPath && databaseUrl.endsWith('.db')) return openSqliteStore({ path: databaseUrl })

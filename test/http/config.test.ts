@@ -36,6 +36,8 @@ test('a value that can not be used says what was expected', () => {
   refused({ PANGOLIN_NO_AUTH: 'maybe' }, /true or false/)
   refused({ LOG_FORMAT: 'xml' }, /pretty, json/)
   refused({ PANGOLIN_BIND_ADDRESS: 'my host' }, /IP address/)
+  refused({ PANGOLIN_STORAGE_TYPE: 'mongo' }, /expected mongodb:/)
+  assert.equal(loadSettings({ DATABASE_URL: 'mongodb://u:hush@h/d' }).databaseUrl, 'mongodb://u:hush@h/d')
   refused({ DATABASE_URL: 'postgres://u:hush@h/d' }, /postgres is not supported yet/)
   refused({ DATABASE_URL: 'oracle://h' }, /sqlite:<path> or memory:/)
   refused({ PANGOLIN_CONFIG: '/nonexistent/file' }, /does not exist/)
