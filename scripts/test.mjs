@@ -11,7 +11,7 @@ import { build, ensureInstalled, fail, findNode, root, run } from './lib.mjs'
 const CONCURRENCY = 2
 const TIMEOUT_MINUTES = 25
 /** Slow suites, the longest first, so that none of them is left to run alone at the end. */
-const SLOW = ['test/clients/pyiceberg.test.ts', 'test/clients/rck.test.ts', 'test/clients/']
+const SLOW = ['test/clients/pyiceberg.test.ts', 'test/clients/spark.test.ts', 'test/clients/rck.test.ts', 'test/clients/']
 
 const selection = process.argv.slice(2)
 ensureInstalled()

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createAuthenticator } from './access/authenticate.ts'
-import { loadOrCreateKey, openSecretBox } from './access/secrets.ts'
+import { loadOrCreateKey, openSecretBox, SecretError } from './access/secrets.ts'
 import { createSessionTokens } from './access/session-tokens.ts'
 import { createThrottle } from './access/throttle.ts'
 import { createCatalogContext } from './catalog/context.ts'
@@ -13,11 +13,19 @@ import { endpoints, routes } from './http/routes/index.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
-import { DEFAULT_TENANT, firstStart, ADMIN_FILE } from './management/first-start.ts'
+import { DEFAULT_TENANT, FirstStartError, firstStart, ADMIN_FILE } from './management/first-start.ts'
 import { createCatalogHandles } from './management/handles.ts'
-import { clientConfig, joinSecrets, openObjectStore, rootLocation, splitSecrets, validateWarehouse } from './storage/open.ts'
+import {
+  changedSettings,
+  clientConfig,
+  joinSecrets,
+  openObjectStore,
+  rootLocation,
+  splitSecrets,
+  validateWarehouse,
+} from './storage/open.ts'
 import { openStore } from './stores/open.ts'
-import type { Store } from './stores/store.ts'
+import { StoreError, type Store } from './stores/store.ts'
 import { startTasks, type Tasks } from './tasks/start.ts'
 
 export interface App {
@@ -36,6 +44,7 @@ function storageOf(localRoots: readonly string[]): WarehouseStorage {
     validate: (settings) => validateWarehouse(settings, { localRoots }),
     split: splitSecrets,
     join: joinSecrets,
+    change: changedSettings,
     rootOf: rootLocation,
     clientConfig,
     open: (settings) => openObjectStore(settings, { localRoots }),
@@ -53,15 +62,27 @@ function openDatabase(settings: Settings): Store {
 
 /** @throws SettingsError for what the person who starts the server can change */
 export async function startApp(settings: Settings, log: Log): Promise<App> {
-  mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 })
-  const store = openDatabase(settings)
+  let store: Store | undefined
   try {
+    mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 })
+    store = openDatabase(settings)
     await store.migrate()
     return await startOn(store, settings, log)
   } catch (error) {
-    await store.close()
-    throw error
+    await store?.close()
+    throw startFailure(error, settings)
   }
+}
+
+/** What a disk, a damaged file or another program's database keeps from starting is no bug: it is said in a line. */
+function startFailure(error: unknown, settings: Settings): unknown {
+  if (error instanceof StoreError) {
+    const { databaseUrl } = settings
+    return new SettingsError(`DATABASE_URL: ${databaseUrl.startsWith('sqlite:') ? `${databaseUrl}: ` : ''}${error.message}`)
+  }
+  if (error instanceof SecretError || error instanceof FirstStartError) return new SettingsError(error.message)
+  if (error instanceof Error && 'code' in error && 'path' in error) return new SettingsError(`PANGOLIN_DATA: ${error.message}`)
+  return error
 }
 
 async function startOn(store: Store, settings: Settings, log: Log): Promise<App> {

@@ -28,6 +28,7 @@ const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts'])
  * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log.
  */
 const PLAIN_JSON = new Set([
+  'access/authenticate.ts',
   'access/secrets.ts',
   'catalog/page-token.ts',
   'cli/banner.ts',

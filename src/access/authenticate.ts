@@ -74,7 +74,7 @@ function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authentica
 }
 
 function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['login'] {
-  return async (username, password, address) => {
+  const attempt: Authenticator['login'] = async (username, password, address) => {
     let found: Row<'users'> | undefined
     await throttle.attempt(username, address, async () => {
       const [user] = username === '' ? [] : await store.list('users', { index: 'by_username', where: { username }, limit: 1 })
@@ -83,6 +83,17 @@ function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['
       return found !== undefined
     })
     return found
+  }
+  // One client may log in many times at once, for each of its sessions. The same attempt while it is under way is neither
+  // another guess nor worth another hash.
+  const underWay = new Map<string, ReturnType<Authenticator['login']>>()
+  return (username, password, address) => {
+    const key = JSON.stringify([username, password, address])
+    const known = underWay.get(key)
+    if (known !== undefined) return known
+    const login = attempt(username, password, address).finally(() => underWay.delete(key))
+    underWay.set(key, login)
+    return login
   }
 }
 
@@ -118,7 +129,8 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     const header = headers.authorization ?? (typeof apiKey === 'string' ? `Bearer ${apiKey}` : undefined)
     if (header === undefined) throw unauthorized('A credential is needed: Authorization: Bearer <token>')
     const known = remembered.get(header)
-    if (known !== undefined && known.until > now()) return known.principal
+    // A clock that was set back must not make a minute a day.
+    if (known !== undefined && known.until > now() && known.until - REMEMBERED_MS <= now()) return known.principal
     const space = header.indexOf(' ')
     const scheme = header.slice(0, Math.max(space, 0)).toLowerCase()
     if (header.length > MAX_HEADER || (scheme !== 'bearer' && scheme !== 'basic')) {

@@ -98,35 +98,38 @@ function syncFolder(folder: string): void {
 }
 
 /**
- * The key `<directory>/keys/<name>`, made on first use: readable by its owner alone, durable before it is returned, and the
- * same for several processes that start at once.
+ * Makes a file that only its owner can read, unless there is one: whole or not at all, durable with its entries in the
+ * folders above, and the same for several processes that start at once.
  */
-export function loadOrCreateKey(directory: string, name: string): Buffer {
-  const folder = join(directory, 'keys')
-  const file = join(folder, name)
-  const there = readKey(file)
-  if (there) return there
+export function createPrivateFile(file: string, text: string): void {
+  const folder = dirname(file)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const temporary = `${file}.${randomBytes(8).toString('hex')}`
   try {
     const fd = openSync(temporary, 'wx', 0o600)
     try {
       fchmodSync(fd, 0o600)
-      writeSync(fd, `${randomBytes(KEY_BYTES).toString('base64')}\n`)
+      writeSync(fd, text)
       fsyncSync(fd)
     } finally {
       closeSync(fd)
     }
-    try {
-      // Fails where another process was first; its key is the one then.
-      linkSync(temporary, file)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
+    // Fails where another process was first; its file is the one then.
+    linkSync(temporary, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   } finally {
     rmSync(temporary, { force: true })
   }
-  for (const changed of [folder, directory, dirname(directory)]) syncFolder(changed)
+  for (const changed of [folder, dirname(folder), dirname(dirname(folder))]) syncFolder(changed)
+}
+
+/** The key `<directory>/keys/<name>`, made on first use. */
+export function loadOrCreateKey(directory: string, name: string): Buffer {
+  const file = join(directory, 'keys', name)
+  const there = readKey(file)
+  if (there) return there
+  createPrivateFile(file, `${randomBytes(KEY_BYTES).toString('base64')}\n`)
   const key = readKey(file)
   if (!key) throw new SecretError(`the key ${name} vanished while it was made`)
   return key

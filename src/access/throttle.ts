@@ -29,7 +29,8 @@ export function createThrottle(options: ThrottleOptions): Throttle {
 
   const current = (key: string): Count => {
     const known = counts.get(key)
-    if (known !== undefined && known.until > options.now()) return known
+    // A clock that was set back must not make a window longer.
+    if (known !== undefined && known.until > options.now() && known.until - options.windowMs <= options.now()) return known
     counts.delete(key)
     // Oldest first: a flood of addresses forgets other addresses, not the whole table at once.
     if (counts.size >= MAX_COUNTS) counts.delete(counts.keys().next().value!)

@@ -20,12 +20,13 @@ import type { Mutation } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
+import { MAX_METADATA_BYTES, answerLanded, answerWith, cacheKey, discardFiles, readTable, writeFile } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
   entryKey,
   entryLane,
+  getEntry,
   nameTaken,
   noSuch,
   requireNamespace,
@@ -72,6 +73,8 @@ export function stage<M extends Metadata>(
   const location = checkedLocation(catalog, metadata.location)
   const codec = compressionCodec(metadata.properties)
   const version = nextVersion(entry.row?.metadata_location)
+  const json = serialize(metadata)
+  checkSize(entry.identifier, json)
   const file = `${metadataDirectory(metadata)}/${metadataFileName(version, context.uuid(), codec)}`
   locationCheck(catalog)(file, 'location of the metadata file')
   return {
@@ -80,11 +83,17 @@ export function stage<M extends Metadata>(
     row: entry.row,
     location,
     file,
-    json: serialize(metadata),
+    json,
     codec,
     metadata,
     obsolete,
   }
+}
+
+/** What could not be read again must not be written: the table could be neither loaded nor mended. */
+function checkSize(identifier: TableIdentifier, json: string): void {
+  if (json.length * 3 <= MAX_METADATA_BYTES || Buffer.byteLength(json) <= MAX_METADATA_BYTES) return
+  throw badRequest(`Metadata of ${displayIdentifier(identifier)} would be larger than ${MAX_METADATA_BYTES} bytes`)
 }
 
 function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Mutation[] {
@@ -250,6 +259,27 @@ export interface EntriesCommit {
   readonly outcome: (locations: readonly string[]) => Json
 }
 
+const PLANNED_AT_ONCE = 16
+
+/** Some at a time and bounded in all: what a thousand large tables become must fit into memory until the last is planned. */
+async function planAll(commit: EntriesCommit): Promise<Plan[]> {
+  const plans: Plan[] = []
+  let characters = 0
+  for (let from = 0; from < commit.identifiers.length; from += PLANNED_AT_ONCE) {
+    const some = commit.identifiers.slice(from, from + PLANNED_AT_ONCE)
+    for (const plan of await Promise.all(some.map((_, position) => commit.plan(from + position)))) {
+      plans.push(plan)
+      if ('json' in plan) characters += plan.json.length
+    }
+    if (characters > MAX_METADATA_BYTES && plans.length > 1) {
+      throw badRequest(
+        `Invalid transaction: the new metadata of its tables has more than ${MAX_METADATA_BYTES} characters; commit fewer tables`,
+      )
+    }
+  }
+  return plans
+}
+
 /** Commits to one or several entries, all or none. The answer: where the current metadata of each is. */
 export function commitEntries(
   context: CatalogContext,
@@ -262,7 +292,7 @@ export function commitEntries(
   const what = first !== undefined && lanes.length === 1 ? displayIdentifier(first) : `${lanes.length} tables`
   return context.queue.run(lanes, () =>
     untilDecided(context, what, async () => {
-      const plans = await Promise.all(commit.identifiers.map((_, position) => commit.plan(position)))
+      const plans = await planAll(commit)
       const staged = plans.filter((plan) => 'file' in plan)
       const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged))
       const outcome = commit.outcome(locations)
@@ -283,19 +313,38 @@ export function commitEntry(
   what: EntryKind,
   plan: () => Promise<Plan>,
 ): Promise<MetadataAnswer> {
+  let made: Plan | undefined
   return idempotent(context, call, {
     run: async (record) => {
       const { answer, status, outcome } = await commitEntries(context, call, record, {
         identifiers: [identifier],
-        plan,
+        plan: async () => (made = await plan()),
         message: `Commit to ${what} ${displayIdentifier(identifier)}`,
         status: 200,
         outcome: ([location = '']) => location,
       })
-      return { answer: await answerWith(context, call.catalog, answer[0] as string), status, outcome }
+      const landed = made !== undefined && 'file' in made ? answerLanded(context, call.catalog, made) : undefined
+      return { answer: landed ?? (await answerWith(context, call.catalog, answer[0] as string)), status, outcome }
     },
-    replay: (location) => answerWith(context, call.catalog, location as string),
+    replay: (location) => answerAgain(context, call, identifier, what, location as string),
   })
+}
+
+/** The answer to a repeated request: what it led to, or what has become of that since. */
+export async function answerAgain(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+  location: string,
+): Promise<MetadataAnswer> {
+  try {
+    return await answerWith(context, call.catalog, location)
+  } catch (error) {
+    if (!(error instanceof IcebergError) || error.type !== 'NotFoundException') throw error
+    const row = await getEntry(context, call.catalog, identifier, kind)
+    return answerWith(context, call.catalog, row.metadata_location)
+  }
 }
 
 export async function updateTable(

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
-import { stringify } from '../iceberg/json.ts'
+import { parse as parseJson, stringify } from '../iceberg/json.ts'
+import type { JsonValue } from '../iceberg/json.ts'
 import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
@@ -17,7 +18,9 @@ import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
 import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
 
 /** Of a file, and of what it inflates to. */
-const MAX_METADATA_BYTES = 128 * 1024 * 1024
+export const MAX_METADATA_BYTES = 128 * 1024 * 1024
+/** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
+const MAX_FOREIGN_VALUES = 4_000_000
 
 export const cacheKey = (catalog: CatalogHandle, location: string): string =>
   `${catalog.configVersion}\n${catalog.id}\n${location}`
@@ -80,10 +83,10 @@ export const readView = (context: CatalogContext, catalog: CatalogHandle, locati
 export async function readForeign<M>(
   catalog: CatalogHandle,
   location: string,
-  parse: (json: Buffer) => M,
+  parse: (json: JsonValue) => M,
 ): Promise<{ readonly json: Buffer; readonly metadata: M }> {
   const json = await readFile(catalog, location)
-  return { json, metadata: parse(json) }
+  return { json, metadata: parse(parseJson(json, { maxValues: MAX_FOREIGN_VALUES })) }
 }
 
 /** Writes a new metadata file, durable when this resolves. */
@@ -206,6 +209,21 @@ export async function answerWith(
   const document = cached ?? (await readDocument(context, catalog, location))
   const answer = document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)
   return { status: 200, etag: answer.etag, body: answer.body }
+}
+
+/**
+ * The answer to a change that has just landed, made of what was written: a storage that fails now must not turn a success
+ * into an error, and later commits may have removed the file already.
+ */
+export function answerLanded(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  written: { readonly file: string; readonly json: string | Buffer },
+): MetadataAnswer {
+  const key = cacheKey(catalog, written.file)
+  const document = context.cache.get(key) ?? context.cache.put(key, Buffer.from(written.json as string))
+  const { etag, body } = document.all ?? composeAll(context, catalog, document, written.file)
+  return { status: 200, etag, body }
 }
 
 /** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */

@@ -13,6 +13,7 @@ import {
   noSuchNamespace,
   noSuchWarehouse,
 } from '../iceberg/errors.ts'
+import { checkProperties, checkPropertyCount } from '../iceberg/table-properties.ts'
 import type { Json, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
@@ -30,6 +31,8 @@ import type {
 } from './shapes.ts'
 
 const MAX_LEVELS = 32
+/** They are read with the row, at every look-up of something inside. */
+const MAX_PROPERTIES_LENGTH = 256 * 1024
 
 const rowsOf = (catalog: CatalogHandle) => ({ tenant_id: catalog.tenantId, catalog_id: catalog.id, branch: catalog.branch })
 const branchKey = (catalog: CatalogHandle) => ({ tenant_id: catalog.tenantId, catalog_id: catalog.id, name: catalog.branch })
@@ -80,6 +83,8 @@ export async function createNamespace(
     throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
   for (const level of namespace) checkName(level, 'Namespace level')
   const properties = request.properties ?? {}
+  checkProperties(properties, undefined)
+  checkSize(properties)
   const answer: CreateNamespaceResponse = { namespace, properties }
   const parent = namespace.slice(0, -1)
   const row = {
@@ -173,6 +178,14 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
   })
 }
 
+function checkSize(properties: Readonly<Record<string, string>>): void {
+  const entries = Object.entries(properties)
+  checkPropertyCount(entries.length)
+  const length = entries.reduce((total, [key, value]) => total + key.length + value.length, 0)
+  if (length <= MAX_PROPERTIES_LENGTH) return
+  throw badRequest(`Invalid properties: ${length} characters in all, expected at most ${MAX_PROPERTIES_LENGTH}`)
+}
+
 interface PropertyChange {
   readonly properties: Readonly<Record<string, string>>
   readonly answer: UpdateNamespacePropertiesResponse
@@ -201,11 +214,13 @@ export async function updateProperties(
     const key = both.slice(0, 200).toWellFormed()
     throw new IcebergError('UnprocessableEntityException', `Invalid request: the property ${key} is both updated and removed`)
   }
+  checkProperties(request.updates ?? {}, undefined)
   return idempotent(context, call, {
     run: (record) =>
       untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
         const { version, ...row } = await getNamespace(context, call, namespace)
         const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
+        checkSize(properties)
         const outcome = answer as unknown as Json
         const written = await writeChange(context, call, record, {
           message: `Update properties of namespace ${displayNamespace(namespace)}`,

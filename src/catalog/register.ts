@@ -1,13 +1,15 @@
 /** Entries for metadata files that exist already, and the way back: leaving with everything in place. */
 import { checkName } from '../iceberg/identifier.ts'
 import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
+import type { JsonValue } from '../iceberg/json.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import { parseTableMetadata } from '../iceberg/table-metadata.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { answerOnce, answerWith, cacheKey, readDocument, readForeign } from './documents.ts'
+import { answerAgain } from './commit.ts'
+import { answerLanded, answerOnce, cacheKey, readDocument, readForeign } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -42,7 +44,7 @@ async function readRegistered(
   context: CatalogContext,
   call: CatalogCall,
   file: string,
-  parse: (json: Buffer) => Metadata,
+  parse: (json: JsonValue) => Metadata,
   ownId: string | undefined,
 ): Promise<{ readonly location: string; readonly json: Buffer }> {
   const { catalog } = call
@@ -97,7 +99,7 @@ export async function registerEntry(
   identifier: TableIdentifier,
   kind: EntryKind,
   source: Source,
-  parse: (json: Buffer) => Metadata,
+  parse: (json: JsonValue) => Metadata,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
@@ -126,11 +128,13 @@ export async function registerEntry(
             outcome: source.file,
           })
           if (outcome === 'conflict') return undefined
+          // Read anew, past what may have been cached of the place before.
           context.cache.put(cacheKey(catalog, source.file), json)
-          return { answer: await answerWith(context, catalog, source.file), status: 200, outcome: source.file }
+          const answer = answerLanded(context, catalog, { file: source.file, json })
+          return { answer, status: 200, outcome: source.file }
         }),
       ),
-    replay: (location) => answerWith(context, catalog, location as string),
+    replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }
 

@@ -5,8 +5,8 @@
  * is how clients write an optional field that they do not use.
  */
 import Type, { type Static, type TSchema } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
 import { badRequest } from '../iceberg/errors.ts'
+import { firstFault, validatorOf } from '../iceberg/shape-fault.ts'
 
 const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 const name = Type.String({ minLength: 1, maxLength: 255 })
@@ -19,7 +19,7 @@ export const TableIdentifierShape = Type.Object({ namespace: NamespaceShape, nam
 
 export const CreateNamespaceRequest = Type.Object({ namespace: NamespaceShape, properties: optional(properties) })
 export const UpdateNamespacePropertiesRequest = Type.Object({
-  removals: optional(Type.Array(Type.String())),
+  removals: optional(Type.Array(Type.String(), { maxItems: 10_000 })),
   updates: optional(properties),
 })
 export const CreateTableRequest = Type.Object({
@@ -105,20 +105,11 @@ export interface CatalogConfig {
   readonly 'idempotency-key-lifetime': string
 }
 
-const validators = new WeakMap<TSchema, Validator>()
-
 /** The typed request. @throws IcebergError 400 that names the JSON path and what was expected there */
 export function decode<T extends TSchema>(schema: T, json: unknown): Static<T> {
-  let validator = validators.get(schema)
-  if (validator === undefined) {
-    // Compiled on first use: a start that compiles every schema would be a slower start.
-    validator = Compile(schema) as unknown as Validator
-    validators.set(schema, validator)
-  }
-  if (validator.Check(json)) return json as Static<T>
-  const [first] = validator.Errors(json)
-  const path = first?.instancePath === undefined || first.instancePath === '' ? 'the request body' : shorten(first.instancePath)
-  throw badRequest(`Invalid request: ${path} ${shorten(first?.message ?? 'is malformed')}`)
+  if (validatorOf(schema).Check(json)) return json as Static<T>
+  const { path, message } = firstFault(schema, json)
+  throw badRequest(`Invalid request: ${path === '' ? 'the request body' : shorten(path)} ${shorten(message)}`)
 }
 
 const shorten = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}...` : text).toWellFormed()

@@ -7,9 +7,9 @@ import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { untilDecided } from './change.ts'
-import { flip, stage } from './commit.ts'
+import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
-import { answerOnce, answerWith, storageFailure } from './documents.ts'
+import { answerLanded, answerOnce, answerWith, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
@@ -112,7 +112,24 @@ async function newTable(
   return metadata
 }
 
-/** Also stages a creation (`stage-create`): then the answer has no ETag and nothing was stored. */
+/** Nothing is stored but what a repetition of the request is to be told: the same uuid and place. The answer has no ETag. */
+function stageTable(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: CreateTableRequest,
+): Promise<MetadataAnswer> {
+  const answer = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
+  return idempotent(context, call, {
+    run: async () => {
+      const json = serializeTableMetadata(await newTable(context, call, identifier, request))
+      return { answer: answer(json), status: 200, outcome: json }
+    },
+    replay: async (json) => answer(json as string),
+  })
+}
+
+/** Also stages a creation (`stage-create`). */
 export async function createTable(
   context: CatalogContext,
   call: CatalogCall,
@@ -121,11 +138,8 @@ export async function createTable(
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   checkName(request.name, 'Table name')
-  if (request['stage-create'] === true) {
-    const metadata = await newTable(context, call, identifier, request)
-    return answerOnce(null, Buffer.from(serializeTableMetadata(metadata)), call.catalog.clientConfig)
-  }
-  return createEntry(context, call, identifier, request.location ?? undefined, async () => {
+  if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
+  return createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
     const metadata = await newTable(context, call, identifier, request)
     return stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata)
   })
@@ -136,6 +150,7 @@ export function createEntry(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
+  kind: EntryKind,
   requested: string | undefined,
   plan: () => Promise<Staged>,
 ): Promise<MetadataAnswer> {
@@ -150,9 +165,9 @@ export function createEntry(
             outcome: staged.file,
           }
           if ((await flip(context, call, record, [staged], options)) === undefined) return undefined
-          return { answer: await answerWith(context, call.catalog, staged.file), status: 200, outcome: staged.file }
+          return { answer: answerLanded(context, call.catalog, staged), status: 200, outcome: staged.file }
         }),
       ),
-    replay: (location) => answerWith(context, call.catalog, location as string),
+    replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }

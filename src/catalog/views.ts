@@ -34,7 +34,7 @@ export async function createView(
   const { catalog } = call
   const identifier = { namespace, name: request.name }
   checkName(request.name, 'View name')
-  return createEntry(context, call, identifier, request.location ?? undefined, async () => {
+  return createEntry(context, call, identifier, 'view', request.location ?? undefined, async () => {
     const uuid = context.uuid()
     await assertNameFree(context, catalog, identifier, 'view')
     const metadata = newViewMetadata({

@@ -52,11 +52,16 @@ function readRaw(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
       discard(request)
       reject(tooLarge(maxBytes))
     }
-    request.on('data', onData)
-    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
     // The client is gone or sends nonsense: nobody will read the answer.
-    request.once('error', () => reject(badRequest('The request body ended early')))
-    request.once('close', () => reject(badRequest('The request body ended early')))
+    const onBroken = (): void => reject(badRequest('The request body ended early'))
+    request.on('data', onData)
+    request.once('end', () => {
+      // Every request is closed in the end.
+      request.off('close', onBroken)
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    })
+    request.once('error', onBroken)
+    request.once('close', onBroken)
   })
 }
 

@@ -16,6 +16,7 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 /** Most names: the same before and after decoding, and nothing in them to check. */
 const PLAIN = /^[A-Za-z0-9_-]{1,200}$/
 const MAX_JSON_DEPTH = 500
+const MAX_JSON_VALUES = 1_000_000
 const EMPTY = Buffer.alloc(0)
 
 export class Exchange {
@@ -84,7 +85,7 @@ export class Exchange {
 
   json(): JsonValue {
     if (this.body.length === 0) throw badRequest('The request must have a JSON body')
-    return parse(this.body, { maxDepth: MAX_JSON_DEPTH })
+    return parse(this.body, { maxDepth: MAX_JSON_DEPTH, maxValues: MAX_JSON_VALUES })
   }
 
   namespace(position: number): readonly string[] {

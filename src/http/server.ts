@@ -12,7 +12,7 @@ import { readBody } from './body.ts'
 import { acceptsGzip, createCompressor, type Compressor } from './compression.ts'
 import type { ServerContext } from './context.ts'
 import { corsHeaders, preflightHeaders, refuseForeignPages } from './cors.ts'
-import { renderError } from './errors.ts'
+import { describe, renderError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
@@ -34,6 +34,8 @@ interface Parts {
 }
 
 const MAX_URL = 16_384
+/** Of requests that nobody has vouched for: a name and a password, or a token. */
+const MAX_PUBLIC_BODY_BYTES = 65_536
 
 export function createHttpServer(context: ServerContext, routes: readonly Route[]): HttpServer {
   const parts: Parts = {
@@ -54,11 +56,11 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
     insecureHTTPParser: false,
   })
   server.maxHeadersCount = 200
-  server.on('request', (request, response) => void answerRequest(parts, request, response))
+  server.on('request', (request, response) => serve(parts, request, response))
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     // Who announces too much is refused before sending it; `readBody` does so as soon as it is asked.
     if (!(Number(request.headers['content-length']) > context.limits.maxBodyBytes)) response.writeContinue()
-    void answerRequest(parts, request, response)
+    serve(parts, request, response)
   })
   server.on('clientError', answerBrokenRequest)
   const sweep = setInterval(() => answerOverdue(parts, timeoutMs), Math.max(50, Math.min(timeoutMs / 4, 1000)))
@@ -77,6 +79,14 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
       clearInterval(sweep)
     },
   }
+}
+
+/** What fails even in answering ends this connection, and not the process with all others. */
+function serve(parts: Parts, request: IncomingMessage, response: ServerResponse): void {
+  answerRequest(parts, request, response).catch((error: unknown) => {
+    response.destroy()
+    parts.context.log('answer failed', { error: describe(error) })
+  })
 }
 
 async function answerRequest(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -134,7 +144,11 @@ async function handle(parts: Parts, exchange: Exchange): Promise<Answer> {
     const bound = bindCatalog(exchange, route)
     if (bound !== undefined) await bound
   }
-  if (route.body !== undefined) exchange.body = await readBody(exchange.request, context.limits.maxBodyBytes)
+  if (route.body !== undefined) {
+    const { maxBodyBytes } = context.limits
+    const most = route.action === 'public' ? Math.min(maxBodyBytes, MAX_PUBLIC_BODY_BYTES) : maxBodyBytes
+    exchange.body = await readBody(exchange.request, most)
+  }
   return route.handler(exchange)
 }
 

@@ -3,10 +3,10 @@
  * is said here once. A `null` where a field is optional means that it is absent, as the reference implementation reads it.
  */
 import Type, { type Static, type TSchema } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
 import { badRequest, type IcebergError } from './errors.ts'
 import { RawNumber } from './json.ts'
 import { isInt, isLong, type Long } from './long.ts'
+import { firstFault, validatorOf } from './shape-fault.ts'
 
 /** A value that JSON Schema has no word for. */
 function refined<T>(check: (value: unknown) => boolean, message: string) {
@@ -61,8 +61,6 @@ function withoutNulls(schema: ObjectSchema, value: unknown): unknown {
   return Object.fromEntries(entries.filter(([, item]) => item !== undefined))
 }
 
-const validators = new WeakMap<TSchema, Validator>()
-
 /**
  * The value, typed, without optional nulls.
  * @throws IcebergError made by `fail`, naming the path and what was expected there
@@ -73,16 +71,10 @@ export function readShape<T extends TSchema>(
   what: string,
   fail: (message: string) => IcebergError = badRequest,
 ): Static<T> {
-  let validator = validators.get(schema)
-  if (validator === undefined) {
-    validator = Compile(schema) as unknown as Validator
-    validators.set(schema, validator)
-  }
   const candidate = withoutNulls(schema as ObjectSchema, value)
-  if (validator.Check(candidate)) return candidate as Static<T>
-  const [first] = validator.Errors(candidate)
-  const path = first?.instancePath ?? ''
-  throw fail(`Invalid ${what}:${path === '' ? '' : ` ${short(path)}`} ${short(first?.message ?? 'is malformed')}`)
+  if (validatorOf(schema).Check(candidate)) return candidate as Static<T>
+  const { path, message } = firstFault(schema, candidate)
+  throw fail(`Invalid ${what}:${path === '' ? '' : ` ${short(path)}`} ${short(message)}`)
 }
 
 /** Deep equality of JSON values, the exact kind: `1` and `1.0` differ, integers compare by value. */

@@ -7,6 +7,7 @@
 import { badRequest, IcebergError } from './errors.ts'
 import { normalizeLong } from './long.ts'
 import type { Long } from './long.ts'
+import { JsonText } from './kept-text.ts'
 
 /** A number whose text `String(Number(text))` would not give back: `1.0`, `1e3`, `-0`. */
 export class RawNumber {
@@ -36,6 +37,8 @@ export interface ParseLimits {
   readonly maxDepth?: number
   /** Length of the input in bytes (characters, for a string). */
   readonly maxBytes?: number
+  /** Values of all levels together: a small value takes ten times its text in memory. */
+  readonly maxValues?: number
 }
 
 const MAX_DEPTH = 512
@@ -52,7 +55,7 @@ export function parse(input: string | Uint8Array, limits: ParseLimits = {}): Jso
       `JSON of ${input.length} bytes is longer than the limit of ${limits.maxBytes}`,
     )
   }
-  return new Parser(decode(input), limits.maxDepth ?? MAX_DEPTH).document()
+  return new Parser(decode(input), limits).document()
 }
 
 function decode(input: string | Uint8Array): string {
@@ -93,11 +96,14 @@ class Parser {
   private readonly maxDepth: number
   private position = 0
   private depth = 0
+  private readonly maxValues: number
+  private values = 0
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, limits: ParseLimits) {
     this.text = text
     this.codes = codesOf(text)
-    this.maxDepth = maxDepth
+    this.maxDepth = limits.maxDepth ?? MAX_DEPTH
+    this.maxValues = limits.maxValues ?? Number.MAX_SAFE_INTEGER
   }
 
   document(): JsonValue {
@@ -118,6 +124,7 @@ class Parser {
   }
 
   private value(code: number): JsonValue {
+    if (++this.values > this.maxValues) throw badRequest(`Invalid JSON: more than ${this.maxValues} values`)
     if (code === QUOTE) return this.string()
     if (code === OPEN_BRACE) return this.object()
     if (code === OPEN_BRACKET) return this.array()
@@ -336,7 +343,8 @@ export function stringify(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value === 'object') {
     if (Array.isArray(value)) return arrayText(value)
-    return value instanceof RawNumber ? value.source : objectText(value as Readonly<Record<string, unknown>>)
+    if (value instanceof RawNumber) return value.source
+    return value instanceof JsonText ? value.text : objectText(value as Readonly<Record<string, unknown>>)
   }
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   if (typeof value === 'bigint') return String(value)

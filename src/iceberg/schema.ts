@@ -163,27 +163,14 @@ export function assignFreshIds(schema: Schema): FreshSchema {
 }
 
 /**
- * Refuses a schema that gives an id of an earlier schema to a column of a type that its data cannot be read as. Each id
- * counts with its definition in the current schema, else with its newest. An `initial-default` may not change either: rows
- * without a value would change theirs. Not for replacing a table: there, a column keeps its id by name, whatever its type.
+ * Refuses a schema that gives an id of an earlier schema to a column of a type that its data cannot be read as; `definition`
+ * says what an id meant. An `initial-default` may not change either: rows without a value would change theirs. Not for
+ * replacing a table: there, a column keeps its id by name, whatever its type.
  */
-export function checkReusedIds(previous: readonly Schema[], next: Schema, formatVersion: number, currentSchemaId?: number): void {
-  const unseen = new Map(schemaIndex(next).byId)
-  const rank = (schema: Schema): number => (schema['schema-id'] === currentSchemaId ? Infinity : (schema['schema-id'] ?? 0))
-  const visit = (type: Type): void => {
-    for (const old of childFields(type)) {
-      const found = unseen.get(old.id)
-      if (found !== undefined) {
-        unseen.delete(old.id)
-        checkReusedId(old, found, formatVersion)
-      }
-      visit(old.type)
-    }
-  }
-  // Walked, not indexed: the indexes of all schemas of an old table would fill the memory.
-  for (const schema of previous.toSorted((a, b) => (rank(a) < rank(b) ? 1 : -1))) {
-    if (unseen.size === 0) return
-    visit(schema)
+export function checkReusedIds(definition: (id: number) => StructField | undefined, next: Schema, formatVersion: number): void {
+  for (const [id, field] of schemaIndex(next).byId) {
+    const old = definition(id)
+    if (old !== undefined) checkReusedId(old, field, formatVersion)
   }
 }
 

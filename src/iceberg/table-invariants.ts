@@ -12,6 +12,8 @@ export const CLOCK_TOLERANCE_MS = 60_000
 
 /** Whether `later` is before `earlier` by more than clocks differ. Exact over all of int64. */
 export function isBefore(later: Long, earlier: Long): boolean {
+  // Where a difference of numbers is rounded, it is far from the tolerance.
+  if (typeof later === 'number' && typeof earlier === 'number') return later - earlier < -CLOCK_TOLERANCE_MS
   return BigInt(later) - BigInt(earlier) < BigInt(-CLOCK_TOLERANCE_MS)
 }
 

@@ -17,7 +17,7 @@ import {
   setDefaultSortOrder,
   setDefaultSpec,
 } from './updates/layout.ts'
-import { finishedSnapshotLog, removeSnapshotRef, setSnapshotRef } from './updates/references.ts'
+import { finishedSnapshotLog, removeDanglingRefs, removeSnapshotRef, setSnapshotRef } from './updates/references.ts'
 import { addSchema, checkRemovedSchemas, removeSchemas, setCurrentSchema } from './updates/schemas.ts'
 import {
   addEncryptionKey,
@@ -144,8 +144,8 @@ function finish(draft: Draft, newUuid: string | undefined): TableMetadata {
   checkRemovedSchemas(draft)
   checkSettings(draft)
   checkEncryptionKeys(draft)
-  draft.snapshotLog = finishedSnapshotLog(draft)
-  const metadata = closeDraft(draft)
+  removeDanglingRefs(draft)
+  const metadata = closeDraft(draft, finishedSnapshotLog(draft))
   checkInvariants(metadata)
   return metadata
 }

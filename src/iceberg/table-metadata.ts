@@ -8,6 +8,7 @@ import { AnyObject, highest, Int32, Int64, isPlainObject, NaturalInt64, readShap
 import { EncryptedKeyShape, type EncryptedKey } from './encryption-key.ts'
 import { validationFailed } from './errors.ts'
 import { parse, stringify } from './json.ts'
+import { keptItems } from './kept-text.ts'
 import { isInt } from './long.ts'
 import { checkPartitionSpecShape, NO_PARTITION_ID, withFieldIds, type PartitionSpec } from './partition-spec.ts'
 import { checkSchema, type Schema } from './schema.ts'
@@ -267,24 +268,24 @@ function toDocument(metadata: TableMetadata): Document {
     'last-column-id': lastColumnId,
     schema: version === 1 ? currentSchema(metadata) : undefined,
     'current-schema-id': schemaId,
-    schemas,
+    schemas: keptItems(schemas, stringify),
     'partition-spec': version === 1 ? specs.find((spec) => spec['spec-id'] === specId)?.fields : undefined,
     'default-spec-id': specId,
-    'partition-specs': specs,
+    'partition-specs': keptItems(specs, stringify),
     'last-partition-id': lastPartitionId,
     'default-sort-order-id': orderId,
-    'sort-orders': orders,
+    'sort-orders': keptItems(orders, stringify),
     properties,
     // The reference writes null from version 3 on, which the REST specification does not allow; left out, all can read it.
     'current-snapshot-id': current ?? (version >= 3 ? undefined : -1),
     'next-row-id': version >= ROW_LINEAGE_FORMAT_VERSION ? nextRowId : undefined,
     'encryption-keys': keys !== undefined && keys.length > 0 ? keys : undefined,
     refs,
-    snapshots,
-    statistics,
-    'partition-statistics': partitionStatistics,
-    'snapshot-log': snapshotLog,
-    'metadata-log': metadataLog,
+    snapshots: keptItems(snapshots, stringify),
+    statistics: keptItems(statistics, stringify),
+    'partition-statistics': keptItems(partitionStatistics, stringify),
+    'snapshot-log': keptItems(snapshotLog, stringify),
+    'metadata-log': keptItems(metadataLog, stringify),
     ...unknown,
   }
 }

@@ -11,9 +11,10 @@ import { PartitionStatisticsFileShape, StatisticsFileShape } from './statistics.
 import { ViewVersionShape } from './view-version.ts'
 
 const MAX_UPDATES = 10_000
-/** Actions that compare what they add with all that is there: many of them in one request would occupy the server. */
+/** Actions that look at all that is there: many of them in one request would occupy the server. */
 const MAX_OF_ACTION: ReadonlyMap<string, number> = new Map([
   ['add-schema', 1000],
+  ['remove-schemas', 100],
   ['add-spec', 100],
   ['add-sort-order', 100],
   ['add-view-version', 100],

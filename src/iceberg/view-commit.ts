@@ -4,7 +4,8 @@
  */
 import { highest, sameJson, short } from './document.ts'
 import { badRequest, validationFailed } from './errors.ts'
-import { checkSchema, sameSchema, type Schema } from './schema.ts'
+import { checkSchema, type Schema } from './schema.ts'
+import { SchemaHistory } from './schema-history.ts'
 import { withoutTrailingSlash } from './table-metadata.ts'
 import { checkProperties, checkPropertyCount, type CheckLocation } from './table-properties.ts'
 import { checkViewRequirements, type ViewRequirement } from './table-requirement.ts'
@@ -43,6 +44,8 @@ export interface ViewDraft {
   uuid: string | undefined
   location: string | undefined
   readonly schemas: Map<number, Schema>
+  /** Of `schemas`, once somebody asked. */
+  schemaHistory: SchemaHistory | undefined
   readonly versions: Map<number, ViewVersion>
   /** Absent before the first version of a new view is made current. */
   currentVersionId: number | undefined
@@ -62,6 +65,7 @@ export function openViewDraft(base: ViewMetadata | undefined, options: ViewCommi
     uuid: base?.['view-uuid'],
     location: base?.location,
     schemas: new Map((base?.schemas ?? []).map((schema) => [schema['schema-id'] as number, schema])),
+    schemaHistory: undefined,
     versions: new Map((base?.versions ?? []).map((version) => [version['version-id'], version])),
     currentVersionId: base?.['current-version-id'],
     properties: new Map(Object.entries(base?.properties ?? {})),
@@ -139,10 +143,14 @@ function setProperties(draft: ViewDraft, updates: Readonly<Record<string, string
 
 function addSchema(draft: ViewDraft, schema: unknown): void {
   checkSchema(schema, VIEW_SCHEMA_FORMAT_VERSION)
-  const existing = [...draft.schemas.values()].find((known) => sameSchema(known, schema))
+  const history = (draft.schemaHistory ??= new SchemaHistory(draft.schemas.values()))
+  const existing = history.same(schema)
   const id = existing?.['schema-id'] ?? highest(draft.schemas.keys(), -1) + 1
-  if (existing === undefined) draft.schemas.set(id, { ...schema, 'schema-id': id })
   draft.lastAddedSchemaId = id
+  if (existing !== undefined) return
+  const added = { ...schema, 'schema-id': id }
+  draft.schemas.set(id, added)
+  history.add(added)
 }
 
 /** Whether two versions answer queries alike; who made them when does not matter. */

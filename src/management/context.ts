@@ -2,7 +2,7 @@
 import type { SecretBox } from '../access/secrets.ts'
 import type { CatalogContext } from '../catalog/call.ts'
 import type { Location } from '../iceberg/location.ts'
-import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
+import type { WarehouseChange, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { CatalogHandles } from './handles.ts'
 
@@ -10,6 +10,8 @@ export interface WarehouseStorage {
   /** @throws IcebergError 400 that names what is wrong */
   validate(settings: WarehouseSettings): void
   split(settings: WarehouseSettings): { readonly open: WarehouseSettings; readonly secrets: WarehouseSecrets | undefined }
+  /** The settings after a change: what is sent replaces, secrets that are not sent stay. */
+  change(old: WarehouseSettings, change: WarehouseChange): WarehouseSettings
   join(open: WarehouseSettings, secrets: WarehouseSecrets | undefined): WarehouseSettings
   rootOf(settings: WarehouseSettings): Location
   clientConfig(settings: WarehouseSettings): Readonly<Record<string, string>>

@@ -3,12 +3,12 @@
  * last: while it is missing every step is taken again and finds what an interrupted start left. The credentials are in
  * their file before they are in the store, so there is never an administrator whose password nobody has.
  */
-import { closeSync, fchmodSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatApiToken, hashSecret, newApiToken, newPassword, parseApiToken } from '../access/api-tokens.ts'
 import { hashPassword } from '../access/passwords.ts'
 import type { Principal } from '../access/principal.ts'
+import { createPrivateFile } from '../access/secrets.ts'
 import { IcebergError } from '../iceberg/errors.ts'
 import { StoreError } from '../stores/store.ts'
 import { createCatalog } from './catalogs.ts'
@@ -19,6 +19,9 @@ export const DEFAULT_TENANT = '00000000-0000-0000-0000-000000000000'
 export const ADMIN_FILE = 'admin.json'
 const WAREHOUSE = 'local'
 const CATALOG = 'lake'
+
+/** Its message is for the person who starts the server. */
+export class FirstStartError extends Error {}
 
 export interface FirstStartOptions {
   readonly dataDirectory: string
@@ -71,7 +74,8 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
   if (there !== undefined) return there
   const admin = writeOnce(options)
   const token = parseApiToken(admin.token)
-  if (token === undefined) throw new Error(`${ADMIN_FILE} has a token that is none; remove the file to have it made anew`)
+  if (token === undefined)
+    throw new FirstStartError(`${ADMIN_FILE} has a token that is none; remove the file to have it made anew`)
   const { store, uuid, now } = context.catalog
   const id = uuid()
   const times = { created_at: now(), updated_at: now() }
@@ -101,7 +105,7 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
     ]),
   )
   const made = await findAdministrator(context)
-  if (made === undefined) throw new Error(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
+  if (made === undefined) throw new FirstStartError(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
   return made
 }
 
@@ -115,23 +119,10 @@ function writeOnce(options: FirstStartOptions): AdminFile {
     password: options.adminPassword ?? newPassword(),
     token: formatApiToken(newApiToken()),
   }
-  mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 })
-  const temporary = `${file}.${randomBytes(6).toString('hex')}`
-  try {
-    const descriptor = openSync(temporary, 'wx', 0o600)
-    fchmodSync(descriptor, 0o600)
-    writeSync(descriptor, `${JSON.stringify(admin, null, 2)}\n`)
-    fsyncSync(descriptor)
-    closeSync(descriptor)
-    linkSync(temporary, file)
-    return admin
-  } catch (error) {
-    const winner = (error as NodeJS.ErrnoException).code === 'EEXIST' ? read(file) : undefined
-    if (winner === undefined) throw error
-    return winner
-  } finally {
-    rmSync(temporary, { force: true })
-  }
+  createPrivateFile(file, `${JSON.stringify(admin, null, 2)}\n`)
+  const made = read(file)
+  if (made === undefined) throw new FirstStartError(`${file} vanished while it was made`)
+  return made
 }
 
 function read(file: string): AdminFile | undefined {
@@ -142,8 +133,13 @@ function read(file: string): AdminFile | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  const admin = JSON.parse(text) as AdminFile
-  const complete = [admin.username, admin.password, admin.token].every((value) => typeof value === 'string' && value !== '')
-  if (!complete) throw new Error(`${file} lacks username, password or token; remove it to have it made anew`)
+  let admin: AdminFile
+  try {
+    admin = JSON.parse(text) as AdminFile
+  } catch {
+    throw new FirstStartError(`${file} is no JSON; remove it to have it made anew`)
+  }
+  const complete = [admin?.username, admin?.password, admin?.token].every((value) => typeof value === 'string' && value !== '')
+  if (!complete) throw new FirstStartError(`${file} lacks username, password or token; remove it to have it made anew`)
   return admin
 }

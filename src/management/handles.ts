@@ -95,6 +95,15 @@ function openStores(parts: HandleParts) {
   }
 }
 
+/** DuckDB writes the URL of its endpoint in lower case: the one catalog whose name differs from `name` in that alone. */
+async function inLowerCase(store: Store, tenantId: string, name: string): Promise<Row<'catalogs'> | undefined> {
+  if (name !== name.toLowerCase()) return undefined
+  const where = { tenant_id: tenantId }
+  const rows = await store.list('catalogs', { index: 'primary', where, limit: MAX_HANDLES })
+  const alike = rows.filter((row) => row.name.toLowerCase() === name)
+  return alike.length === 1 ? alike[0] : undefined
+}
+
 /** Asks the store for the rows of a catalog by name; keeps the handle that is known where they are the same. */
 function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<typeof openStores>) {
   const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
@@ -128,7 +137,8 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
     // As of before the question: what it answers may be that old.
     const checkedAt = parts.now()
     const { generation } = entries
-    const catalog = await parts.store.get('catalogs', { tenant_id: tenantId, name })
+    const named = await parts.store.get('catalogs', { tenant_id: tenantId, name })
+    const catalog = named ?? (await inLowerCase(parts.store, tenantId, name))
     const warehouseName = catalog?.warehouse_name
     const warehouse =
       typeof warehouseName === 'string'
@@ -164,7 +174,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       if (name === undefined) throw noSuchWarehouse(nameAndBranch)
       const key = `${tenantId}\0${name}`
       const known = entries.byName.get(key)
-      if (known !== undefined && parts.now() - known.checkedAt < FRESH_MS) return known.handle
+      if (known !== undefined && Math.abs(parts.now() - known.checkedAt) < FRESH_MS) return known.handle
       const joined = pending.get(key)
       if (joined !== undefined) return joined
       const loading: Promise<CatalogHandle> = load(tenantId, name).finally(() => {

@@ -8,7 +8,7 @@ import type { SecretJson } from '../access/secrets.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow } from '../iceberg/location.ts'
-import type { VendingStrategy, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
+import type { VendingStrategy, WarehouseSettings } from '../storage/open.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
@@ -110,7 +110,6 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
   return shown(row)
 }
 
-/** Settings that are sent replace the old ones; secrets that are not sent again stay, since nobody can read them to resend. */
 export async function updateWarehouse(
   context: ManagementContext,
   principal: Principal,
@@ -121,15 +120,10 @@ export async function updateWarehouse(
   const request = decode(UpdateWarehouseRequest, json)
   const row = await rowOf(context, principal, name)
   if (typeof request.name === 'string' && request.name !== name) throw badRequest(`Warehouse ${name} can't be renamed`)
-  const old = settingsOf(row, context)
-  const secrets = row.secrets === null ? undefined : (context.secrets.open(row.secrets, sealOwner(row)) as WarehouseSecrets)
-  const settings: WarehouseSettings = {
-    storageConfig:
-      request.storage_config == null
-        ? old.storageConfig
-        : { ...keptSecrets(secrets, request.storage_config), ...withoutNulls(request.storage_config) },
-    vendingStrategy: request.vending_strategy === undefined ? old.vendingStrategy : (request.vending_strategy as VendingStrategy),
-  }
+  const settings = context.storage.change(settingsOf(row, context), {
+    storageConfig: request.storage_config ?? undefined,
+    vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
+  })
   const columns = columnsOf(context, settings, row)
   await refuseStranding(context, principal, name, context.storage.rootOf(settings))
   const { version, ...rest } = row
@@ -142,14 +136,6 @@ export async function updateWarehouse(
   await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])
   context.handles.forget(principal.tenantId)
   return shown(changed)
-}
-
-/** Sealed keys that the new configuration does not mention at all; a key sent as null is one to forget. */
-function keptSecrets(
-  secrets: WarehouseSecrets | undefined,
-  config: Readonly<Record<string, string | null>>,
-): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(secrets?.storageConfig ?? {}).filter(([key]) => !Object.hasOwn(config, key)))
 }
 
 /** Tables of a catalog that lies outside the warehouse's new root could not be read any more. */

@@ -13,6 +13,7 @@ import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
 const { O_CREAT, O_DSYNC = 0, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = fs.constants
+const open = promisify(fs.open)
 const write = promisify(fs.write)
 const read = promisify(fs.read)
 const fsync = promisify(fs.fsync)
@@ -135,9 +136,10 @@ class FileStore implements ObjectStore {
       const file = this.#path(location)
       const fd = await openNew(file)
       try {
-        for (let at = 0; at < bytes.length;) at += (await write(fd, bytes, at, bytes.length - at, at)).bytesWritten
-        if (O_DSYNC === 0 || process.platform === 'darwin') await fsync(fd)
-        await syncFolder(path.dirname(file))
+        // The entry of the folder is there already: both wait for the disk at once.
+        const outcomes = await Promise.allSettled([writeDurably(fd, bytes), syncFolder(path.dirname(file))])
+        const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+        if (failed !== undefined) throw failed.reason
       } catch (error) {
         // Nobody knows the name yet.
         try {
@@ -201,12 +203,18 @@ class FileStore implements ObjectStore {
 async function openNew(file: string): Promise<number> {
   const flags = O_WRONLY | O_CREAT | O_EXCL | O_DSYNC
   try {
-    return fs.openSync(file, flags, 0o644)
+    return await open(file, flags, 0o644)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
     await makeFolder(path.dirname(file))
-    return fs.openSync(file, flags, 0o644)
+    return open(file, flags, 0o644)
   }
+}
+
+/** To a file that was opened with O_DSYNC: each write is on disk when it ends, where the system knows that flag. */
+async function writeDurably(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += (await write(fd, bytes, at, bytes.length - at, at)).bytesWritten
+  if (O_DSYNC === 0 || process.platform === 'darwin') await fsync(fd)
 }
 
 async function readWhole(fd: number, location: string, maxBytes: number): Promise<Buffer> {

@@ -19,6 +19,8 @@ export interface StorageKind {
   readonly types: readonly string[]
   readonly schemes: readonly Scheme[]
   readonly keys: { readonly [key: string]: SettingKey }
+  /** Keys that make one credential, its id and secret first: what of them a change does not mention stays, or goes, together. */
+  readonly credential?: readonly string[]
   /** Names of the vending strategies that may stand beside this kind. */
   readonly vendingStrategies: readonly string[]
   /** Checks what single keys can't show. @throws IcebergError 400 */

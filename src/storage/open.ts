@@ -188,6 +188,56 @@ export function joinSecrets(open: WarehouseSettings, secrets: WarehouseSecrets |
   }
 }
 
+/** What a user says of a warehouse that there is. A setting that is `null` is one to forget. */
+export interface WarehouseChange {
+  readonly storageConfig?: Readonly<Record<string, string | null>> | undefined
+  readonly vendingStrategy?: VendingStrategy | undefined
+}
+
+/**
+ * The settings after a change, whose parts replace the old ones. Only secrets stay where they are not sent again, as nobody
+ * can read them to send them: those of the same credential, or of a storage whose credential is not mentioned at all.
+ */
+export function changedSettings(old: WarehouseSettings, change: WarehouseChange): WarehouseSettings {
+  const { storageConfig: config, vendingStrategy: strategy } = change
+  return {
+    storageConfig: config === undefined ? old.storageConfig : changedConfig(old.storageConfig, config),
+    vendingStrategy: strategy === undefined ? old.vendingStrategy : changedStrategy(old, strategy),
+  }
+}
+
+function changedConfig(old: Settings, sent: Readonly<Record<string, string | null>>): Settings {
+  // A form that was left empty sends empty text.
+  const given = Object.fromEntries(Object.entries(sent).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''))
+  const before = parse(old)
+  const { credential = [] } = before.kind
+  if (kindOf(given) !== before.kind) return given
+  const mentioned = new Map<string, string | null>()
+  for (const name of credential) {
+    for (const key of [name, ...(before.kind.keys[name]?.aliases ?? [])]) {
+      const value = Object.hasOwn(sent, key) ? sent[key] : undefined
+      if (value !== undefined && value !== '') mentioned.set(name, value)
+    }
+  }
+  const isAnother = credential.slice(0, 2).some((name) => mentioned.has(name) && mentioned.get(name) !== before.settings[name])
+  if (isAnother) return given
+  const stays = (key: string): boolean => {
+    const name = before.names.get(key)
+    return name !== undefined && credential.includes(name) && !mentioned.has(name)
+  }
+  return { ...pick(old, stays), ...given }
+}
+
+function changedStrategy(old: WarehouseSettings, sent: VendingStrategy): VendingStrategy {
+  const before = strategyOf(parse(old.storageConfig).kind, old.vendingStrategy)
+  if (before === undefined || sent === null || typeof sent !== 'object') return sent
+  const fields = Object.hasOwn(sent, before.variant) ? sent[before.variant] : undefined
+  const known = STRATEGIES[before.variant] ?? {}
+  const open = Object.entries(before.fields).filter(([field]) => known[field]?.secret === false)
+  if (fields === undefined || open.length === 0 || open.some(([field, value]) => fields[field] !== value)) return sent
+  return { ...sent, [before.variant]: { ...pick(before.fields, (field) => known[field]?.secret === true), ...fields } }
+}
+
 /** The location at which the warehouse begins: everything it serves lies below. */
 export function rootLocation(warehouse: WarehouseSettings): Location {
   const { kind, settings } = parse(warehouse.storageConfig)

@@ -324,6 +324,7 @@ export const s3Kind: StorageKind = {
     's3.role-arn': { aliases: ['role_arn'] },
     's3.external-id': { aliases: ['external_id'] },
   },
+  credential: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'],
   vendingStrategies: ['AwsStatic', 'AwsSts'],
   rootLocation,
   validate,

@@ -67,6 +67,25 @@ test('a deactivated user is out within a minute', async () => {
   await assert.rejects(ask(bearer), code(401))
 })
 
+test('a clock that is set back a day neither keeps a deactivated user in nor a guesser out for that day', async () => {
+  const { clock, store, user, authenticator, ask, bearer } = await setUp()
+  clock.now += 86_400_000
+  await ask(bearer)
+  const guess = () => authenticator.login('ada', 'wrong', '127.0.0.1')
+  for (;;) {
+    const outcome = await guess().catch((error: unknown) => error)
+    if (outcome !== undefined) {
+      assert.equal((outcome as { code?: number }).code, 429)
+      break
+    }
+  }
+  const row = await store.get('users', { id: 'u1' })
+  await store.write([{ op: 'replace', entity: 'users', row: { ...user, active: false }, expected: row!.version }])
+  clock.now -= 86_400_000
+  await assert.rejects(async () => ask(bearer), code(401))
+  assert.equal(await guess(), undefined)
+})
+
 test('a token is remembered no longer than it lasts', async () => {
   const { clock, ask, bearer } = await setUp(5000)
   await ask(bearer)
@@ -113,7 +132,9 @@ test('without authentication every credential is passed over', async () => {
 test('guessing is slowed down, also many guesses at once, and success does not count', async () => {
   const { authenticator, clock } = await setUp()
   for (let i = 0; i < 5; i++) assert.ok(await authenticator.login('ada', 'correct horse', '10.0.0.1'))
-  const guesses = await Promise.allSettled(Array.from({ length: 8 }, () => authenticator.login('ada', 'wrong', '10.0.0.1')))
+  const guesses = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, i) => authenticator.login('ada', `wrong${i}`, '10.0.0.1')),
+  )
   assert.equal(guesses.filter((guess) => guess.status === 'fulfilled' && guess.value === undefined).length, 3)
   for (const guess of guesses) if (guess.status === 'rejected') assert.equal((guess.reason as IcebergError).code, 429)
   await assert.rejects(

@@ -22,6 +22,8 @@ test('each mutation, repeated with its key, happens once and is answered alike',
   await twice(1, (keyed) => createNamespace(context, keyed, { namespace: ['x'], properties: { a: 'b' } }))
   await twice(2, (keyed) => updateProperties(context, keyed, ['x'], { removals: ['a'] }))
   await twice(3, (keyed) => dropNamespace(context, keyed, ['x']))
+  const staged = await twice(11, (keyed) => createTable(context, keyed, ['ns'], { name: 't', schema, 'stage-create': true }))
+  assert.equal(bodyOf(staged)['metadata-location'], null)
   await twice(4, (keyed) => createTable(context, keyed, ['ns'], { name: 't', schema }))
   const committed = await twice(5, (keyed) =>
     updateTable(context, keyed, ident('t'), { requirements: [], updates: [set({ a: '1' })] }),
@@ -162,4 +164,20 @@ test('a request that changes nothing is remembered too', async (t) => {
   await commit()
   assert.equal(bodyOf(await loadTable(context, call, ident('t'))).metadata.properties.a, '2')
   assert.ok(first.body)
+})
+
+test('a repetition whose metadata file is gone meanwhile is told what became of the table', async (t) => {
+  const fixture = await open(t)
+  const { context, call } = fixture
+  await newTable(fixture, 't')
+  const request = { requirements: [], updates: [set({ a: '1' })] }
+  const first = bodyOf(await updateTable(context, withKey(call, key7(1)), ident('t'), request))
+  const later = bodyOf(await updateTable(context, call, ident('t'), { requirements: [], updates: [set({ b: '2' })] }))
+  await call.catalog.storage.delete([first['metadata-location'] as string])
+  const other = fixture.another()
+  const again = await updateTable(other.context, withKey(other.call, key7(1)), ident('t'), request)
+  assert.deepEqual(bodyOf(again), later)
+  await dropTable(context, call, ident('t'))
+  const gone = updateTable(other.context, withKey(other.call, key7(1)), ident('t'), request)
+  await assert.rejects(gone, rejects(404, /Table does not exist: ns\.t/, 'NoSuchTableException'))
 })

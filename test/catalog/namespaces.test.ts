@@ -71,6 +71,22 @@ test('properties: updated, removed, missing, and 422 for both at once', async (t
   await assert.rejects(updateProperties(context, call, ['none'], {}), rejects(404, /none/))
 })
 
+test('properties are few, small and no secrets: every look-up of a table in the namespace reads them', async (t) => {
+  const { context, call } = await open(t)
+  const many = (count: number, from = 0) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${from + n}`, 'v']))
+  const create = (properties: Record<string, string>) => createNamespace(context, call, { namespace: ['p'], properties })
+  const update = (updates: Record<string, string>) => updateProperties(context, call, ['p'], { updates })
+  await assert.rejects(create(many(10_001)), rejects(400, /at most 10000/))
+  await assert.rejects(create({ a: 'x'.repeat(300_000) }), rejects(400, /300001 characters in all/))
+  await assert.rejects(create({ 's3.secret-access-key': 'x' }), rejects(400, /no place for secrets/))
+  await create(many(9_999))
+  await update({ last: 'v' })
+  await assert.rejects(update({ more: 'v' }), rejects(400, /at most 10000, got 10001/))
+  await assert.rejects(update({ k0: 'x'.repeat(250_000) }), rejects(400, /characters in all/))
+  await assert.rejects(update({ 'db.password': 'x' }), rejects(400, /no place for secrets/))
+  assert.equal(Object.keys((await loadNamespaceMetadata(context, call, ['p'])).properties).length, 10_000)
+})
+
 test('concurrent property updates are all kept', async (t) => {
   const one = await open(t)
   const two = one.another()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, renameSync } from 'node:fs'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { updateTable } from '../../src/catalog/commit.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
@@ -272,6 +273,9 @@ test('register: what was dropped comes back as it was; overwrite; refusals', asy
   const elsewhere = `file://${folder}/lake/elsewhere.metadata.json`
   await call.catalog.storage.create(elsewhere, Buffer.from(JSON.stringify({ ...table.metadata, location: 'file:///etc' })))
   await assert.rejects(register('n', elsewhere), rejects(400, /Invalid location/))
+  const bomb = `file://${folder}/lake/bomb.gz.metadata.json`
+  await call.catalog.storage.create(bomb, gzipSync(`{"x":[${'[],'.repeat(4_100_000)}1]}`))
+  await assert.rejects(register('n', bomb), rejects(400, /more than 4000000 values/))
   await assert.rejects(registerTable(context, call, ['none'], { name: 'n', 'metadata-location': file }), rejects(404, /none/))
 })
 

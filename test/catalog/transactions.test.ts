@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { updateTable } from '../../src/catalog/commit.ts'
+import { commitEntries, updateTable } from '../../src/catalog/commit.ts'
+import type { Plan } from '../../src/catalog/commit.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { StorageError } from '../../src/storage/storage.ts'
@@ -128,4 +129,22 @@ test('tables can be created in a transaction, not at overlapping places', async 
   const again = commit(fixture, change('x', create('r'), absent), change('a', [set({ k: '2' })]))
   await assert.rejects(again, rejects(409, /table already exists \(table ns\.x\)/))
   assert.equal(await value(fixture, 'a', 'k'), '1')
+})
+
+test('a transaction is planned some tables at a time, and may not need more memory than one huge table', async (t) => {
+  const { context, call } = await open(t)
+  let planning = 0
+  let most = 0
+  const json = 'x'.repeat(4 * 1024 * 1024)
+  const identifiers = Array.from({ length: 200 }, (_, n) => ident(`t${n}`))
+  const plan = async (): Promise<Plan> => {
+    most = Math.max(most, (planning += 1))
+    await context.sleep(1)
+    planning -= 1
+    return { json, file: 'f' } as unknown as Plan
+  }
+  const record = { steps: () => [], landed: () => {}, repeated: () => new Error('never') }
+  const committed = commitEntries(context, call, record, { identifiers, plan, message: '', status: 204, outcome: () => null })
+  await assert.rejects(committed, rejects(400, /more than 134217728 characters; commit fewer tables/))
+  assert.ok(most > 1 && most <= 16, `${most} at once`)
 })

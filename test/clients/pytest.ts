@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const LIMIT_MINUTES = 15
+const PYTEST = ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '-p', 'pytest_outcomes', '--tb=short']
 
 /** What `conftest.py` is told of the catalog under test. */
 export interface CatalogSettings {
@@ -15,6 +16,14 @@ export interface CatalogSettings {
   readonly username: string
   readonly password: string
   readonly kind: 'local' | 's3'
+  /** For clients that take these from their own configuration only. */
+  readonly storage?: { readonly endpoint: string; readonly region: string; readonly bucket: string }
+}
+
+export interface PytestOptions {
+  /** Beside what every suite gets. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly selection?: readonly string[]
 }
 
 interface Outcome {
@@ -29,17 +38,19 @@ export async function runPytest(
   python: string,
   folder: string,
   catalog: CatalogSettings,
-  selection: readonly string[] = [],
+  { env = {}, selection = [] }: PytestOptions = {},
 ): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), 'pangolin-pytest-'))
   const report = join(scratch, 'report')
   writeFileSync(report, '')
-  const child = spawn(python, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', '--tb=short', ...selection, folder], {
+  const child = spawn(python, [...PYTEST, ...selection, folder], {
     cwd: folder,
     env: {
       ...Object.fromEntries(['PATH', 'HOME', 'LANG', 'TZ'].map((name) => [name, process.env[name]])),
       TMPDIR: scratch,
       PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONPATH: import.meta.dirname,
+      ...env,
       PANGOLIN_TEST_CATALOG: JSON.stringify(catalog),
       PANGOLIN_TEST_REPORT: report,
     },

@@ -11,11 +11,13 @@ import type { Availability } from '../services/require.ts'
 import { cacheFolder, madeOnce } from './cache.ts'
 
 const run = promisify(execFile)
-const REQUIREMENTS = join(import.meta.dirname, 'pyiceberg', 'requirements.txt')
 const OLDEST = [3, 10] as const
 
+/** What a suite's folder asks for. */
+export const requirementsOf = (suite = 'pyiceberg'): string => join(import.meta.dirname, suite, 'requirements.txt')
+
 /** Path of the environment's Python interpreter. */
-export async function pythonEnv(requirements: string = REQUIREMENTS): Promise<Availability<string>> {
+export async function pythonEnv(requirements: string = requirementsOf()): Promise<Availability<string>> {
   const system = await systemPython()
   if ('missing' in system) return system
   const { executable, version } = system.value
@@ -47,9 +49,9 @@ async function systemPython(): Promise<Availability<{ readonly executable: strin
   return { missing: `no Python ${OLDEST.join('.')} or newer with its venv module` }
 }
 
-// `node test/clients/python.ts` makes the environment ahead of the tests.
+// `node test/clients/python.ts <suite>` makes the suite's environment ahead of the tests.
 if (import.meta.main) {
-  const made = await pythonEnv()
+  const made = await pythonEnv(requirementsOf(process.argv[2]))
   console.log('value' in made ? made.value : `missing: ${made.missing}`)
   process.exitCode = 'value' in made ? 0 : 1
 }

@@ -1,8 +1,12 @@
 /** What no client of good will sends: on real sockets, where an HTTP library would have refused to send it. */
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
+import { NO_CONTENT } from '../../src/http/answer.ts'
+import type { ServerContext } from '../../src/http/context.ts'
+import type { Route } from '../../src/http/route.ts'
+import { createHttpServer } from '../../src/http/server.ts'
 import { call, raw, rawRequest, startTestServer, statusOf, type Answer, type TestServer } from './harness.ts'
 
 const post = (server: TestServer, body: string | Buffer, headers: Readonly<Record<string, string>> = {}) =>
@@ -291,4 +295,35 @@ test('forged page tokens', async (t) => {
   }
   const elsewhere = await call(server, 'GET', `/v1/lake/namespaces/a/tables?pageToken=${encodeURIComponent(token)}`)
   assert.equal(elsewhere.status, 400, 'a token of another listing')
+})
+
+test('an error in the midst of answering ends that connection and nothing else', async (t) => {
+  let failures = 0
+  const context = {
+    limits: { requestTimeoutSeconds: 5, maxBodyBytes: 1024, maxConcurrentRequests: 10 },
+    authenticator: {},
+    corsAllowedOrigins: [],
+    state: { draining: false },
+    log: () => {
+      if (failures++ === 0) throw new Error('the log is full')
+    },
+  } as unknown as ServerContext
+  const route = (template: string, handler: Route['handler']): Route => ({
+    method: 'GET',
+    template,
+    operationId: template,
+    action: 'public',
+    handler,
+  })
+  const broken = route('/broken', () => Promise.reject(new Error('a bug')))
+  const { server, close } = createHttpServer(context, [broken, route('/fine', () => Promise.resolve(NO_CONTENT))])
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => close(0))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await assert.rejects(fetch(`${url}/broken`))
+  assert.equal(failures, 2)
+  assert.equal((await fetch(`${url}/fine`)).status, 204)
+  const again = await fetch(`${url}/broken`)
+  assert.equal(again.status, 500)
+  isError(await again.json(), 500)
 })

@@ -54,6 +54,28 @@ test('a token is exchanged for a new one', async (t) => {
   assert.deepEqual([forged.status, forged.json.error], [401, 'invalid_grant'])
 })
 
+test('a client that slept through the end of its token renews it with its credentials', async (t) => {
+  // What the Java client sends then: an exchange of the expired token, with its credentials in the header.
+  const server = await startTestServer(t)
+  const [header, payload, signature] = (
+    await token(server, { grant_type: 'client_credentials', client_id: server.username, client_secret: server.password })
+  ).json.access_token.split('.')
+  const expired = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), exp: 1 }
+  const form = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: `${header}.${Buffer.from(JSON.stringify(expired)).toString('base64url')}.${signature}`,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    scope: 'catalog',
+  }
+  const renewed = await token(server, form, basic(server.username, server.password))
+  assert.equal(renewed.status, 200, renewed.text)
+  assert.equal((await call(server, 'GET', '/v1/config', { token: renewed.json.access_token as string })).status, 200)
+  const wrong = await token(server, form, basic(server.username, 'wrong'))
+  assert.deepEqual([wrong.status, wrong.json.error], [401, 'invalid_client'])
+  const none = await token(server, form)
+  assert.deepEqual([none.status, none.json.error], [401, 'invalid_grant'])
+})
+
 test('refusals have the bodies of RFC 6749', async (t) => {
   const server = await startTestServer(t)
   const refused = async (form: Record<string, string>, status: number, error: string, headers = {}): Promise<void> => {
@@ -85,6 +107,30 @@ test('guessing at either door is slowed down', async (t) => {
   assert.ok(Number(throttled.headers.get('retry-after')) > 0)
   assert.equal((await token(server, guess)).status, 429)
   assert.equal((await call(server, 'GET', '/v1/config')).status, 200, 'a token still works')
+})
+
+test('who has shown no credential may send little', async (t) => {
+  const server = await startTestServer(t)
+  const long = 'x'.repeat(70_000)
+  const login = await call(server, 'POST', '/api/v1/users/login', { token: null, body: { username: long, password: 'p' } })
+  assert.equal(login.status, 413, login.text)
+  const form = await call(server, 'POST', '/v1/oauth/tokens', { token: null, body: `grant_type=${long}` })
+  assert.equal(form.status, 413, form.text)
+  assert.equal(form.json.error, 'invalid_request')
+  const mine = await call(server, 'POST', '/v1/lake/namespaces', { body: { namespace: ['a'], properties: { long } } })
+  assert.equal(mine.status, 200, mine.text)
+})
+
+test('one client may fetch many tokens at once', async (t) => {
+  // Trino fetches one for each of its sessions; pods of one job start together.
+  const server = await startTestServer(t, { PANGOLIN_AUTH_RATE_LIMIT: '2' })
+  const form = { grant_type: 'client_credentials', client_id: server.username, client_secret: server.password }
+  const answers = await Promise.all(Array.from({ length: 12 }, () => token(server, form)))
+  assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]))
+  assert.equal(new Set(answers.map((answer) => answer.json.access_token)).size, 12)
+  const guesses = await Promise.all(Array.from({ length: 12 }, (_, i) => token(server, { ...form, client_secret: `wrong${i}` })))
+  assert.equal(guesses.filter((answer) => answer.status === 401).length, 2)
+  assert.equal(guesses.filter((answer) => answer.status === 429).length, 10)
 })
 
 test('login as the SDK does it', async (t) => {

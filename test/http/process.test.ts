@@ -1,7 +1,7 @@
 /** The program as a process: first start, second start, interrupted start, signals, what can't be. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,7 +55,10 @@ test('a first start makes everything, a second one finds it; the banner tells no
   const { username, password, token } = admin(data)
   assert.equal(username, 'admin')
   assert.ok(password.length >= 20)
-  if (process.platform !== 'win32') assert.equal(statSync(join(data, 'admin.json')).mode & 0o777, 0o600)
+  if (process.platform !== 'win32') {
+    const secret = ['admin.json', 'keys/session', 'keys/encryption', 'pangolin.db', 'pangolin.db-wal', 'pangolin.db-shm']
+    for (const file of secret) assert.equal(statSync(join(data, file)).mode & 0o777, 0o600, file)
+  }
   assert.match(first.output.text, /load_catalog\("lake", type="rest", uri="http:\/\/127\.0\.0\.1:\d+", warehouse="lake"/)
   for (const secret of [password, token]) assert.ok(!first.output.text.includes(secret))
   const made = await fetch(`${at}/v1/lake/namespaces`, {
@@ -116,6 +119,23 @@ test('what can not be started says why, in a line', async (t) => {
     [{ PANGOLIN_NO_AUTH: 'true', PANGOLIN_BIND_ADDRESS: '0.0.0.0' }, /loopback/],
     [{}, /Unknown argument "--prot"/, ['--prot']],
   ]
+  const damaged = (name: string, content: string): Record<string, string> => {
+    const other = folder(t)
+    mkdirSync(join(other, 'keys'))
+    writeFileSync(join(other, name), content)
+    return { PANGOLIN_DATA: other }
+  }
+  const file = join(data, 'file')
+  writeFileSync(file, '')
+  cases.push(
+    [{ PANGOLIN_DATA: file }, /PANGOLIN_DATA: .*exists.*file'/],
+    [{ PANGOLIN_DATA: join(file, 'below') }, /PANGOLIN_DATA: .*below'/],
+    [damaged('pangolin.db', 'x'.repeat(5000)), /DATABASE_URL: sqlite:.*pangolin\.db: SQLite: file is not a database/],
+    [{ DATABASE_URL: join(file, 'x.db') }, /DATABASE_URL: sqlite:.*x\.db: SQLite: unable to open database file/],
+    [damaged('keys/session', 'abc'), /keys.session must be 32 bytes in base64/],
+    [damaged('admin.json', 'abc'), /admin\.json is no JSON; remove it/],
+    [damaged('admin.json', '{"username":"admin"}'), /admin\.json lacks username, password or token; remove it/],
+  )
   for (const [env, message, args] of cases) {
     const failed = run(t, data, env, args)
     assert.equal(await failed.ended, 1, JSON.stringify(env))

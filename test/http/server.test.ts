@@ -72,10 +72,29 @@ test('the configuration: what it must hold, which catalog it means', async (t) =
     '/v1/config?warehouse=lake@dev',
     '/v1/config?warehouse=lake~dev',
     '/v1/sea/v1/config',
+    '/v1/lake/v1/config?warehouse=sea',
   ]) {
     const refused = await call(server, 'GET', unknown)
     assert.deepEqual([refused.status, refused.json.error.type], [404, 'NoSuchWarehouseException'], unknown)
   }
+})
+
+test('a client that writes its URL in lower case finds its catalog, where that is no other one', async (t) => {
+  const server = await startTestServer(t)
+  const create = (name: string) => call(server, 'POST', '/api/v1/catalogs', { body: { name, warehouse_name: 'local' } })
+  const config = async (path: string) => (await call(server, 'GET', path)).status
+  assert.equal((await create('Sales')).status, 201)
+  assert.equal(await config('/v1/sales/v1/config?warehouse=Sales'), 200)
+  assert.equal(await config('/v1/sales/v1/namespaces'), 200)
+  assert.equal(await config('/v1/SALES/v1/config'), 404)
+  const two = await call(server, 'GET', '/v1/lake/v1/config?warehouse=Sales')
+  assert.deepEqual([two.status, two.json.error.type], [400, 'BadRequestException'])
+  assert.match(two.json.error.message, /names the catalog lake, the warehouse is Sales/)
+  assert.equal((await create('SALES')).status, 201)
+  assert.equal(await config('/v1/sales/v1/config'), 404, 'two that it could be')
+  assert.equal((await create('sales')).status, 201)
+  const own = await call(server, 'GET', '/v1/config?warehouse=sales')
+  assert.deepEqual(own.json.overrides, { prefix: 'sales' })
 })
 
 test('a table through every form of the path; ETag, 304, HEAD', async (t) => {

@@ -199,6 +199,12 @@ describe('hostile documents', () => {
     assert.equal(({} as Record<string, unknown>)['polluted'], undefined)
   })
 
+  test('the count of values is limited, where a limit is given', () => {
+    assert.deepEqual(parse('[1,{"a":[]}]', { maxValues: 4 }), [1, { a: [] }])
+    assert.throws(() => parse('[1,{"a":[]}]', { maxValues: 3 }), /more than 3 values/)
+    assert.throws(() => parse(`[${'[],'.repeat(100_000)}1]`, { maxValues: 1000 }), /more than 1000 values/)
+  })
+
   test('depth is limited, with a limit that the stack can bear', () => {
     assert.equal(stringify(parse('['.repeat(512) + ']'.repeat(512))), '['.repeat(512) + ']'.repeat(512))
     refused('['.repeat(513) + ']'.repeat(513), /nested deeper than 512 levels/)

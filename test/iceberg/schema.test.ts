@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import { parse } from '../../src/iceberg/json.ts'
+import { SchemaHistory } from '../../src/iceberg/schema-history.ts'
 import { assignFreshIds, checkReusedIds, checkSchema, highestFieldId, sameSchema, schemaIndex } from '../../src/iceberg/schema.ts'
 import type { Schema } from '../../src/iceberg/schema.ts'
 import type { ListType, MapType, StructField, StructType, Type } from '../../src/iceberg/types.ts'
@@ -346,15 +347,19 @@ describe('checkSchema', () => {
 describe('reused ids', () => {
   const v1 = schema(field(1, 'a', 'int'), field(2, 'b', struct(field(3, 'c', 'date'))))
   const evolve = (...fields: StructField[]): Schema => ({ ...struct(...fields), 'schema-id': 1 })
+  const check = (previous: Schema[], next: Schema, version: number, current?: Schema): void => {
+    const history = new SchemaHistory(previous)
+    checkReusedIds((id) => history.definition(id, current), next, version)
+  }
   const bad = (previous: Schema[], next: Schema, version: number, message: RegExp): void =>
     assert.throws(
-      () => checkReusedIds(previous, next, version),
+      () => check(previous, next, version),
       (error) => error instanceof IcebergError && error.code === 400 && message.test(error.message),
     )
 
   test('promotion, renaming, dropping and adding', () => {
-    checkReusedIds([v1], evolve(field(1, 'z', 'long'), field(9, 'new', 'string')), 2)
-    checkReusedIds([v1], evolve(field(2, 'b', struct(field(3, 'c', 'timestamp')))), 3)
+    check([v1], evolve(field(1, 'z', 'long'), field(9, 'new', 'string')), 2)
+    check([v1], evolve(field(2, 'b', struct(field(3, 'c', 'timestamp')))), 3)
     bad([v1], evolve(field(1, 'a', 'string')), 2, /column a has id 1, which was int and cannot become string/)
     bad([v1], evolve(field(2, 'b', struct(field(3, 'c', 'timestamp')))), 2, /column b\.c has id 3/)
     bad([v1], evolve(field(2, 'b', 'int')), 3, /was struct and cannot become int/)
@@ -364,20 +369,20 @@ describe('reused ids', () => {
   test('the newest definition counts', () => {
     const wider = evolve(field(1, 'a', 'long'))
     bad([v1, wider], schema(field(1, 'a', 'int'), field(5, 'x', 'int')), 2, /was long and cannot become int/)
-    checkReusedIds([wider, v1], { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }, 2)
-    checkReusedIds([v1, evolve(field(5, 'x', 'int'))], { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }, 2)
+    check([wider, v1], { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }, 2)
+    check([v1, evolve(field(5, 'x', 'int'))], { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }, 2)
   })
 
   test('the current definition counts before a newer one', () => {
     const replaced = evolve(field(1, 'a', 'string'))
     const next = { ...evolve(field(1, 'a', 'long')), 'schema-id': 2 }
-    checkReusedIds([v1, replaced], next, 2, 0)
+    check([v1, replaced], next, 2, v1)
     bad([v1, replaced], next, 2, /was string and cannot become long/)
   })
 
   test('the initial default stays, the write default may change', () => {
     const withDefault = schema({ ...field(1, 'a', 'int'), 'initial-default': 1, 'write-default': 1 })
-    checkReusedIds([withDefault], evolve({ ...field(1, 'a', 'int'), 'initial-default': 1, 'write-default': 2 }), 3)
+    check([withDefault], evolve({ ...field(1, 'a', 'int'), 'initial-default': 1, 'write-default': 2 }), 3)
     bad(
       [withDefault],
       evolve({ ...field(1, 'a', 'int'), 'initial-default': 2 }),

@@ -26,6 +26,7 @@ async function setUp() {
   const storage: WarehouseStorage = {
     validate: () => undefined,
     split: (open) => ({ open, secrets: undefined }),
+    change: (old) => old,
     join: (open, secrets) => ({ storageConfig: { ...open.storageConfig, ...secrets?.storageConfig } }),
     rootOf: () => canonicalLocation('s3://bucket/root'),
     clientConfig: ({ storageConfig }) => ({ 'client.region': storageConfig['region'] ?? '' }),
@@ -77,6 +78,9 @@ test('a handle is remembered for a second, then checked, and the same while noth
   assert.deepEqual(together, [first, first])
   assert.equal(counts().reads, reads + 2, 'one look-up for both')
   assert.equal(counts().opened, 1)
+  clock.now -= 86_400_000
+  await handles.resolve(tenant_id, 'lake')
+  assert.equal(counts().reads, reads + 4, 'a clock that was set back makes nothing fresh')
 })
 
 test('another tenant, another name, another branch: not found', async () => {

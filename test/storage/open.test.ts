@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import {
+  changedSettings,
   clientConfig,
   joinSecrets,
   openObjectStore,
@@ -139,6 +140,43 @@ describe('secrets of a warehouse', () => {
       assert.equal(secrets, undefined)
       assert.deepEqual(joinSecrets(open, secrets).storageConfig, warehouse.storageConfig)
     }
+  })
+})
+
+describe('a change of a warehouse', () => {
+  const old: WarehouseSettings = {
+    storageConfig: { ...s3, session_token: 'hunter2-token' },
+    vendingStrategy: { AwsStatic: { access_key_id: 'AK2', secret_access_key: 'hunter2-static' } },
+  }
+  const credential = { access_key_id: 'AK', secret_access_key: 'hunter2', session_token: 'hunter2-token' }
+  const config = (sent: Record<string, string | null>) => changedSettings(old, { storageConfig: sent }).storageConfig
+  const place = { 's3.bucket': 'other', 's3.region': 'us-east-1' }
+
+  it('replaces what is sent, and keeps a credential that is not mentioned', () => {
+    assert.deepEqual(config(place), { ...place, ...credential })
+    assert.deepEqual(changedSettings(old, {}), old)
+    assert.deepEqual(config({ ...place, secret_access_key: '' }), { ...place, ...credential })
+  })
+  it('keeps the secret of an id that is sent as it was, in any spelling', () => {
+    const { access_key_id: _id, ...secrets } = credential
+    const sent = { ...place, 's3.access-key-id': 'AK' }
+    assert.deepEqual(config(sent), { ...sent, ...secrets })
+    const all = { ...sent, 's3.secret-access-key': 'hunter2' }
+    assert.deepEqual(config(all), { ...all, session_token: 'hunter2-token' })
+    assert.deepEqual(config({ ...sent, session_token: null }), { ...sent, secret_access_key: 'hunter2' })
+  })
+  it('never puts the secret of one credential to the id of another', () => {
+    for (const sent of [{ access_key_id: 'AK9' }, { 's3.secret-access-key': 'new' }, { access_key_id: 'AK9', secret_key: 'new' }])
+      assert.deepEqual(config({ ...place, ...sent }), { ...place, ...sent })
+    assert.deepEqual(config({ ...place, access_key_id: null, secret_access_key: null }), place)
+    assert.deepEqual(config({ type: 'local', path: '/x' }), { type: 'local', path: '/x' })
+  })
+  it('keeps the secret of a vending strategy whose id is sent as it was', () => {
+    const strategy = (vendingStrategy: WarehouseSettings['vendingStrategy']) =>
+      changedSettings(old, { vendingStrategy }).vendingStrategy
+    assert.deepEqual(strategy({ AwsStatic: { access_key_id: 'AK2' } }), old.vendingStrategy)
+    for (const sent of [{ AwsStatic: { access_key_id: 'AK3' } }, { AwsStatic: {} }, { AwsSts: { role_arn: 'r' } }, 'None', null])
+      assert.deepEqual(strategy(sent), sent)
   })
 })
 

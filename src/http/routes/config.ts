@@ -19,9 +19,15 @@ async function defaultCatalog(exchange: Exchange): Promise<string> {
 
 async function catalogOf(exchange: Exchange): Promise<CatalogHandle> {
   const inPath = exchange.parameters.length > 0 ? exchange.segment(0) : undefined
-  const warehouse = parameter(exchange.query, 'warehouse')
-  const name = inPath ?? (warehouse === undefined || warehouse === '' ? await defaultCatalog(exchange) : warehouse)
-  return exchange.context.handles.resolve(exchange.caller.tenantId, name)
+  const warehouse = parameter(exchange.query, 'warehouse') || undefined
+  const { handles } = exchange.context
+  const { tenantId } = exchange.caller
+  const catalog = await handles.resolve(tenantId, inPath ?? warehouse ?? (await defaultCatalog(exchange)))
+  if (inPath === undefined || warehouse === undefined) return catalog
+  // Both must mean one catalog: a client that asks for another one would work on the wrong tables.
+  const other = await handles.resolve(tenantId, warehouse)
+  if (other.id === catalog.id && other.branch === catalog.branch) return catalog
+  throw badRequest(`The URI names the catalog ${catalog.name}, the warehouse is ${other.name}; expected the same, or only one`)
 }
 
 export const configRoutes: readonly Route[] = [

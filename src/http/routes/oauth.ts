@@ -55,8 +55,10 @@ async function subjectOf(exchange: Exchange, form: ReadonlyMap<string, string>):
   const subject = form.get('subject_token')
   if (subject === undefined) throw new OAuthError('invalid_request', 'subject_token is missing')
   const verified = await exchange.context.authenticator.verifyToken(subject)
-  if (verified === undefined) throw new OAuthError('invalid_grant', 'subject_token is not valid, or not any longer', 401)
-  return verified.user.id
+  if (verified !== undefined) return verified.user.id
+  // A Java client that slept through the end of its token exchanges it all the same, and brings its credentials.
+  if (/^basic /i.test(exchange.header('authorization') ?? '')) return clientOf(exchange, form)
+  throw new OAuthError('invalid_grant', 'subject_token is not valid, or not any longer', 401)
 }
 
 async function getToken(exchange: Exchange): Promise<Answer> {

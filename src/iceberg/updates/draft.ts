@@ -7,6 +7,7 @@ import { badRequest } from '../errors.ts'
 import type { Long } from '../long.ts'
 import { NO_PARTITION_ID, type PartitionSpec } from '../partition-spec.ts'
 import type { Schema } from '../schema.ts'
+import type { SchemaHistory } from '../schema-history.ts'
 import type { Snapshot, SnapshotLogEntry, SnapshotReference } from '../snapshot.ts'
 import type { SortOrder } from '../sort-order.ts'
 import type { PartitionStatisticsFile, StatisticsFile } from '../statistics.ts'
@@ -26,6 +27,8 @@ export interface Draft {
   lastColumnId: number
   currentSchemaId: number
   readonly schemas: Map<number, Schema>
+  /** Of `schemas`, once somebody asked. */
+  schemaHistory: SchemaHistory | undefined
   defaultSpecId: number
   readonly specs: Map<number, PartitionSpec>
   lastPartitionId: number
@@ -39,7 +42,7 @@ export interface Draft {
   readonly snapshots: Map<Long, Snapshot>
   readonly statistics: Map<Long, readonly StatisticsFile[]>
   readonly partitionStatistics: Map<Long, readonly PartitionStatisticsFile[]>
-  snapshotLog: readonly SnapshotLogEntry[]
+  readonly snapshotLog: SnapshotLogEntry[]
 
   /** What -1 means: the id that the last add of this commit resolved to, new or reused. */
   lastAddedSchemaId: number | undefined
@@ -50,12 +53,18 @@ export interface Draft {
   readonly setAsCurrent: Set<Long>
   readonly removedSchemaIds: Set<number>
   hasRemovedSnapshots: boolean
+  /** Snapshots went away since the references were looked at. */
+  refsMayDangle: boolean
 }
 
 /** Statistics files by their snapshot, in the order of the document. */
 function bySnapshot<T extends { readonly 'snapshot-id': Long }>(files: readonly T[]): Map<Long, readonly T[]> {
-  const index = new Map<Long, readonly T[]>()
-  for (const file of files) index.set(file['snapshot-id'], [...(index.get(file['snapshot-id']) ?? []), file])
+  const index = new Map<Long, T[]>()
+  for (const file of files) {
+    const known = index.get(file['snapshot-id'])
+    if (known === undefined) index.set(file['snapshot-id'], [file])
+    else known.push(file)
+  }
   return index
 }
 
@@ -82,6 +91,7 @@ export function openDraft(base: TableMetadata | undefined, options: DraftOptions
     lastColumnId: base?.['last-column-id'] ?? 0,
     currentSchemaId: base?.['current-schema-id'] ?? 0,
     schemas: indexed(base?.schemas ?? [], (schema) => schema['schema-id'] as number),
+    schemaHistory: undefined,
     defaultSpecId: base?.['default-spec-id'] ?? 0,
     specs: indexed(base?.['partition-specs'] ?? [], (spec) => spec['spec-id']),
     lastPartitionId: base?.['last-partition-id'] ?? NO_PARTITION_ID,
@@ -95,7 +105,7 @@ export function openDraft(base: TableMetadata | undefined, options: DraftOptions
     snapshots: indexed(base?.snapshots ?? [], (snapshot) => snapshot['snapshot-id']),
     statistics: bySnapshot(base?.statistics ?? []),
     partitionStatistics: bySnapshot(base?.['partition-statistics'] ?? []),
-    snapshotLog: base?.['snapshot-log'] ?? [],
+    snapshotLog: [...(base?.['snapshot-log'] ?? [])],
     lastAddedSchemaId: undefined,
     lastAddedSpecId: undefined,
     lastAddedOrderId: undefined,
@@ -103,6 +113,7 @@ export function openDraft(base: TableMetadata | undefined, options: DraftOptions
     setAsCurrent: new Set(),
     removedSchemaIds: new Set(),
     hasRemovedSnapshots: false,
+    refsMayDangle: false,
   }
 }
 
@@ -128,8 +139,8 @@ function sharedMap<T>(
   return Object.fromEntries(after)
 }
 
-/** The draft as metadata. Nothing is judged here. */
-export function closeDraft(draft: Draft): TableMetadata {
+/** The draft as metadata, with the history as the commit leaves it. Nothing is judged here. */
+export function closeDraft(draft: Draft, snapshotLog: readonly SnapshotLogEntry[]): TableMetadata {
   const { base, uuid, location } = draft
   if (location === undefined) throw badRequest('Cannot create a table without a location')
   const { 'current-snapshot-id': _current, 'next-row-id': _row, 'encryption-keys': keysBefore, ...rest } = base ?? {}
@@ -157,7 +168,7 @@ export function closeDraft(draft: Draft): TableMetadata {
     snapshots: shared(base?.snapshots, [...draft.snapshots.values()]),
     statistics: shared(base?.statistics, [...draft.statistics.values()].flat()),
     'partition-statistics': shared(base?.['partition-statistics'], [...draft.partitionStatistics.values()].flat()),
-    'snapshot-log': shared(base?.['snapshot-log'], draft.snapshotLog),
+    'snapshot-log': shared(base?.['snapshot-log'], snapshotLog),
     'metadata-log': base?.['metadata-log'] ?? [],
   }
 }

@@ -10,6 +10,7 @@ export function setSnapshotRef(draft: Draft, update: UpdateOf<'set-snapshot-ref'
   const { action: _action, 'ref-name': name, ...sent } = update
   const ref = readReference(sent, `reference ${short(name)}`)
   checkReference(name, ref)
+  removeDanglingRefs(draft)
   if (sameJson(draft.refs.get(name), ref)) return false
   const id = ref['snapshot-id']
   const snapshot = draft.snapshots.get(id)
@@ -20,14 +21,12 @@ export function setSnapshotRef(draft: Draft, update: UpdateOf<'set-snapshot-ref'
   const added = draft.addedSnapshotIds.has(id)
   if (added) draft.setAsCurrent.add(id)
   // Going back to an older snapshot happens now; a new one became current when it was made.
-  draft.snapshotLog = [
-    ...draft.snapshotLog,
-    { 'timestamp-ms': added ? snapshot['timestamp-ms'] : draft.updatedMs, 'snapshot-id': id },
-  ]
+  draft.snapshotLog.push({ 'timestamp-ms': added ? snapshot['timestamp-ms'] : draft.updatedMs, 'snapshot-id': id })
   return true
 }
 
 export function removeSnapshotRef(draft: Draft, update: UpdateOf<'remove-snapshot-ref'>): boolean {
+  removeDanglingRefs(draft)
   return removeRef(draft, update['ref-name'])
 }
 
@@ -39,7 +38,13 @@ function removeRef(draft: Draft, name: string): boolean {
   return removed || wasCurrent
 }
 
+/**
+ * Removes the references to removed snapshots: before anybody looks at references, or brings a snapshot's id back, and not
+ * after each removal. Clients remove thousands of snapshots one by one.
+ */
 export function removeDanglingRefs(draft: Draft): void {
+  if (!draft.refsMayDangle) return
+  draft.refsMayDangle = false
   for (const [name, ref] of draft.refs) {
     if (!draft.snapshots.has(ref['snapshot-id'])) removeRef(draft, name)
   }

@@ -2,9 +2,11 @@
 import { highest } from '../document.ts'
 import { badRequest, validationFailed } from '../errors.ts'
 import { sourceIds } from '../source-columns.ts'
-import { checkReusedIds, checkSchema, highestFieldId, sameSchema, schemaIndex, type Schema } from '../schema.ts'
+import { checkReusedIds, checkSchema, highestFieldId, schemaIndex, type Schema } from '../schema.ts'
+import { SchemaHistory } from '../schema-history.ts'
 import type { UpdateOf } from '../table-update.ts'
 import type { Draft } from './draft.ts'
+import { removeDanglingRefs } from './references.ts'
 
 /** An equal schema is reused; any other gets the next id, whatever id was sent. */
 export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean {
@@ -14,32 +16,37 @@ export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean
   // table's last one when they drop the newest column.
   const lastColumnId = Math.max(draft.lastColumnId, highestFieldId(schema))
   const grown = lastColumnId !== draft.lastColumnId
-  const existing = [...draft.schemas.values()].find((known) => sameSchema(known, schema))
+  const history = (draft.schemaHistory ??= new SchemaHistory(draft.schemas.values()))
+  const existing = history.same(schema)
   draft.lastColumnId = lastColumnId
   if (existing !== undefined) {
     draft.lastAddedSchemaId = existing['schema-id']
     return grown
   }
+  removeDanglingRefs(draft)
   // Without a current snapshot there are no rows to misread: a replacement keeps the ids of columns by name, whatever their type.
   if (draft.currentSnapshotId !== undefined) {
-    checkReusedIds([...draft.schemas.values()], schema, draft.formatVersion)
-    checkPartitionNames(draft, schema)
+    const current = draft.schemas.get(draft.currentSchemaId)
+    checkReusedIds((id) => history.definition(id, current), schema, draft.formatVersion)
+    checkPartitionNames(draft, schema, history)
   }
   const id = highest(draft.schemas.keys(), -1) + 1
-  draft.schemas.set(id, { ...schema, 'schema-id': id })
+  const added = { ...schema, 'schema-id': id }
+  draft.schemas.set(id, added)
+  history.add(added)
   draft.removedSchemaIds.delete(id)
   draft.lastAddedSchemaId = id
   return true
 }
 
 /** A new column must not take the name of a partition field: the partition's values would hide the column's, or be hidden. */
-function checkPartitionNames(draft: Draft, schema: Schema): void {
+function checkPartitionNames(draft: Draft, schema: Schema, history: SchemaHistory): void {
   const { byName } = schemaIndex(schema)
   for (const spec of draft.specs.values()) {
     for (const field of spec.fields) {
       const column = byName.get(field.name)
       if (column === undefined || sourceIds(field).includes(column)) continue
-      if ([...draft.schemas.values()].some((known) => schemaIndex(known).byName.has(field.name))) continue
+      if (history.hasName(field.name)) continue
       throw validationFailed(
         `Cannot add column ${field.name}: conflicts with a partition field of that name in spec ${spec['spec-id']}`,
       )
@@ -64,6 +71,7 @@ export function removeSchemas(draft: Draft, update: UpdateOf<'remove-schemas'>):
   for (const id of ids) {
     if (!draft.schemas.delete(id)) continue
     changed = true
+    draft.schemaHistory = undefined
     draft.removedSchemaIds.add(id)
     if (draft.lastAddedSchemaId === id) draft.lastAddedSchemaId = undefined
   }

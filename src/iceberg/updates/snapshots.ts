@@ -11,6 +11,7 @@ import { removeDanglingRefs } from './references.ts'
 
 export function addSnapshot(draft: Draft, update: UpdateOf<'add-snapshot'>): boolean {
   const snapshot = normalSnapshot(update.snapshot)
+  removeDanglingRefs(draft)
   checkPlace(draft, snapshot)
   checkSequence(draft, snapshot)
   const nextRowId = draft.formatVersion >= ROW_LINEAGE_FORMAT_VERSION ? nextRowIdAfter(draft, snapshot) : draft.nextRowId
@@ -99,7 +100,7 @@ export function removeSnapshots(draft: Draft, update: UpdateOf<'remove-snapshots
   }
   if (!changed) return false
   draft.hasRemovedSnapshots = true
-  removeDanglingRefs(draft)
+  draft.refsMayDangle = true
   return true
 }
 

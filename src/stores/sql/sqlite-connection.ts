@@ -2,6 +2,7 @@
  * Connections to an SQLite file as both threads open them, and what SQLite's errors mean. The writer's thread loads this
  * file, so it imports little.
  */
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../store.ts'
 import type { StoreErrorKind } from '../store.ts'
@@ -25,7 +26,17 @@ const IOERR_WRITE = 778
 const CONSTRAINT_PRIMARYKEY = 1555
 const CONSTRAINT_UNIQUE = 2067
 
+/** The database holds hashes of passwords and sealed secrets. SQLite gives its other files the mode of the first. */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'ax', 0o600))
+  } catch {
+    // It is there, or can't be: SQLite will say.
+  }
+}
+
 export function connectSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
+  makePrivate(path)
   const connection = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false })
   try {
     enterWal(connection, busyTimeoutMs)

@@ -1,6 +1,7 @@
 /**
- * The Java that the compatibility kit and the reference server run in: Maven resolves what `pom.xml` names, `javac`
- * compiles the few classes beside it, and the outcome is kept in the cache folder, shared by all checkouts with the same.
+ * The Java that the compatibility kit, the reference server and Trino's client run in: Maven resolves what a `pom.xml` names,
+ * `javac` compiles the few classes beside it, and the outcome is kept in the cache folder, shared by all checkouts with the
+ * same.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -14,6 +15,7 @@ const run = promisify(execFile)
 const FOLDER = import.meta.dirname
 const POM = join(FOLDER, 'pom.xml')
 const SOURCES = ['ReferenceServer.java', 'CapableCatalogTests.java'].map((name) => join(FOLDER, name))
+const TRINO = join(FOLDER, '..', 'trino')
 const RESOLVE = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath'
 const OLDEST = 17
 
@@ -22,29 +24,46 @@ export interface JavaEnv {
   readonly classpath: string
 }
 
-export async function javaEnv(): Promise<Availability<JavaEnv>> {
+export const javaEnv = (): Promise<Availability<JavaEnv>> => compiled(POM, SOURCES)
+
+/** Trino's client and a program that uses it as Trino does. */
+export const trinoEnv = (): Promise<Availability<JavaEnv>> => compiled(join(TRINO, 'pom.xml'), [join(TRINO, 'TrinoSession.java')])
+
+/** What the POM names and the classes of the sources, which need it. */
+async function compiled(pom: string, sources: readonly string[]): Promise<Availability<JavaEnv>> {
   const missing =
     (await missingTool('java', ['-version'])) ?? (await missingTool('javac', ['-version'])) ?? (await missingTool('mvn', ['-v']))
   if (missing !== undefined) return { missing }
   const hash = createHash('sha256')
-  for (const file of [POM, ...SOURCES]) hash.update(readFileSync(file))
+  for (const file of [pom, ...sources]) hash.update(readFileSync(file))
   try {
-    const folder = await madeOnce(join(cacheFolder(), `java-${hash.digest('hex').slice(0, 12)}`), make)
+    const folder = await madeOnce(join(cacheFolder(), `java-${hash.digest('hex').slice(0, 12)}`), (folder) =>
+      make(folder, pom, sources),
+    )
     return { value: { java: 'java', classpath: classpath(folder) } }
   } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    const reason = `${stdout}\n${stderr}`.trim().split('\n').slice(0, 3).join(' | ') || String(error)
-    return { missing: `the Java test tools could not be installed: ${reason}` }
+    return { missing: `the Java test tools could not be installed: ${reasonOf(error)}` }
   }
 }
 
-async function make(folder: string): Promise<void> {
+/** The beginning of what a failed tool said. */
+export function reasonOf(error: unknown): string {
+  const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+  return `${stdout}\n${stderr}`.trim().split('\n').slice(0, 3).join(' | ') || String(error)
+}
+
+async function make(folder: string, pom: string, sources: readonly string[]): Promise<void> {
   mkdirSync(join(folder, 'classes'), { recursive: true })
-  await run('mvn', ['-q', '-B', '-f', POM, RESOLVE, `-Dmdep.outputFile=${join(folder, 'classpath')}`], {
+  await resolve(pom, join(folder, 'classpath'))
+  await run('javac', ['-d', join(folder, 'classes'), '-cp', classpath(folder), ...sources])
+}
+
+/** Lets Maven fetch what the POM names into its own repository, and writes the class path to the file. */
+export async function resolve(pom: string, file: string): Promise<void> {
+  await run('mvn', ['-q', '-B', '-f', pom, RESOLVE, `-Dmdep.outputFile=${file}`], {
     timeout: 15 * 60_000,
     maxBuffer: 1 << 26,
   })
-  await run('javac', ['-d', join(folder, 'classes'), '-cp', classpath(folder), ...SOURCES])
 }
 
 function classpath(folder: string): string {
@@ -52,7 +71,7 @@ function classpath(folder: string): string {
 }
 
 /** Why the tool can't be used, if so. */
-async function missingTool(command: string, options: readonly string[]): Promise<string | undefined> {
+export async function missingTool(command: string, options: readonly string[]): Promise<string | undefined> {
   try {
     const { stdout, stderr } = await run(command, [...options])
     const major = Number(/(?:version "|javac )(\d+)/.exec(stdout + stderr)?.[1] ?? OLDEST)
@@ -64,9 +83,10 @@ async function missingTool(command: string, options: readonly string[]): Promise
 
 // `node test/clients/java/java.ts` installs ahead of the tests.
 if (import.meta.main) {
-  const made = await javaEnv()
-  console.log(
-    'value' in made ? `ready: ${made.value.classpath.split(delimiter).length} class path entries` : `missing: ${made.missing}`,
-  )
-  process.exitCode = 'value' in made ? 0 : 1
+  for (const install of [javaEnv, trinoEnv]) {
+    const made = await install()
+    const ready = 'value' in made
+    console.log(ready ? `ready: ${made.value.classpath.split(delimiter).length} class path entries` : `missing: ${made.missing}`)
+    if (!ready) process.exitCode = 1
+  }
 }

@@ -1,7 +1,7 @@
-"""Connects the suite to the catalog that the caller started, and tells the caller of every outcome as it happens.
+"""Connects the suite to the catalog that the caller started.
 
 PANGOLIN_TEST_CATALOG holds a JSON object: `properties` (what `load_catalog` is given), and what single tests need:
-`username`, `password`, `kind` of warehouse. PANGOLIN_TEST_REPORT names a file that gets one JSON line per test.
+`username`, `password`, `kind` of warehouse.
 """
 
 import json
@@ -36,29 +36,3 @@ def namespace(catalog: Catalog, request: pytest.FixtureRequest) -> tuple[str, ..
     name = (f"{request.node.originalname.removeprefix('test_')[:40]}_{uuid.uuid4().hex[:8]}",)
     catalog.create_namespace(name)
     return name
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    item.stash.setdefault(REPORTS, []).append(report)
-    return report
-
-
-REPORTS = pytest.StashKey[list]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item, nextitem):
-    yield
-    reports = item.stash.get(REPORTS, [])
-    failed = [report.longreprtext for report in reports if report.failed]
-    skipped = [str(report.longrepr[2]) for report in reports if report.skipped]
-    line = {
-        "name": item.nodeid.removeprefix("test/clients/pyiceberg/"),
-        "failure": "\n".join(failed) or None,
-        "skipped": skipped[0] if skipped else None,
-    }
-    with open(os.environ.get("PANGOLIN_TEST_REPORT", os.devnull), "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-    return True

@@ -42,6 +42,20 @@ describe('add-schema', () => {
     unchanged(wide, [addSchema(WIDER), setCurrent(-1)])
     assert.equal(changed(wide, [addSchema(SCHEMA), setCurrent(-1)])['current-schema-id'], 0)
   })
+  it('lets a column have the type of the current schema again, though a newer schema has another', () => {
+    const four = (type: string) => withColumn({ id: 4, name: 'more', required: false, type })
+    const base = changed(withRows(), [addSchema(four('int')), setCurrent(-1), addSchema(four('long'))])
+    const next = { ...four('int'), fields: [...four('int').fields, { id: 8, name: 'x', required: false, type: 'int' }] }
+    assert.equal(changed(base, [addSchema(next)]).schemas.length, 4)
+    refused(changed(base, [setCurrent(2)]), [addSchema(next)], /was long and cannot become int/)
+  })
+  it('compares with schemas of the same commit, and not with those that it removed', () => {
+    const both = changed(table(), [addSchema(WIDER), addSchema(WIDER), setCurrent(-1)])
+    assert.equal(both.schemas.length, 2)
+    assert.equal(both['current-schema-id'], 1)
+    const again = changed(table(), [addSchema(WIDER), remove(1), addSchema(WIDER), setCurrent(-1)])
+    assert.deepEqual([again.schemas.length, again['current-schema-id']], [2, 1])
+  })
   const v3Types = ['timestamp_ns', 'timestamptz_ns', 'variant', 'geometry', 'geography', 'unknown']
   for (const type of v3Types) {
     it(`has ${type} from format version 3 on`, () => {

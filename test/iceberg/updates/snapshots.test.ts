@@ -124,6 +124,20 @@ describe('remove-snapshots', () => {
     assert.deepEqual(after.refs, {})
     assert.deepEqual(log(after), [])
   })
+  it('takes references along before the next update of the same commit sees them', () => {
+    const named = changed(grown, [setRef(1, 'old'), setRef(2, 'new')])
+    const { refs } = changed(named, [remove(1), setRef(2, 'old')])
+    assert.deepEqual(refs['old'], { type: 'branch', 'snapshot-id': 2 })
+    const back = changed(named, [remove(1), addSnapshot(snapshot(1, { 'sequence-number': 9 }))])
+    assert.deepEqual(
+      Object.keys(back.refs).toSorted(),
+      Object.keys(named.refs)
+        .filter((name) => name !== 'old')
+        .toSorted(),
+    )
+    const gone = changed(named, [remove(1), { action: 'remove-snapshot-ref', 'ref-name': 'old' }])
+    assert.ok(!Object.hasOwn(gone.refs, 'old'))
+  })
   it('ignores unknown ids', () => unchanged(grown, [remove(5)]))
   it('copes with a history that is empty (trap 5)', () => {
     const { 'snapshot-log': _log, ...rest } = grown

@@ -1,0 +1,46 @@
+"""What docs/clients.md tells users to paste."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlparse
+
+import duckdb
+import pytest
+from conftest import PROPERTIES, SETTINGS
+
+DOCS = Path(__file__).parents[3] / "docs" / "clients.md"
+CHAPTER = re.search(r"^## DuckDB\n(.*?)^## ", DOCS.read_text(), re.MULTILINE | re.DOTALL)[1]
+ATTACH, CREDENTIAL, STORAGE = re.findall(r"^```sql\n(.*?)^```", CHAPTER, re.MULTILINE | re.DOTALL)
+
+
+def filled(block: str) -> str:
+    host, port = urlparse(SETTINGS.get("storage", {}).get("endpoint", "http://127.0.0.1:1")).netloc.split(":")
+    for blank, value in {
+        "http://127.0.0.1:8080": PROPERTIES["uri"],
+        "'lake' AS": f"'{PROPERTIES['warehouse']}' AS",
+        "<token>": PROPERTIES["token"],
+        "<username>": SETTINGS["username"],
+        "<password>": SETTINGS["password"],
+        "<access key>": PROPERTIES.get("s3.access-key-id", ""),
+        "<secret key>": PROPERTIES.get("s3.secret-access-key", ""),
+        "<host>": host,
+        "<port>": port,
+    }.items():
+        block = block.replace(blank, value)
+    assert "<" not in block
+    return block
+
+
+@pytest.mark.parametrize("way", ["token", "client credentials"])
+def test_pasted(extensions, schema, way):
+    connection = duckdb.connect(config={"extension_directory": str(extensions)})
+    blocks = ATTACH
+    if way == "client credentials":
+        blocks = re.sub(r"CREATE SECRET lake .*\n", CREDENTIAL, ATTACH)
+        assert "CLIENT_ID" in blocks and "TOKEN '" not in blocks
+    if SETTINGS["kind"] == "s3":
+        blocks += STORAGE
+    connection.execute(filled(blocks))
+    connection.execute(f"CREATE TABLE lake.{schema}.t AS SELECT 42 AS answer")
+    connection.execute(f'CREATE SCHEMA lake."{schema}.europe"')
+    assert connection.execute(f"SELECT answer FROM lake.{schema}.t").fetchall() == [(42,)]

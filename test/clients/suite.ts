@@ -1,0 +1,93 @@
+/**
+ * Runs a client's Python suite against a started server, with every answer checked against the specification on its way to
+ * the client.
+ */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { checkingDrift } from '../http/drift-proxy.ts'
+import { startMinio } from '../services/minio.ts'
+import { requireService, type Availability } from '../services/require.ts'
+import { pythonEnv, requirementsOf } from './python.ts'
+import { runPytest, type CatalogSettings } from './pytest.ts'
+import { startServer, type RunningServer } from './server.ts'
+
+export interface ClientSuite {
+  /** Beside this file: its tests, their `requirements.txt`. */
+  readonly folder: string
+  /** Arguments for pytest that choose among its tests. */
+  readonly selection?: readonly string[]
+  /** Fewer would mean that a file of the suite was not found. */
+  readonly leastTests: number
+  /** What the suite needs beside Python packages, handed over as environment variables. */
+  readonly tools?: () => Promise<Availability<Readonly<Record<string, string>>>>
+}
+
+export const WAREHOUSES = ['local', 's3'] as const
+
+export interface Target {
+  readonly database: 'sqlite' | 'memory'
+  readonly warehouse: (typeof WAREHOUSES)[number]
+}
+
+/** The body of a client's test. MinIO, which it may start, is for the caller to stop when all are done. */
+export async function runClient(context: TestContext, suite: ClientSuite, { database, warehouse }: Target): Promise<void> {
+  const folder = join(import.meta.dirname, suite.folder)
+  const { selection = [] } = suite
+  const python = requireService(context, await pythonEnv(requirementsOf(suite.folder)))
+  if (python === undefined) return
+  const env = suite.tools === undefined ? {} : requireService(context, await suite.tools())
+  if (env === undefined) return
+  // The suites log in more often than a person would.
+  const server = await startServer({ database, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
+  try {
+    const catalog = await { local, s3 }[warehouse](context, server)
+    if (catalog === undefined) return
+    const count = await checkingDrift(context, server.url, (uri) =>
+      runPytest(context, python, folder, { ...catalog, properties: { ...catalog.properties, uri } }, { env, selection }),
+    )
+    assert.ok(count >= suite.leastTests, `only ${count} tests ran`)
+  } catch (error) {
+    context.diagnostic(`the server's last words:\n${server.log.slice(-5_000)}`)
+    throw error
+  } finally {
+    await server.stop()
+  }
+}
+
+export async function stopMinio(): Promise<void> {
+  const minio = await startMinio()
+  if ('value' in minio) await minio.value.stop()
+}
+
+async function local(_context: TestContext, server: RunningServer): Promise<CatalogSettings> {
+  const properties = { type: 'rest', uri: server.url, warehouse: 'lake', token: server.adminToken }
+  return { properties, username: server.username, password: server.password, kind: 'local' }
+}
+
+/** A warehouse in a bucket of its own. Its endpoint and region reach the client through the server; the keys do not. */
+async function s3(context: TestContext, server: RunningServer): Promise<CatalogSettings | undefined> {
+  const minio = requireService(context, await startMinio())
+  if (minio === undefined) return undefined
+  const bucket = `clients-${process.pid}-${Date.now()}`
+  await minio.createBucket(bucket)
+  const { endpoint, region, accessKey, secretKey } = minio
+  await create(server, 'warehouses', {
+    name: 'minio',
+    storage_config: { 's3.bucket': bucket, 's3.endpoint': endpoint, 's3.region': region, 's3.path-style-access': 'true' },
+    vending_strategy: { AwsStatic: { access_key_id: accessKey, secret_access_key: secretKey } },
+  })
+  await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location: `s3://${bucket}/some/prefix` })
+  const keys = { 's3.access-key-id': accessKey, 's3.secret-access-key': secretKey }
+  const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken, ...keys }
+  return { properties, username: server.username, password: server.password, kind: 's3', storage: { endpoint, region, bucket } }
+}
+
+async function create(server: RunningServer, what: 'warehouses' | 'catalogs', body: object): Promise<void> {
+  const answer = await fetch(`${server.url}/api/v1/${what}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${server.adminToken}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  assert.equal(answer.status, 201, await answer.text())
+}
