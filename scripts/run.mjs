@@ -12,9 +12,19 @@ process.exitCode = await script(findNode())
 /** Lint, format, types, then the tests that need no server of another program. */
 async function check(node) {
   const tool = (path) => `node_modules/${path}`
-  const tests = ['iceberg', 'stores', 'storage', 'access', 'catalog', 'management', 'tasks', 'http', 'scripts'].map(
-    (room) => `test/${room}/**/*.test.ts`,
-  )
+  const tests = [
+    'iceberg',
+    'stores',
+    'storage',
+    'access',
+    'catalog',
+    'management',
+    'tasks',
+    'operations',
+    'cli',
+    'http',
+    'scripts',
+  ].map((room) => `test/${room}/**/*.test.ts`)
   const steps = [
     ['lint', [tool('oxlint/bin/oxlint'), '--quiet', '--deny-warnings', 'src', 'test', 'bench', 'scripts']],
     ['format', [tool('oxfmt/bin/oxfmt'), '--check', 'src', 'test', 'bench', 'scripts']],

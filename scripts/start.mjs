@@ -1,8 +1,13 @@
-/** `npm start`: from a fresh clone to a running server. Arguments are handed on to it. */
+#!/usr/bin/env node
+/** `npm start`, `npm run pangolin --` and `pangolin`: from a fresh clone to a running server or tool. Arguments are handed on. */
 import { build, ensureInstalled, findNode, root, run } from './lib.mjs'
 
 ensureInstalled()
 const node = findNode()
 build()
 // Settings like PANGOLIN_DATA are relative to the folder of the checkout, where npm runs its scripts.
-process.exitCode = await run(node, ['--disable-warning=ExperimentalWarning', `${root}dist/main.js`, ...process.argv.slice(2)])
+// The files that a tool is told are relative to where its caller stands, which npm notes in INIT_CWD.
+const env = { INIT_CWD: process.cwd(), ...process.env }
+process.exitCode = await run(node, ['--disable-warning=ExperimentalWarning', `${root}dist/main.js`, ...process.argv.slice(2)], {
+  env,
+})

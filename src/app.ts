@@ -8,13 +8,15 @@ import { loadOrCreateKey, openSecretBox, SecretError } from './access/secrets.ts
 import { createSessionTokens } from './access/session-tokens.ts'
 import { createThrottle } from './access/throttle.ts'
 import { createCatalogContext } from './catalog/context.ts'
-import { SettingsError, type Settings } from './config.ts'
+import { connectionSettings, SettingsError, type Settings } from './config.ts'
 import { endpoints, routes } from './http/routes/index.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
 import { DEFAULT_TENANT, FirstStartError, firstStart, ADMIN_FILE } from './management/first-start.ts'
 import { createCatalogHandles } from './management/handles.ts'
+import { unfinishedFilling } from './operations/fill.ts'
+import type { StorageOf } from './operations/check-files.ts'
 import {
   changedSettings,
   clientConfig,
@@ -53,7 +55,7 @@ function storageOf(localRoots: readonly string[]): WarehouseStorage {
 
 function openDatabase(settings: Settings): Store {
   try {
-    return openStore(settings.databaseUrl, { mongo: settings.mongo })
+    return openStore(settings.databaseUrl, connectionSettings(settings))
   } catch (error) {
     if (error instanceof TypeError) throw new SettingsError(`DATABASE_URL: ${error.message}`)
     throw error
@@ -67,6 +69,10 @@ export async function startApp(settings: Settings, log: Log): Promise<App> {
     mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 })
     store = openDatabase(settings)
     await store.migrate()
+    const source = await unfinishedFilling(store)
+    if (source !== undefined) {
+      throw new SettingsError(`DATABASE_URL names an unfinished copy of ${source}. Run the command that made it once more.`)
+    }
     return await startOn(store, settings, log)
   } catch (error) {
     await store?.close()
@@ -133,19 +139,32 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
   }
 }
 
+/** For tools that look at the files behind a store, as the server with these settings would. */
+export function openWarehouses(store: Store, settings: Settings): { readonly storageOf: StorageOf; close(): Promise<void> } {
+  const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
+  const handles = createCatalogHandles({ store, storage: storageOf(settings.localRoots), secrets, now: Date.now })
+  return {
+    storageOf: async (tenantId, warehouse) => (await handles.storageOf(tenantId, warehouse))?.storage,
+    close: () => handles.close(),
+  }
+}
+
+/** Systems on which several processes may listen on one port, each with a queue of its own. */
+const SHARES_PORTS = ['linux', 'freebsd'].includes(process.platform)
+
+export function portError(error: NodeJS.ErrnoException, { bindAddress: host, port }: Settings): Error {
+  if (error.code === 'EADDRINUSE') return new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`)
+  if (error.code === 'EACCES')
+    return new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`)
+  if (error.code === 'EADDRNOTAVAIL') return new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`)
+  return error
+}
+
 function listen({ server }: HttpServer, settings: Settings): Promise<string> {
   const { bindAddress: host, port } = settings
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE')
-        reject(new SettingsError(`Port ${port} of ${host} is in use; choose another one with PORT`))
-      else if (error.code === 'EACCES')
-        reject(new SettingsError(`Port ${port} of ${host} may not be used by this user; choose another one with PORT`))
-      else if (error.code === 'EADDRNOTAVAIL')
-        reject(new SettingsError(`PANGOLIN_BIND_ADDRESS: this machine has no address ${host}`))
-      else reject(error)
-    })
-    server.listen({ port, host, backlog: 1024 }, () => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(portError(error, settings)))
+    server.listen({ port, host, backlog: 1024, reusePort: settings.workers > 1 && SHARES_PORTS }, () => {
       const address = server.address() as AddressInfo
       const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
       resolve(`http://${name}:${address.port}`)

@@ -5,8 +5,10 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseKey } from './access/secrets.ts'
+import type { ConnectionSettings } from './stores/open.ts'
 
 export interface Settings {
   readonly port: number
@@ -14,6 +16,9 @@ export interface Settings {
   readonly dataDirectory: string
   /** As `stores/open.ts` takes it. */
   readonly databaseUrl: string
+  readonly databaseMaxConnections: number
+  readonly databaseMinConnections: number
+  readonly databaseConnectTimeoutSeconds: number
   /** What the URL of a MongoDB may leave open. */
   readonly mongo: {
     readonly databaseName: string | undefined
@@ -36,6 +41,8 @@ export interface Settings {
   readonly authRateWindowSeconds: number
   readonly corsAllowedOrigins: readonly string[]
   readonly cacheBytes: number
+  /** Server processes on the one port. */
+  readonly workers: number
   readonly logFormat: 'pretty' | 'json'
   readonly logLevel: LogLevel
 }
@@ -92,6 +99,15 @@ const list: Setting<readonly string[]> = {
       .map((item) => item.trim())
       .filter((item) => item !== ''),
 }
+const workers: Setting<number | 'auto'> = {
+  fallback: 1,
+  parse: (value, name) => {
+    if (value.toLowerCase() === 'auto') return 'auto'
+    const count = /^\d{1,3}$/.test(value) ? Number(value) : 0
+    if (count >= 1 && count <= 256) return count
+    throw new SettingsError(`${name} must be an integer from 1 to 256 or auto (one a core), not ${JSON.stringify(value)}`)
+  },
+}
 const key: Setting<Buffer | undefined> = {
   fallback: undefined,
   parse: (value, name) => {
@@ -112,6 +128,9 @@ const SETTINGS = {
   PANGOLIN_BIND_ADDRESS: text,
   PANGOLIN_DATA: text,
   DATABASE_URL: text,
+  DATABASE_MAX_CONNECTIONS: integer(1, 1000, 10),
+  DATABASE_MIN_CONNECTIONS: integer(0, 1000, 2),
+  DATABASE_CONNECT_TIMEOUT: integer(1, 600, 10),
   PANGOLIN_STORAGE_TYPE: oneOf(['memory', 'sqlite', 'postgres', 'postgresql', 'mongo', 'mongodb'], undefined),
   MONGO_DB_NAME: text,
   MONGO_MAX_POOL_SIZE: orNone(integer(1, 10_000, 0)),
@@ -130,12 +149,17 @@ const SETTINGS = {
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
   PANGOLIN_CORS_ALLOWED_ORIGINS: list,
   PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 64 * MEGABYTE),
+  PANGOLIN_WORKERS: workers,
   PANGOLIN_LOG_LEVEL: oneOf(LOG_LEVELS, undefined),
   LOG_FORMAT: oneOf(['pretty', 'json'], 'pretty'),
 } as const satisfies Record<string, Setting<unknown>>
 
 type SettingName = keyof typeof SETTINGS
 type Values = { readonly [N in SettingName]: (typeof SETTINGS)[N]['fallback'] }
+
+/** Every setting and what holds where it is not set; undefined where other settings or the first start say. */
+export const settingDefaults = (): ReadonlyMap<string, unknown> =>
+  new Map(Object.entries(SETTINGS).map(([name, { fallback }]) => [name, fallback]))
 
 /** Settings of the contract whose feature is not built yet: saying so is kinder than guessing at a typing error. */
 const NOT_YET = [
@@ -159,6 +183,14 @@ const NOT_YET = [
 const NOT_YET_PATTERN = /^PANGOLIN_(GOOGLE|MICROSOFT|GITHUB|OKTA)_(CLIENT_ID|CLIENT_SECRET|REDIRECT_URI|ISSUER)$/
 /** Read by the command-line clients and by the tests; the file's own name. Not settings of the server, but no typing errors either. */
 const IGNORED = new Set(['PANGOLIN_CONFIG', 'PANGOLIN_URL', 'PANGOLIN_TENANT'])
+
+/** What goes with `databaseUrl`, for whoever opens it. */
+export const connectionSettings = (settings: Settings): ConnectionSettings => ({
+  maxConnections: settings.databaseMaxConnections,
+  minConnections: settings.databaseMinConnections,
+  connectTimeoutMs: settings.databaseConnectTimeoutSeconds * 1000,
+  mongo: settings.mongo,
+})
 
 /** Reads all settings. `environment` is `process.env` or, in tests, what stands for it. */
 export function loadSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
@@ -208,11 +240,15 @@ function check(
   if (values.PANGOLIN_ADMIN_PASSWORD !== undefined && values.PANGOLIN_ADMIN_PASSWORD.length < 12) {
     throw new SettingsError('PANGOLIN_ADMIN_PASSWORD must have at least 12 characters')
   }
+  const database = databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory)
   return {
     port: values.PORT,
     bindAddress,
     dataDirectory,
-    databaseUrl: databaseUrl(values.DATABASE_URL, values.PANGOLIN_STORAGE_TYPE, dataDirectory),
+    databaseUrl: database,
+    databaseMaxConnections: values.DATABASE_MAX_CONNECTIONS,
+    databaseMinConnections: values.DATABASE_MIN_CONNECTIONS,
+    databaseConnectTimeoutSeconds: values.DATABASE_CONNECT_TIMEOUT,
     mongo: {
       databaseName: values.MONGO_DB_NAME,
       maxPoolSize: values.MONGO_MAX_POOL_SIZE,
@@ -232,9 +268,16 @@ function check(
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,
     corsAllowedOrigins: values.PANGOLIN_CORS_ALLOWED_ORIGINS,
     cacheBytes: values.PANGOLIN_CACHE_BYTES,
+    workers: workerCount(values.PANGOLIN_WORKERS, database),
     logFormat: values.LOG_FORMAT ?? 'pretty',
     logLevel: values.PANGOLIN_LOG_LEVEL ?? plainLevel(given.get('RUST_LOG') ?? environment['RUST_LOG']),
   }
+}
+
+function workerCount(wanted: number | 'auto', database: string): number {
+  if (!/^memory:/i.test(database)) return wanted === 'auto' ? availableParallelism() : wanted
+  if (wanted === 'auto' || wanted === 1) return 1
+  throw new SettingsError(`PANGOLIN_WORKERS=${wanted} needs a database that processes can share; memory: belongs to one`)
 }
 
 /** RUST_LOG is often set for other programs and may be a filter expression: only a plain level counts. */
@@ -251,14 +294,17 @@ function databaseUrl(url: string | undefined, type: string | undefined, dataDire
   const isPath = url !== undefined && (scheme === undefined || scheme.length === 1)
   const kind = type ?? (url === undefined || isPath || scheme === 'file' ? 'sqlite' : scheme!)
   if (kind === 'memory') return 'memory:'
+  if (/^postgres(ql)?$/.test(kind)) {
+    if (/^postgres(ql)?$/.test(scheme ?? '')) return url!
+    throw new SettingsError('DATABASE_URL: PostgreSQL needs postgres://user:password@host:5432/database')
+  }
   if (/^mongo(db(\+srv)?)?$/.test(kind)) {
-    if (/^mongodb(\+srv)?$/.test(scheme ?? '') && url !== undefined) return url
-    throw new SettingsError('DATABASE_URL: expected mongodb://host:27017/database, or mongodb+srv://')
+    if (/^mongodb(\+srv)?$/.test(scheme ?? '')) return url!
+    throw new SettingsError('DATABASE_URL: MongoDB needs mongodb://user:password@host:27017/database, or mongodb+srv://')
   }
   if (kind !== 'sqlite') {
-    const known = /^(postgres|postgresql)$/.test(kind)
-    const what = known ? `${kind} is not supported yet` : 'its kind is not known'
-    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path>, mongodb://<host> or memory:`)
+    const known = 'sqlite:<path>, postgres://<host>/<database>, mongodb://<host>/<database> or memory:'
+    throw new SettingsError(`DATABASE_URL: its kind is not known; expected ${known}`)
   }
   if (url === undefined) return sqliteUrl(join(dataDirectory, 'pangolin.db'))
   if (/^(sqlite|file):(\/\/)?(:memory:)?$/i.test(url)) return 'memory:'

@@ -6,6 +6,8 @@ export type Log = (event: string, details?: Readonly<Record<string, unknown>>) =
 export interface LogOptions {
   readonly format: 'pretty' | 'json'
   readonly level: LogLevel
+  /** Which of several processes writes; said in each line. */
+  readonly worker?: number | undefined
   readonly write?: (line: string) => void
 }
 
@@ -19,11 +21,13 @@ const plain = (_key: string, value: unknown): unknown => (typeof value === 'bigi
 
 export function createLog(options: LogOptions): Log {
   const write = options.write ?? ((line) => void process.stderr.write(line))
+  const origin = options.worker === undefined ? {} : { worker: options.worker }
   const wanted = LOG_LEVELS.indexOf(options.level)
   return (event, details = {}) => {
     const level = levelOf(details)
     if (LOG_LEVELS.indexOf(level) > wanted) return
-    const { level: _level, ...rest } = details
+    const { level: _level, ...said } = details
+    const rest = { ...origin, ...said }
     const time = new Date().toISOString()
     if (options.format === 'json') write(`${JSON.stringify({ time, level, event, ...rest }, plain)}\n`)
     else write(`${time} ${level} ${event}${Object.keys(rest).length === 0 ? '' : ` ${JSON.stringify(rest, plain)}`}\n`)

@@ -1,23 +1,48 @@
-/** The process: settings in, server up, banner out; signals stop it. */
+/** The process: settings in, server up, banner out; signals stop it. Or one of the operator's tools. */
 import { banner, help } from './cli/banner.ts'
 import { loadSettings, SettingsError } from './config.ts'
-import { startApp } from './app.ts'
-import { createLog } from './log.ts'
+import { openWarehouses, startApp } from './app.ts'
+import { createLog, type Log } from './log.ts'
 import { describe } from './http/errors.ts'
+import { isWorker, supervise, tellListening, WorkerFailed, workerId } from './workers.ts'
 
 /** A second signal within this time is the first one's echo (a terminal signals parent and child alike). */
 const ECHO_MS = 1000
 
 async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === 'store') {
+    // What a server does not need is loaded when it is asked for.
+    const { storeCommand } = await import('./cli/store.ts')
+    process.exitCode = await storeCommand(args.slice(1), { environment: process.env, openWarehouses })
+    return
+  }
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(help())
     return
   }
   if (args.length > 0) throw new SettingsError(`Unknown argument ${JSON.stringify(args[0])}; see --help`)
   const settings = loadSettings(process.env)
-  const log = createLog({ format: settings.logFormat, level: settings.logLevel })
-  const app = await startApp(settings, log)
-  process.stdout.write(banner(app, settings))
+  const options = { format: settings.logFormat, level: settings.logLevel }
+  if (isWorker()) {
+    const log = createLog({ ...options, worker: workerId() })
+    const app = await startApp(settings, log)
+    stopOnSignals(app, log)
+    tellListening(app)
+    return
+  }
+  const log = createLog(options)
+  if (settings.workers === 1) {
+    const app = await startApp(settings, log)
+    process.stdout.write(banner(app, settings))
+    stopOnSignals(app, log)
+    return
+  }
+  const supervisor = await supervise(settings, log)
+  process.stdout.write(banner(supervisor.app, settings))
+  stopOnSignals(supervisor, log)
+}
+
+function stopOnSignals(running: { close(): Promise<void> }, log: Log): void {
   let stoppingSince: number | undefined
   const stop = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== undefined) {
@@ -26,7 +51,7 @@ async function main(args: readonly string[]): Promise<void> {
     }
     stoppingSince = performance.now()
     log('stopping', { signal })
-    app.close().then(
+    running.close().then(
       () => process.exit(0),
       (error: unknown) => {
         log('stopping failed', { error: describe(error) })
@@ -38,6 +63,8 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
+  // A worker has said it already.
+  if (error instanceof WorkerFailed) process.exit(error.code)
   const text =
     error instanceof SettingsError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.stderr.write(`pangolin: ${text}\n`)

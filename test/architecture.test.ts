@@ -18,10 +18,11 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   management: { values: ['iceberg', 'access', 'catalog', ...CONTRACTS], types: ['storage/open.ts'] },
   tasks: { values: ['iceberg', 'access', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
   http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS] },
-  cli: { values: ['config.ts', 'main.ts'] },
+  operations: { values: ['iceberg', 'stores', 'storage/storage.ts'] },
+  cli: { values: ['config.ts', 'main.ts', 'operations', 'stores/open.ts', 'stores/store.ts'] },
 }
 /** These know all rooms. */
-const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts'])
+const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'workers.ts'])
 
 /**
  * Files that may use the language's own JSON: none of them ever sees JSON of the Iceberg format. Why, for each:
@@ -32,6 +33,7 @@ const PLAIN_JSON = new Set([
   'access/secrets.ts',
   'catalog/page-token.ts',
   'cli/banner.ts',
+  'cli/store.ts',
   'config.ts',
   'http/body.ts',
   'http/query.ts',
@@ -40,6 +42,10 @@ const PLAIN_JSON = new Set([
   'management/catalogs.ts',
   'management/first-start.ts',
   'management/input.ts',
+  'operations/backup-file.ts',
+  'operations/backup.ts',
+  'operations/check.ts',
+  'operations/rows.ts',
   'iceberg/json.ts',
   'iceberg/shape.ts',
   'stores/tables.ts',

@@ -1,11 +1,12 @@
 /**
  * From the headers of a request to a principal. A credential is verified once and remembered by the header's text, for at
- * most a minute and never beyond its own end: so a revoked token or a deactivated user is out within a minute, and the
- * hot path costs one look-up in a map. The tenant comes from the user's row, never from a header or a token.
+ * most a minute and never beyond its own end. Once a second the store is asked whether the rows behind it are still the
+ * same: so a revoked token or a deactivated user is out within a second, in every process, and the hot path costs one
+ * look-up in a map. The tenant comes from the user's row, never from a header or a token.
  */
 import { IcebergError } from '../iceberg/errors.ts'
 import type { Row } from '../stores/entities.ts'
-import type { Store } from '../stores/store.ts'
+import type { Store, Version } from '../stores/store.ts'
 import { parseApiToken, secretMatches } from './api-tokens.ts'
 import { passwordMatches } from './passwords.ts'
 import type { Principal } from './principal.ts'
@@ -13,6 +14,7 @@ import type { SessionTokens } from './session-tokens.ts'
 import type { Throttle } from './throttle.ts'
 
 const REMEMBERED_MS = 60_000
+const FRESH_MS = 1000
 const MAX_REMEMBERED = 10_000
 const MAX_HEADER = 8192
 
@@ -37,12 +39,24 @@ export interface Authenticator {
   /** The user, or undefined when name or password are wrong. @throws IcebergError 429 */
   login(username: string, password: string, address: string): Promise<Row<'users'> | undefined>
   /** The user whom a token of either kind names, and when it ends. */
-  verifyToken(token: string): Promise<{ readonly user: Row<'users'>; readonly expiresAt: number } | undefined>
+  verifyToken(token: string): Promise<Verified | undefined>
+}
+
+export interface Verified {
+  readonly user: Row<'users'>
+  readonly expiresAt: number
+  /** Absent for sessions. */
+  readonly token?: Row<'tokens'>
 }
 
 interface Remembered {
   readonly principal: Principal
   readonly until: number
+  /** The rows that vouch for it; versions are drawn anew by each write. */
+  readonly userVersion: Version
+  readonly token: { readonly id: string; readonly version: Version } | undefined
+  checkedAt: number
+  checking: Promise<Principal> | undefined
 }
 
 const unauthorized = (message: string): IcebergError => new IcebergError('NotAuthorizedException', message)
@@ -65,7 +79,7 @@ function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authentica
       if (row === undefined || !secretMatches(token.secret, row.secret_hash)) return undefined
       const expiresAt = row.expires_at ?? Infinity
       const user = expiresAt > now() ? await activeUser(row.user_id) : undefined
-      return user === undefined ? undefined : { user, expiresAt }
+      return user === undefined ? undefined : { user, expiresAt, token: row }
     }
     const session = await sessions.verify(text)
     const user = session === undefined ? undefined : await activeUser(session.userId)
@@ -88,7 +102,7 @@ function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['
   // another guess nor worth another hash.
   const underWay = new Map<string, ReturnType<Authenticator['login']>>()
   return (username, password, address) => {
-    const key = JSON.stringify([username, password, address])
+    const key = [username, password, address].join('\0')
     const known = underWay.get(key)
     if (known !== undefined) return known
     const login = attempt(username, password, address).finally(() => underWay.delete(key))
@@ -97,22 +111,50 @@ function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['
   }
 }
 
+/** From a credential to what is remembered of it. */
+function credentialVerifier(
+  now: () => number,
+  { verifyToken, login }: Pick<Authenticator, 'verifyToken' | 'login'>,
+): (scheme: string, credential: string, address: string) => Promise<Remembered | undefined> {
+  return async (scheme, credential, address) => {
+    // As of before the question: what it answers may be that old.
+    const checkedAt = now()
+    let verified: Verified | undefined
+    if (scheme === 'basic') {
+      const [username, password] = splitBasic(credential)
+      const user = await login(username, password, address)
+      verified = user && { user, expiresAt: Infinity }
+    } else {
+      verified = await verifyToken(credential)
+    }
+    if (verified === undefined) return undefined
+    const { user, token, expiresAt } = verified
+    return {
+      principal: principalOf(user)!,
+      until: Math.min(expiresAt, checkedAt + REMEMBERED_MS),
+      userVersion: user.version,
+      token: token && { id: token.id, version: token.version },
+      checkedAt,
+      checking: undefined,
+    }
+  }
+}
+
+/** One round trip instead of a verification, shared by all who ask meanwhile. */
+async function isUnchanged(store: Store, { principal, userVersion, token }: Remembered): Promise<boolean> {
+  const [user, row] = await Promise.all([
+    store.get('users', { id: principal.id }),
+    token && store.get('tokens', { id: token.id }),
+  ])
+  return user?.version === userVersion && row?.version === token?.version
+}
+
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const { now } = parts
   const verifyToken = tokenVerifier(parts)
   const login = loginVerifier(parts)
+  const verify = credentialVerifier(now, { verifyToken, login })
   const remembered = new Map<string, Remembered>()
-
-  const verify = async (scheme: string, credential: string, address: string): Promise<Remembered | undefined> => {
-    if (scheme === 'basic') {
-      const [username, password] = splitBasic(credential)
-      const user = await login(username, password, address)
-      return user === undefined ? undefined : { principal: principalOf(user)!, until: now() + REMEMBERED_MS }
-    }
-    const verified = await verifyToken(credential)
-    if (verified === undefined) return undefined
-    return { principal: principalOf(verified.user)!, until: Math.min(verified.expiresAt, now() + REMEMBERED_MS) }
-  }
 
   const verifyAndRemember = async (header: string, scheme: string, credential: string, address: string): Promise<Principal> => {
     const found = await verify(scheme, credential, address)
@@ -130,7 +172,26 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     if (header === undefined) throw unauthorized('A credential is needed: Authorization: Bearer <token>')
     const known = remembered.get(header)
     // A clock that was set back must not make a minute a day.
-    if (known !== undefined && known.until > now() && known.until - REMEMBERED_MS <= now()) return known.principal
+    if (known !== undefined && known.until > now() && known.until - REMEMBERED_MS <= now()) {
+      const age = now() - known.checkedAt
+      if (age >= 0 && age < FRESH_MS) return known.principal
+      known.checking ??= checkAgain(header, known, address).finally(() => (known.checking = undefined))
+      return known.checking
+    }
+    return authenticateAnew(header, address)
+  }
+
+  const checkAgain = async (header: string, known: Remembered, address: string): Promise<Principal> => {
+    const checkedAt = now()
+    if (await isUnchanged(parts.store, known)) {
+      known.checkedAt = checkedAt
+      return known.principal
+    }
+    if (remembered.get(header) === known) remembered.delete(header)
+    return authenticateAnew(header, address)
+  }
+
+  const authenticateAnew = (header: string, address: string): Promise<Principal> => {
     const space = header.indexOf(' ')
     const scheme = header.slice(0, Math.max(space, 0)).toLowerCase()
     if (header.length > MAX_HEADER || (scheme !== 'bearer' && scheme !== 'basic')) {

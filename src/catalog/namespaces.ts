@@ -31,6 +31,8 @@ import type {
 } from './shapes.ts'
 
 const MAX_LEVELS = 32
+/** Of all levels, in UTF-8: what a database's key has room for, with a name of the greatest length behind it. */
+const MAX_BYTES = 1024
 /** They are read with the row, at every look-up of something inside. */
 const MAX_PROPERTIES_LENGTH = 256 * 1024
 
@@ -82,6 +84,8 @@ export async function createNamespace(
   if (namespace.length > MAX_LEVELS)
     throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
   for (const level of namespace) checkName(level, 'Namespace level')
+  const bytes = Buffer.byteLength(namespace.join('.'))
+  if (bytes > MAX_BYTES) throw badRequest(`Invalid namespace: its levels have ${bytes} bytes, expected at most ${MAX_BYTES}`)
   const properties = request.properties ?? {}
   checkProperties(properties, undefined)
   checkSize(properties)

@@ -35,6 +35,7 @@ export function help(): string {
     'Starts a Pangolin server: an Apache Iceberg REST catalog.\n\n' +
     'Settings come from the environment, then from the file that PANGOLIN_CONFIG names or <PANGOLIN_DATA>/pangolin.env:\n' +
     'PORT (8080), PANGOLIN_BIND_ADDRESS (127.0.0.1), PANGOLIN_DATA (./data), DATABASE_URL (a SQLite file) and the others\n' +
-    'of docs/settings.md.\n'
+    'of docs/settings.md.\n\n' +
+    'pangolin store copy|check|backup|restore: tools for the database; see pangolin store --help\n'
   )
 }

@@ -59,9 +59,16 @@ export interface Store {
    * @throws StoreError `unavailable` nothing changed; `unknown` the connection broke after the batch was sent: read back
    */
   write(mutations: readonly Mutation[]): Promise<(Version | undefined)[]>
+  /** What was acknowledged so far, as of one moment, however long it is read. Absent where an engine has no such thing. */
+  readonly snapshot?: (() => Promise<Snapshot>) | undefined
   /** Brings the schema up to date. Refuses a schema newer than this program. Safe when several processes start at once. */
   migrate(): Promise<void>
   /** Waits for what is under way. The store can't be used afterwards. */
+  close(): Promise<void>
+}
+
+/** Hold it no longer than needed: databases keep what has been replaced since. */
+export interface Snapshot extends Pick<Store, 'list'> {
   close(): Promise<void>
 }
 

@@ -8,6 +8,7 @@ import { createSessionTokens } from '../../src/access/session-tokens.ts'
 import { createThrottle } from '../../src/access/throttle.ts'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
+import { faultyStore } from '../stores/faulty.ts'
 
 const code = (expected: number) => (error: unknown) => error instanceof IcebergError && error.code === expected
 
@@ -54,16 +55,44 @@ test('a token is verified once, then remembered, then verified again', async () 
   assert.ok(!(authenticator.authenticate({ authorization: bearer }, '') instanceof Promise), 'remembered')
   const [row] = await store.list('tokens', { index: 'by_user', where: { user_id: 'u1' }, limit: 1 })
   await store.write([{ op: 'remove', entity: 'tokens', key: { id: row!.id }, expected: 'any' }])
-  clock.now += 60_000
+  clock.now += 1000
   await assert.rejects(ask(bearer), code(401))
 })
 
-test('a deactivated user is out within a minute', async () => {
+test('what is remembered is looked at once a second, by one of all who ask', async () => {
+  const { clock, store, token, user, sessions } = await setUp()
+  const counted = faultyStore(store)
+  const throttle = createThrottle({ limit: 3, windowMs: 60_000, now: () => clock.now })
+  const authenticator = createAuthenticator({ store: counted, sessions, throttle, now: () => clock.now })
+  const ask = async (authorization: string) => authenticator.authenticate({ authorization }, '10.0.0.1')
+  const basic = `Basic ${Buffer.from('ada:correct horse').toString('base64')}`
+  for (const header of [`Bearer ${formatApiToken(token)}`, `Bearer ${(await sessions.issue('u1')).token}`, basic]) {
+    await ask(header)
+    const before = counted.calls.get
+    clock.now += 999
+    await ask(header)
+    assert.equal(counted.calls.get, before)
+    clock.now += 1
+    const asked = [ask(header), ask(header), ask(header)]
+    assert.deepEqual(new Set((await Promise.all(asked)).map(({ id }) => id)), new Set(['u1']))
+    await ask(header)
+    assert.equal(counted.calls.get - before, header.includes('pgl_') ? 2 : 1)
+  }
+  assert.equal(counted.calls.list, 1, 'no password is verified anew')
+  // Renamed: still let in, under the new name.
+  const row = await store.get('users', { id: 'u1' })
+  await store.write([{ op: 'replace', entity: 'users', row: { ...user, username: 'eva' }, expected: row!.version }])
+  clock.now += 1000
+  assert.equal((await ask(`Bearer ${formatApiToken(token)}`)).name, 'eva')
+  await assert.rejects(ask(basic), code(401))
+})
+
+test('a deactivated user is out within a second', async () => {
   const { clock, store, user, ask, bearer } = await setUp()
   await ask(bearer)
   const row = await store.get('users', { id: 'u1' })
   await store.write([{ op: 'replace', entity: 'users', row: { ...user, active: false }, expected: row!.version }])
-  clock.now += 60_000
+  clock.now += 1000
   await assert.rejects(ask(bearer), code(401))
 })
 

@@ -40,6 +40,10 @@ test('what can not be created says why', async (t) => {
     await assert.rejects(create(level), rejects(400, /Namespace level /))
   }
   await assert.rejects(create(...Array.from({ length: 33 }, () => 'n')), rejects(400, /33 levels/))
+  await assert.rejects(
+    create(...Array.from({ length: 5 }, () => 'é'.repeat(128))),
+    rejects(400, /1284 bytes, expected at most 1024/),
+  )
   await assert.rejects(listNamespaces(context, call, ['none'], {}), rejects(404, /none/))
 })
 

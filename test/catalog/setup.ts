@@ -15,7 +15,9 @@ import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { openFileStore } from '../../src/storage/file.ts'
 import type { ObjectStore } from '../../src/storage/storage.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
+import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import type { Mutation, Store } from '../../src/stores/store.ts'
+import { startPostgres } from '../services/postgres.ts'
 
 type Write = Store['write']
 type Hooks = {
@@ -57,11 +59,22 @@ const catalogRow = {
 export async function open(t: TestContext, parts: Partial<CatalogContext> = {}): Promise<Fixture> {
   const folder = mkdtempSync(path.join(tmpdir(), 'catalog-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const store = openMemoryStore()
+  const store = await openTestStore(t)
   await store.write(createCatalogRow(catalogRow))
   const fixture = attach(store, folder, parts)
   await createNamespace(fixture.context, fixture.call, { namespace: ['ns'] })
   return fixture
+}
+
+/** `PANGOLIN_TEST_DATABASE=postgres` runs the room's tests on a server; memory is what they run on otherwise. */
+async function openTestStore(t: TestContext): Promise<Store> {
+  if (process.env['PANGOLIN_TEST_DATABASE'] !== 'postgres') return openMemoryStore()
+  const server = await startPostgres()
+  if ('missing' in server) throw new Error(server.missing)
+  const store = openPostgresStore({ url: await server.value.createDatabase() })
+  t.after(() => store.close())
+  await store.migrate()
+  return store
 }
 
 function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): Fixture {

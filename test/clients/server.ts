@@ -13,8 +13,12 @@ const READY_SECONDS = 60
 const STOP_SECONDS = 30
 const LOG_CHARACTERS = 100_000
 
+export type Database = 'memory' | 'sqlite' | 'postgres'
+
 export interface ServerOptions {
-  readonly database: 'memory' | 'sqlite'
+  readonly database: Database
+  /** Of an empty PostgreSQL database. */
+  readonly databaseUrl?: string
   /** Settings beside the ones that this harness makes. */
   readonly env?: Readonly<Record<string, string>>
   /** A folder that is there already and stays: the caller's. Otherwise one is made, and removed by `stop`. */
@@ -110,6 +114,7 @@ function environment(options: ServerOptions, dataDir: string, port: number): Nod
     PANGOLIN_DATA: dataDir,
     PANGOLIN_BIND_ADDRESS: '127.0.0.1',
     ...(options.database === 'memory' ? { DATABASE_URL: 'memory:' } : {}),
+    ...(options.database === 'postgres' ? { DATABASE_URL: options.databaseUrl } : {}),
     ...options.env,
   }
 }

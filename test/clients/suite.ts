@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { checkingDrift } from '../http/drift-proxy.ts'
 import { startMinio } from '../services/minio.ts'
+import { startPostgres } from '../services/postgres.ts'
 import { requireService, type Availability } from '../services/require.ts'
 import { pythonEnv, requirementsOf } from './python.ts'
 import { runPytest, type CatalogSettings } from './pytest.ts'
-import { startServer, type RunningServer } from './server.ts'
+import { startServer, type Database, type RunningServer } from './server.ts'
 
 export interface ClientSuite {
   /** Beside this file: its tests, their `requirements.txt`. */
@@ -26,11 +27,11 @@ export interface ClientSuite {
 export const WAREHOUSES = ['local', 's3'] as const
 
 export interface Target {
-  readonly database: 'sqlite' | 'memory'
+  readonly database: Database
   readonly warehouse: (typeof WAREHOUSES)[number]
 }
 
-/** The body of a client's test. MinIO, which it may start, is for the caller to stop when all are done. */
+/** The body of a client's test. Servers that it may start are for the caller to stop when all are done. */
 export async function runClient(context: TestContext, suite: ClientSuite, { database, warehouse }: Target): Promise<void> {
   const folder = join(import.meta.dirname, suite.folder)
   const { selection = [] } = suite
@@ -38,8 +39,10 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   if (python === undefined) return
   const env = suite.tools === undefined ? {} : requireService(context, await suite.tools())
   if (env === undefined) return
+  const databaseUrl = database === 'postgres' ? await requireService(context, await startPostgres())?.createDatabase() : ''
+  if (databaseUrl === undefined) return
   // The suites log in more often than a person would.
-  const server = await startServer({ database, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
+  const server = await startServer({ database, databaseUrl, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
   try {
     const catalog = await { local, s3 }[warehouse](context, server)
     if (catalog === undefined) return

@@ -5,7 +5,7 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -36,7 +36,7 @@ export function startMongo(): Promise<Availability<MongoServer>> {
 }
 
 export async function startAnotherMongo(port = 0): Promise<Availability<MongoServer>> {
-  const made = await classpath()
+  const made = await installMongo()
   if ('missing' in made) return made
   try {
     return { value: await start(made.value, port) }
@@ -45,21 +45,20 @@ export async function startAnotherMongo(port = 0): Promise<Availability<MongoSer
   }
 }
 
-async function classpath(): Promise<Availability<string>> {
-  for (const [tool, option] of [
-    ['java', '-version'],
-    ['javac', '-version'],
-    ['mvn', '-v'],
-  ] as const) {
-    const isThere = await run(tool, [option]).then(
+/** Whether there is a stand-in to start, without starting it. Installs it when that was not done yet. */
+export async function installMongo(): Promise<Availability<string>> {
+  const hash = createHash('sha256').update(readFileSync(POM)).update(readFileSync(SOURCE)).digest('hex')
+  const name = join(cacheFolder(), `mongo-${hash.slice(0, 12)}`)
+  // Nothing but java is needed once it is there.
+  for (const tool of existsSync(name) ? ['java'] : ['java', 'javac', 'mvn']) {
+    const isThere = await run(tool, ['-version']).then(
       () => true,
       () => false,
     )
     if (!isThere) return { missing: `no ${tool} on this machine` }
   }
-  const hash = createHash('sha256').update(readFileSync(POM)).update(readFileSync(SOURCE)).digest('hex')
   try {
-    const folder = await madeOnce(join(cacheFolder(), `mongo-${hash.slice(0, 12)}`), make)
+    const folder = await madeOnce(name, make)
     return { value: classpathIn(folder) }
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
@@ -108,7 +107,7 @@ async function start(path: string, wanted: number): Promise<MongoServer> {
 
 // `node test/services/mongo.ts` installs ahead of the tests.
 if (import.meta.main) {
-  const made = await classpath()
+  const made = await installMongo()
   console.log('value' in made ? 'ready' : `missing: ${made.missing}`)
   process.exitCode = 'value' in made ? 0 : 1
 }

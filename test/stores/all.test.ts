@@ -1,5 +1,6 @@
 /** The conformance suite: every store, every behaviour. */
-import { describe } from 'node:test'
+import { after, describe } from 'node:test'
+import { stopSharedPostgres } from '../services/postgres.ts'
 import { backends } from './backends.ts'
 import { batches } from './suite/batches.ts'
 import { collections } from './suite/collections.ts'
@@ -9,9 +10,23 @@ import { hostileValues } from './suite/hostile-values.ts'
 import { lifecycle } from './suite/lifecycle.ts'
 import { pages } from './suite/pages.ts'
 import { requirements } from './suite/requirements.ts'
+import { snapshots } from './suite/snapshots.ts'
 import { uniqueIndexes } from './suite/unique-indexes.ts'
 
-const suites = { collections, batches, compareAndSet, uniqueIndexes, requirements, pages, hostileValues, concurrency, lifecycle }
+const suites = {
+  collections,
+  batches,
+  compareAndSet,
+  uniqueIndexes,
+  requirements,
+  pages,
+  hostileValues,
+  concurrency,
+  snapshots,
+  lifecycle,
+}
+
+after(stopSharedPostgres)
 
 for (const backend of backends) {
   describe(`store: ${backend.name}`, { skip: backend.skip ?? false }, () => {

@@ -1,15 +1,18 @@
 /** The stores that the conformance suite runs on, wrappers included. A new engine adds a line here. */
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import { openMongoStore } from '../../src/stores/mongo.ts'
+import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { NO_MONGO, givenMongo, startMongo } from '../services/mongo.ts'
+import { NO_MONGO, givenMongo, installMongo, startMongo } from '../services/mongo.ts'
+import { startPostgres } from '../services/postgres.ts'
 import { faultyStore } from './faulty.ts'
+import { temporaryFolder } from './folder.ts'
+import { openProcessesStore } from './processes.ts'
 
 export interface Backend {
   readonly name: string
@@ -28,8 +31,6 @@ export interface OpenedStore {
   /** Closes all that was opened and removes the data. */
   dispose(): Promise<void>
 }
-
-export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'store-'))
 
 const memory: Backend = {
   name: 'memory',
@@ -100,16 +101,37 @@ async function helpStandIn({ url, databaseName }: { url: string; databaseName: s
   await client.close()
 }
 
-const standIn = await startMongo()
-const standInBackend =
-  'value' in standIn
-    ? mongo(STAND_IN, () => Promise.resolve(standIn.value.url))
-    : mongo(STAND_IN, () => Promise.reject(new Error(standIn.missing)), skipUnlessCi(standIn.missing))
-
-function skipUnlessCi(missing: string): string | undefined {
-  // Under CI the suite runs, and fails by the reason.
-  return process.env['CI'] === 'true' ? undefined : missing
+const standIn = await installMongo()
+const standInUrl = async (): Promise<string> => {
+  const server = 'missing' in standIn ? standIn : await startMongo()
+  if ('missing' in server) throw new Error(server.missing)
+  return server.value.url
 }
+// Under CI the suite runs, and fails by the reason.
+const noStandIn = 'missing' in standIn && process.env['CI'] !== 'true' ? standIn.missing : undefined
+
+const server = await startPostgres()
+
+const postgresWith = (name: string, openStore: (url: string) => Promise<Store>): Backend => ({
+  name,
+  isShared: true,
+  ...('missing' in server ? { skip: server.missing } : {}),
+  open: async () => {
+    if ('missing' in server) throw new Error(server.missing)
+    const url = await server.value.createDatabase()
+    const opened: Store[] = []
+    const open = async (): Promise<Store> => {
+      const store = await openStore(url)
+      opened.push(store)
+      await store.migrate()
+      return store
+    }
+    const dispose = async (): Promise<void> => {
+      await Promise.all(opened.map((store) => store.close()))
+    }
+    return { store: await open(), openAnother: open, dispose }
+  },
+})
 
 function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store): Backend {
   return {
@@ -125,8 +147,10 @@ function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store):
 export const backends: readonly Backend[] = [
   memory,
   sqlite,
-  standInBackend,
-  mongo('mongo, on MONGODB_TEST_URI', () => Promise.resolve(givenMongo ?? ''), givenMongo === undefined ? NO_MONGO : undefined),
+  postgresWith('postgres', async (url) => openPostgresStore({ url })),
+  postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
+  mongo(STAND_IN, standInUrl, noStandIn),
+  mongo('mongo, on MONGODB_TEST_URI', async () => givenMongo ?? '', givenMongo === undefined ? NO_MONGO : undefined),
   wrapped(memory, 'wrapped for faults', faultyStore),
   wrapped(sqlite, 'wrapped for faults', faultyStore),
 ]

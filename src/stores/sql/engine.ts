@@ -5,7 +5,7 @@
 import type { EntityName, Key, Row } from '../entities.ts'
 import { planBatch, planKey, planList } from '../plan.ts'
 import { StoreError } from '../store.ts'
-import type { ListOptions, Mutation, Store } from '../store.ts'
+import type { ListOptions, Mutation, Snapshot, Store } from '../store.ts'
 import { tableOf } from '../tables.ts'
 import type { Value } from '../tables.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
@@ -26,8 +26,10 @@ export interface SqlDriver {
   all(statement: Statement, parameters: readonly SqlValue[]): readonly SqlRow[] | Promise<readonly SqlRow[]>
   /** Carries out a batch as one durable transaction; answers the position of the step that failed, if one did. */
   write(steps: readonly BoundStatement[]): Promise<number | undefined>
-  /** Runs migrations in a transaction that excludes all others. */
-  migrate(run: (session: MigrationSession) => Promise<void>): Promise<void>
+  /** Reads as of one moment, where the database can. */
+  snapshot?(): Promise<Pick<SqlDriver, 'all' | 'close'>>
+  /** Runs migrations in a transaction that excludes all others. The dialect is that of the database that was met. */
+  migrate(run: (session: MigrationSession, dialect?: Dialect) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,11 +42,13 @@ class SqlStore implements Store {
   readonly #driver: SqlDriver
   readonly #statements: Statements
   #closing: Promise<void> | undefined
+  readonly snapshot: (() => Promise<Snapshot>) | undefined
 
   constructor(dialect: Dialect, driver: SqlDriver) {
     this.#dialect = dialect
     this.#driver = driver
     this.#statements = new Statements(dialect)
+    if (driver.snapshot !== undefined) this.snapshot = () => this.#snapshot()
   }
 
   async get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined> {
@@ -69,10 +73,7 @@ class SqlStore implements Store {
 
   async list<E extends EntityName>(entity: E, options: ListOptions<E>): Promise<Row<E>[]> {
     this.#checkOpen()
-    const listing = planList(entity, options)
-    const { query, parameters } = this.#statements.list(listing)
-    const rows = await this.#driver.all(query.statement, parameters)
-    return rows.map((row) => this.#decode<E>(query, listing.equal, row))
+    return this.#list(this.#driver, entity, options)
   }
 
   async write(mutations: readonly Mutation[]): Promise<(number | undefined)[]> {
@@ -89,12 +90,25 @@ class SqlStore implements Store {
 
   async migrate(): Promise<void> {
     this.#checkOpen()
-    await this.#driver.migrate((session) => migrateSchema(this.#dialect, session))
+    await this.#driver.migrate((session, dialect = this.#dialect) => migrateSchema(dialect, session))
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#driver.close()
     return this.#closing
+  }
+
+  async #list<E extends EntityName>(driver: Pick<SqlDriver, 'all'>, entity: E, options: ListOptions<E>): Promise<Row<E>[]> {
+    const listing = planList(entity, options)
+    const { query, parameters } = this.#statements.list(listing)
+    const rows = await driver.all(query.statement, parameters)
+    return rows.map((row) => this.#decode<E>(query, listing.equal, row))
+  }
+
+  async #snapshot(): Promise<Snapshot> {
+    this.#checkOpen()
+    const driver = await this.#driver.snapshot!()
+    return { list: (entity, options) => this.#list(driver, entity, options), close: () => driver.close() }
   }
 
   #checkOpen(): void {

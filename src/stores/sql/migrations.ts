@@ -60,15 +60,17 @@ export function createEntity(dialect: Dialect, entity: string, declaration: Enti
   const columns = table.columns.map(
     ({ name, type, nullable }) => `${quote(name)} ${dialect.types[type]}${nullable ? '' : ' not null'}`,
   )
-  columns.push(`"version" ${dialect.types.version} not null`, `primary key (${table.key.map(nameOf).join(', ')})`)
+  columns.push(`"version" ${dialect.types.version} not null`)
+  const key = `primary key (${table.key.map(nameOf).join(', ')})`
+  if (!dialect.addsKeyLast) columns.push(key)
   const create = `create table ${quote(entity)} (${columns.join(', ')})${dialect.tableSuffix}`
   const indexes = table.indexes.slice(1).map(({ name, columns: declared, order, unique }) => {
-    // A unique index is unique by its declared columns; any other spells out its whole order.
-    const names = (unique ? declared : order).map((position) => {
+    // A unique index is unique by its declared columns.
+    const names = (unique || !dialect.indexesWholeOrder ? declared : order).map((position) => {
       return nameOf(position) + (table.columns[position]?.nullable ? dialect.nullOrder.index : '')
     })
     const kind = unique ? 'unique index' : 'index'
     return `create ${kind} ${quote(indexName(entity, name))} on ${quote(entity)} (${names.join(', ')})`
   })
-  return [create, ...indexes]
+  return [create, ...indexes, ...(dialect.addsKeyLast ? [`alter table ${quote(entity)} add ${key}`] : [])]
 }

@@ -20,14 +20,19 @@ export const sqliteDialect: Dialect = {
   name: 'sqlite',
   // Text compares by its UTF-8 bytes (collation BINARY, the default), which is by code point.
   types: { text: 'text', integer: 'integer', boolean: 'integer', json: 'text', version: 'integer' },
+  addsKeyLast: false,
   tableSuffix: ' without rowid, strict',
   // Null is the smallest value by itself.
   nullOrder: { index: '', ascending: '', descending: '' },
+  indexesWholeOrder: true,
   placeholder: () => '?',
   // Without statistics the planner may prefer another index and sort. `not indexed` leaves the key of such a table in use.
   source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
   // The writer has the whole database to itself.
   shareLock: '',
+  takesAbsentKeys: false,
+  // The driver looks at the answer.
+  expecting: (_expects, sql) => sql,
   encode: { boolean: (value) => (value === true ? 1 : 0) },
   decode: { boolean: (value) => value === 1 },
   isUniqueViolation,
@@ -81,6 +86,31 @@ class SqliteDriver implements SqlDriver {
 
   write(steps: Parameters<SqlDriver['write']>[0]): Promise<number | undefined> {
     return this.#writer.write(steps)
+  }
+
+  /** A read transaction on a connection of its own. The log grows for as long as it lasts, and writers don't wait for it. */
+  async snapshot(): ReturnType<NonNullable<SqlDriver['snapshot']>> {
+    const connection = connect(this.#path, this.#busyTimeoutMs)
+    const prepared = new Map<number, StatementSync>()
+    try {
+      connection.exec('pragma query_only = on; begin')
+      // The transaction is of the moment of its first read.
+      reading(() => connection.prepare('select count(*) from sqlite_schema').get())
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+    return {
+      all: ({ id, sql }, parameters) =>
+        reading(() => {
+          const statement = prepared.get(id) ?? connection.prepare(sql)
+          statement.setReturnArrays(true)
+          prepared.set(id, statement)
+          return statement.all(...(parameters as Bindable[])) as unknown as SqlRow[]
+        }),
+      // Ends the transaction too.
+      close: async () => connection.close(),
+    }
   }
 
   /** On a connection of its own, with `synchronous = full` like the writer's. */

@@ -4,8 +4,9 @@
  */
 import type { Listing, Step } from '../plan.ts'
 import { decodeRow } from '../tables.ts'
-import type { Index, Table, Value } from '../tables.ts'
+import type { Index, ScalarType, Table, Value } from '../tables.ts'
 import type { Version } from '../store.ts'
+import { newVersion } from '../versions.ts'
 import { quote } from './dialect.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
 
@@ -26,6 +27,8 @@ export interface Statement {
 export interface BoundStatement {
   readonly statement: Statement
   readonly parameters: readonly SqlValue[]
+  /** A second statement of the same step. */
+  readonly second?: BoundStatement
 }
 
 export type SqlRow = readonly SqlValue[]
@@ -101,6 +104,8 @@ export class Statements {
       }
       case 'remove':
       case 'require': {
+        if (step.op === 'require' && step.expected === 'none' && this.#dialect.takesAbsentKeys)
+          return this.#takeKey(table, step.key)
         const word = typeof step.expected === 'number' ? 'version' : step.expected
         const build = step.op === 'remove' ? this.#buildRemove : this.#buildRequire
         const statement = remember(this.#steps, table, `${step.op} ${word}`, () => build.call(this, table, word))
@@ -141,7 +146,26 @@ export class Statements {
       const decoder = decoders[table.columns[position]?.type ?? 'text']
       values[position] = decoder === undefined || value === null ? value : decoder(value)
     }
-    return decodeRow(table, values, row[selected.length] as Version)
+    const version = row[selected.length] as SqlValue
+    return decodeRow(table, values, (decoders.version === undefined ? version : decoders.version(version)) as Version)
+  }
+
+  /** Nobody ever sees the row that takes the key. Its other values are free, and differ from those that others take. */
+  #takeKey(table: Table, key: readonly Value[]): BoundStatement {
+    const version = newVersion()
+    const blank: Record<ScalarType, Value> = { text: `taken ${version}`, integer: 0, boolean: false, json: 'null' }
+    const values = table.columns.map(({ type, nullable }, position) => {
+      const at = table.key.indexOf(position)
+      if (at !== -1) return key[at] as Value
+      return nullable ? null : blank[type]
+    })
+    const taken = this.step({ op: 'insert', table, values, version })
+    return { ...taken, second: this.step({ op: 'remove', table, key, expected: version }) }
+  }
+
+  /** A statement of a step. */
+  #newStep(expects: 'written' | 'found' | 'absent', sql: string, parameters: number): Statement {
+    return newStatement(expects, this.#dialect.expecting(expects, sql), parameters)
   }
 
   /** Values for `#equal`, where those that are null have no parameter. */
@@ -168,7 +192,7 @@ export class Statements {
     const placeholders = [...positions, -1].map((_, i) => this.#dialect.placeholder(i + 1)).join(', ')
     const columns = this.#selection(table, positions)
     const sql = `insert into ${quote(table.entity)} (${columns}) values (${placeholders}) on conflict do nothing`
-    return newStatement('written', sql, positions.length + 1)
+    return this.#newStep('written', sql, positions.length + 1)
   }
 
   #buildReplace(table: Table, rest: readonly number[]): Statement {
@@ -178,18 +202,18 @@ export class Statements {
     const key = this.#equal(table, table.key, undefined, set.length + 1)
     const parameters = set.length + table.key.length + 1
     const sql = `update ${quote(table.entity)} set ${assignments} where ${key} and "version" = ${placeholder(parameters)}`
-    return newStatement('written', sql, parameters)
+    return this.#newStep('written', sql, parameters)
   }
 
   #buildRemove(table: Table, expected: string): Statement {
     const { condition, parameters } = this.#keyCondition(table, expected)
-    return newStatement('written', `delete from ${quote(table.entity)} where ${condition}`, parameters)
+    return this.#newStep('written', `delete from ${quote(table.entity)} where ${condition}`, parameters)
   }
 
   #buildRequire(table: Table, expected: string): Statement {
     const { condition, parameters } = this.#keyCondition(table, expected)
     const sql = `select 1 from ${quote(table.entity)} where ${condition}${this.#dialect.shareLock}`
-    return newStatement(expected === 'none' ? 'absent' : 'found', sql, parameters)
+    return this.#newStep(expected === 'none' ? 'absent' : 'found', sql, parameters)
   }
 
   #keyCondition(table: Table, expected: string): { condition: string; parameters: number } {
@@ -201,7 +225,7 @@ export class Statements {
   #buildEmpty(table: Table, index: Index, equal: readonly Value[]): Statement {
     const condition = equal.length === 0 ? '' : ` where ${this.#equal(table, index.columns.slice(0, equal.length), equal)}`
     const sql = `select 1 from ${this.#source(table, index)}${condition} limit 1`
-    return newStatement('absent', sql, equal.filter((value) => value !== null).length)
+    return this.#newStep('absent', sql, equal.filter((value) => value !== null).length)
   }
 
   #buildList({ table, index, equal, after, descending }: Listing): ListQuery {

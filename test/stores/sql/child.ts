@@ -1,10 +1,10 @@
 /**
- * Another process that uses an SQLite store, for tests of what several processes do to one file and of what a killed one
- * leaves behind. Usage: child.ts <task> <path> [argument]. It prints a line for each thing that is sure to have happened.
+ * Another process that uses an SQL store, for tests of what several processes do to one database and of what a killed one
+ * leaves behind. Usage: child.ts <task> <database URL or path> [argument]. It prints a line for each thing that is sure to have happened.
  */
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { openSqliteStore } from '../../../src/stores/sql/sqlite.ts'
+import { openStore } from '../../../src/stores/open.ts'
 import { StoreError } from '../../../src/stores/store.ts'
 import type { Store } from '../../../src/stores/store.ts'
 import { entry, insert, metricsReport, replace, tenant } from '../suite/rows.ts'
@@ -58,8 +58,8 @@ async function fill(store: Store): Promise<void> {
   say(await write())
 }
 
-const [, , task, path = '', argument = ''] = process.argv
-const store = openSqliteStore({ path })
+const [, , task, database = '', argument = ''] = process.argv
+const store = openStore(database)
 await store.migrate()
 say('ready')
 if (task === 'pairs') await writePairs(store)

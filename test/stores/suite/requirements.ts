@@ -4,7 +4,20 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import type { Mutation } from '../../../src/stores/store.ts'
 import type { Backend } from '../backends.ts'
-import { conflict, entry, insert, mutation, namespace, remove, require, useStore, user, winners, writeOne } from './rows.ts'
+import {
+  conflict,
+  entry,
+  insert,
+  mutation,
+  namespace,
+  remove,
+  replace,
+  require,
+  useStore,
+  user,
+  winners,
+  writeOne,
+} from './rows.ts'
 
 export function requirements(backend: Backend): void {
   const use = useStore(backend)
@@ -76,6 +89,20 @@ export function requirements(backend: Backend): void {
       const tables = await store.list('entries', { index: 'primary', where: { tenant_id }, limit: 10 })
       const isDropped = (await store.get('namespaces', space)) === undefined
       assert.equal(tables.length > 0, !isDropped, 'either dropped or with tables')
+    }
+  })
+
+  test('what was required to be absent, or as it is, is so until the batch is done', async () => {
+    const { store } = use
+    for (let round = 0; round < 20; round++) {
+      const [space, table] = [namespace(), entry()]
+      const version = await writeOne(store, insert('namespaces', space))
+      // Each of them undoes what the other one requires.
+      const outcomes = await Promise.all([
+        winners([store.write([require('entries', table, 'none'), replace('namespaces', { ...space, epoch: 2 }, version)])]),
+        winners([store.write([require('namespaces', space, version), insert('entries', table)])]),
+      ])
+      assert.equal(outcomes[0] + outcomes[1], 1)
     }
   })
 

@@ -1,0 +1,248 @@
+/**
+ * `pangolin store …`: the operator's tools for a database, whatever its engine. Results go to standard output, progress and
+ * problems to standard error. Exit codes: 0 done, 1 refused, failed or (check) errors found, 2 not understood.
+ */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
+import type { Settings } from '../config.ts'
+import { backupStore, restoreStore } from '../operations/backup.ts'
+import { checkStore } from '../operations/check.ts'
+import type { CheckReport } from '../operations/check.ts'
+import type { StorageOf } from '../operations/check-files.ts'
+import { copyStore } from '../operations/copy.ts'
+import { OperationError } from '../operations/fill.ts'
+import type { FillReport } from '../operations/fill.ts'
+import { totalRows } from '../operations/rows.ts'
+import type { Digests, Progress } from '../operations/rows.ts'
+import { databaseFile, databaseName, openStore } from '../stores/open.ts'
+import type { ConnectionSettings } from '../stores/open.ts'
+import { StoreError } from '../stores/store.ts'
+import type { Store } from '../stores/store.ts'
+
+export interface StoreCommandParts {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly openWarehouses: (store: Store, settings: Settings) => { readonly storageOf: StorageOf; close(): Promise<void> }
+  readonly out?: (text: string) => void
+  readonly err?: (text: string) => void
+}
+
+const USAGE = `Usage:
+  pangolin store copy --from URL --to URL    copy everything into an empty database; the same command goes on after a break
+  pangolin store check [--files]             find and explain inconsistencies; with --files look at the metadata files too
+  pangolin store backup FILE                 write everything into one file, while servers run
+  pangolin store restore FILE                read such a file into an empty database
+
+check, backup and restore work on DATABASE_URL, or on --database URL. --json answers for programs, --quiet tells no progress.
+`
+
+class UsageError extends Error {}
+
+const OPTIONS = {
+  from: { type: 'string' },
+  to: { type: 'string' },
+  database: { type: 'string' },
+  files: { type: 'boolean' },
+  json: { type: 'boolean' },
+  quiet: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+type OptionName = keyof typeof OPTIONS
+interface Command {
+  readonly name: string
+  readonly file: string | undefined
+  readonly values: { readonly [N in OptionName]?: (typeof OPTIONS)[N]['type'] extends 'string' ? string : boolean }
+}
+
+/** What each command takes, beside `--json` and `--quiet`. */
+const COMMANDS: Readonly<Record<string, { readonly options: readonly OptionName[]; readonly file: boolean }>> = {
+  copy: { options: ['from', 'to'], file: false },
+  check: { options: ['database', 'files'], file: false },
+  backup: { options: ['database'], file: true },
+  restore: { options: ['database'], file: true },
+}
+
+function parse(args: readonly string[]): Command | undefined {
+  let parsed
+  try {
+    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+  const { values, positionals } = parsed
+  if (values.help === true) return undefined
+  const [name = '', file, ...more] = positionals
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) throw new UsageError(name === '' ? 'A command is needed' : `There is no command store ${name}`)
+  const foreign = (Object.keys(values) as OptionName[]).find(
+    (option) => option !== 'json' && option !== 'quiet' && !command.options.includes(option),
+  )
+  if (foreign !== undefined) throw new UsageError(`store ${name} has no option --${foreign}`)
+  if (more.length > 0 || (file !== undefined) !== command.file) {
+    throw new UsageError(command.file ? `store ${name} needs one FILE` : `store ${name} takes no FILE`)
+  }
+  return { name, file, values }
+}
+
+const PROGRESS_MS = 2000
+
+interface Run {
+  readonly command: Command
+  readonly parts: StoreCommandParts
+  readonly out: (text: string) => void
+  readonly progress: Progress
+}
+
+/** A line every two seconds, so that nobody wonders whether anything still happens. */
+function progressLines(err: (text: string) => void): Progress {
+  let last = performance.now()
+  return (step, entity, rows) => {
+    const now = performance.now()
+    if (now - last < PROGRESS_MS) return
+    last = now
+    err(`${step}: ${rows} rows, at ${entity}\n`)
+  }
+}
+
+/** A URL on the command line says all; that of the settings goes with others of them. */
+interface Place {
+  readonly url: string
+  readonly what: string
+  readonly connection?: ConnectionSettings
+}
+
+function open({ url, what, connection }: Place, mustExist: boolean): Store {
+  if (/^memory:/i.test(url))
+    throw new OperationError(`${what}: a memory: database is gone with its server; nothing else can reach it`)
+  try {
+    const file = databaseFile(url)
+    if (mustExist && file !== undefined && !existsSync(file)) throw new OperationError(`${what}: there is no file ${file}`)
+    return openStore(url, connection)
+  } catch (error) {
+    if (error instanceof TypeError) throw new OperationError(`${what}: ${error.message}`)
+    throw error
+  }
+}
+
+async function withStore<T>(place: Place, mustExist: boolean, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = open(place, mustExist)
+  try {
+    await store.migrate()
+    return await use(store)
+  } finally {
+    await store.close()
+  }
+}
+
+function placeOf({ command, parts }: Run, settings?: Settings): Place {
+  const what = 'The database'
+  if (command.values.database !== undefined) return { url: command.values.database, what }
+  const read = settings ?? loadSettings(parts.environment)
+  return { url: read.databaseUrl, what, connection: connectionSettings(read) }
+}
+
+const fileOf = ({ command, parts }: Run): string => resolve(parts.environment['INIT_CWD'] ?? '', command.file ?? '')
+
+const describeRows = (digests: Digests): string =>
+  Object.entries(digests)
+    .filter(([, { rows }]) => rows > 0)
+    .map(([entity, { rows, sha256 }]) => `  ${entity.padEnd(12)} ${String(rows).padStart(10)}  sha256 ${sha256}\n`)
+    .join('')
+
+function tellFilled({ command, out }: Run, target: string, report: FillReport): void {
+  if (command.values.json === true) return out(`${JSON.stringify({ target, ...report })}\n`)
+  const resumed = report.resumed ? `, going on with what was there (${report.removed} outdated rows taken out)` : ''
+  out(`${report.inserted} rows written to ${target}${resumed}. Read back and found equal:\n${describeRows(report.digests)}`)
+}
+
+async function copy(run: Run): Promise<number> {
+  const { from, to } = run.command.values
+  if (from === undefined || to === undefined) throw new UsageError('store copy needs --from URL and --to URL')
+  await withStore({ url: from, what: '--from' }, true, (source) =>
+    withStore({ url: to, what: '--to' }, false, async (target) => {
+      const [identity, name] = [databaseName(from), databaseName(to)]
+      if (identity === name) throw new OperationError('--from and --to are the same database')
+      tellFilled(run, name, await copyStore({ from: source, to: target, identity, now: Date.now, progress: run.progress }))
+    }),
+  )
+  return 0
+}
+
+async function backup(run: Run): Promise<number> {
+  const [place, file] = [placeOf(run), fileOf(run)]
+  return withStore(place, true, async (store) => {
+    const report = await backupStore({ store, file, now: Date.now, progress: run.progress })
+    if (run.command.values.json === true) run.out(`${JSON.stringify({ file, ...report })}\n`)
+    else
+      run.out(`${totalRows(report.digests)} rows of ${databaseName(place.url)} are in ${file}:\n${describeRows(report.digests)}`)
+    return 0
+  })
+}
+
+async function restore(run: Run): Promise<number> {
+  const [place, file] = [placeOf(run), fileOf(run)]
+  return withStore(place, false, async (store) => {
+    tellFilled(run, databaseName(place.url), await restoreStore({ file, store, now: Date.now, progress: run.progress }))
+    return 0
+  })
+}
+
+function describeCheck({ findings, counts, rows, files }: CheckReport): string {
+  const lines = findings.map(
+    ({ severity, entity, row, message, code }) => `${severity}: ${entity} ${row}: ${message} [${code}]\n`,
+  )
+  const shown = (code: string): number => findings.filter((finding) => finding.code === code).length
+  const more = Object.entries(counts).flatMap(([code, count]) => {
+    const rest = count - shown(code)
+    return rest > 0 ? [`and ${rest} more [${code}]\n`] : []
+  })
+  const looked = `${Object.values(rows).reduce((sum, count) => sum + count, 0)} rows${files > 0 ? ` and ${files} metadata files` : ''}`
+  const found =
+    findings.length === 0 ? 'nothing is wrong' : `${Object.values(counts).reduce((sum, count) => sum + count, 0)} findings`
+  return `${[...lines, ...more].join('')}Looked at ${looked}: ${found}.\n`
+}
+
+async function check(run: Run): Promise<number> {
+  const { files, json, database } = run.command.values
+  // The settings say where the keys are, and which local folders may be read.
+  const settings = files === true || database === undefined ? loadSettings(run.parts.environment) : undefined
+  return withStore(placeOf(run, settings), true, async (store) => {
+    const warehouses = files === true ? run.parts.openWarehouses(store, settings!) : undefined
+    try {
+      const report = await checkStore({
+        store,
+        now: Date.now,
+        progress: run.progress,
+        ...(warehouses && { storageOf: warehouses.storageOf }),
+      })
+      run.out(json === true ? `${JSON.stringify(report)}\n` : describeCheck(report))
+      return report.findings.some(({ severity }) => severity === 'error') ? 1 : 0
+    } finally {
+      await warehouses?.close()
+    }
+  })
+}
+
+const RUNS: Readonly<Record<string, (run: Run) => Promise<number>>> = { copy, check, backup, restore }
+
+/** Resolves to the exit code. */
+export async function storeCommand(args: readonly string[], parts: StoreCommandParts): Promise<number> {
+  const out = parts.out ?? ((text) => void process.stdout.write(text))
+  const err = parts.err ?? ((text) => void process.stderr.write(text))
+  try {
+    const command = parse(args)
+    if (command === undefined) {
+      out(USAGE)
+      return 0
+    }
+    const progress = command.values.quiet === true ? (): void => {} : progressLines(err)
+    return await RUNS[command.name]!({ command, parts, out, progress })
+  } catch (error) {
+    const known = [UsageError, OperationError, SettingsError, StoreError].some((kind) => error instanceof kind)
+    if (!known) throw error
+    err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`)
+    return error instanceof UsageError ? 2 : 1
+  }
+}

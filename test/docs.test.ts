@@ -1,0 +1,54 @@
+/** What the pages say of settings, operations and commands is what there is. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { settingDefaults } from '../src/config.ts'
+import { routes } from '../src/http/routes/index.ts'
+import { call, startTestServer } from './http/harness.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const page = (name: string): string => readFileSync(join(ROOT, name), 'utf8')
+/** The cells of all rows whose first one is code or begins with a method. */
+const rows = (text: string): string[][] =>
+  text
+    .split('\n')
+    .filter((line) => /^\| (`|GET|HEAD|POST|PUT|DELETE)/.test(line))
+    .map((line) => line.slice(2, -2).split(' | '))
+
+test('settings: each is on its page, with its default', () => {
+  const documented = new Map(rows(page('docs/settings.md')).map(([name = '', value = '']) => [name.replaceAll('`', ''), value]))
+  const defaults = settingDefaults()
+  assert.deepEqual([...documented.keys()], [...defaults.keys()])
+  for (const [name, value] of defaults) {
+    if (Array.isArray(value)) assert.equal(documented.get(name), 'none', name)
+    else if (value !== undefined) assert.equal(documented.get(name), `\`${String(value)}\``, name)
+  }
+})
+
+test('operations: the page lists the routes that there are, and no other', () => {
+  const found = rows(page('docs/rest-api.md'))
+  const operations = found.filter(([first]) => first!.startsWith('`')).map(([name, at]) => `${name} ${at}`)
+  const specified = routes.filter(({ template }) => template.startsWith('/v1/'))
+  assert.deepEqual(
+    operations.toSorted(),
+    specified.map(({ operationId, method, template }) => `\`${operationId}\` ${method} \`${template}\``).toSorted(),
+  )
+  const others = found.filter(([first]) => !first!.startsWith('`')).map(([at]) => at)
+  const managed = routes.filter(({ template }) => !template.startsWith('/v1/'))
+  assert.deepEqual(others.toSorted(), managed.map(({ method, template }) => `${method} \`${template}\``).toSorted())
+})
+
+test('warehouses: the commands of the page do what it says', async (t) => {
+  const server = await startTestServer(t)
+  const commands = [...page('docs/warehouses.md').matchAll(/curl -sS http:\/\/127\.0\.0\.1:8080(\S+) .*? -d '([^']+)'/gs)]
+  assert.deepEqual(
+    commands.map(([, path]) => path),
+    ['/api/v1/warehouses', '/api/v1/catalogs'],
+  )
+  for (const [, path = '', body = ''] of commands) {
+    const answer = await call(server, 'POST', path, { body })
+    assert.equal(answer.status, 201, answer.text)
+  }
+  assert.deepEqual((await call(server, 'GET', '/v1/config?warehouse=sales')).json.overrides, { prefix: 'sales' })
+})

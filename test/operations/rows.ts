@@ -1,0 +1,127 @@
+/** A store's worth of rows that fit together, with the values that are hard to carry. */
+import type { Store } from '../../src/stores/store.ts'
+import type { Mutation } from '../../src/stores/store.ts'
+import { insert } from '../stores/suite/rows.ts'
+
+const AT = 1_700_000_000_000
+export const HOSTILE = ['a\u0000b', 'line\u2028end\n"', '\u{1f600}', '\uffff', 'ä', '']
+
+/** One tenant with a warehouse, a catalog, namespaces and as many tables as asked for. */
+export function lakeRows(tenant_id: string, tables: number): Mutation[] {
+  const times = { created_at: AT, updated_at: AT }
+  const place = { tenant_id, catalog_id: `c-${tenant_id}`, branch: 'main' }
+  const user = {
+    id: `u-${tenant_id}`,
+    tenant_id,
+    username: `user ${tenant_id}`,
+    email: null,
+    password_hash: '$argon2id$x',
+    role: 'tenant-admin',
+    active: true,
+    ...times,
+  }
+  const token = {
+    id: `t-${tenant_id}`,
+    tenant_id,
+    user_id: user.id,
+    secret_hash: 'ab',
+    description: null,
+    created_at: AT,
+    expires_at: null,
+  }
+  const properties = Object.fromEntries(HOSTILE.map((text, at) => [`${at}${text}`, [text, 1.5, -0, null, true, { [text]: AT }]]))
+  const namespace = { ...place, epoch: 0, deleted: false, properties, ...times }
+  return [
+    insert('tenants', { id: tenant_id, name: `tenant ${tenant_id}`, properties, created_at: AT }),
+    insert('users', user),
+    insert('tokens', token),
+    insert('warehouses', {
+      tenant_id,
+      name: 'w',
+      id: `w-${tenant_id}`,
+      use_sts: false,
+      storage_config: { type: 'local', path: '/lake' },
+      vending_strategy: null,
+      secrets: null,
+      ...times,
+    }),
+    insert('catalogs', {
+      tenant_id,
+      name: 'lake',
+      id: place.catalog_id,
+      catalog_type: 'local',
+      warehouse_name: 'w',
+      storage_location: null,
+      federated_config: null,
+      properties: {},
+      ...times,
+    }),
+    insert('branches', {
+      tenant_id,
+      catalog_id: place.catalog_id,
+      name: 'main',
+      branch_type: 'main',
+      epoch: 0,
+      parent: null,
+      parent_epoch: null,
+      created_at: AT,
+    }),
+    insert('namespaces', { ...namespace, parent: '', name: 'a', id: `n1-${tenant_id}` }),
+    insert('namespaces', { ...namespace, parent: 'a', name: 'b', id: `n2-${tenant_id}` }),
+    ...Array.from({ length: tables }, (_, n) =>
+      insert('entries', {
+        ...place,
+        namespace: n % 2 === 0 ? 'a' : 'a\u001fb',
+        name: `table ${n}${HOSTILE[n % HOSTILE.length]}`,
+        id: `e${n}-${tenant_id}`,
+        kind: 'table',
+        epoch: 0,
+        deleted: false,
+        metadata_location: `file:///lake/${tenant_id}/${n}/metadata/00000-a.metadata.json`,
+        location: `file:///lake/${tenant_id}/${n}`,
+        ...times,
+      }),
+    ),
+    insert('commits', {
+      ...place,
+      id: '0191',
+      timestamp_ms: AT,
+      author: 'ada',
+      message: 'm',
+      operations: [{ operation: 'create-table' }],
+    }),
+    insert('idempotency', {
+      tenant_id,
+      idempotency_key: 'k',
+      fingerprint: 'f',
+      status: 200,
+      outcome: null,
+      expires_at: 8_000_000_000_000,
+    }),
+    insert('metrics', {
+      tenant_id,
+      catalog_id: place.catalog_id,
+      entry_id: `e0-${tenant_id}`,
+      id: '0191',
+      received_at: AT,
+      report_type: 'scan-report',
+      report: '{"snapshot-id":9223372036854775807}',
+    }),
+    insert('tasks', {
+      id: `task-${tenant_id}`,
+      tenant_id,
+      kind: 'delete-files',
+      payload: { files: HOSTILE },
+      due_at: 8_000_000_000_000,
+      owner: null,
+      attempts: 0,
+      last_error: null,
+      created_at: AT,
+    }),
+  ]
+}
+
+export async function writeLake(store: Store, tables = 20): Promise<void> {
+  await store.write(lakeRows('t1', tables))
+  await store.write(lakeRows('t2', 3))
+}
