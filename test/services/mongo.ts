@@ -4,7 +4,7 @@
  * the cache folder; it shows that our requests are well formed and our protocol sound, not what MongoDB does.
  */
 import { execFile, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -21,6 +21,8 @@ const READY_SECONDS = 60
 
 export interface MongoServer {
   readonly url: string
+  /** The URL of a new, empty database. */
+  readonly createDatabase: () => string
   readonly stop: () => Promise<void>
 }
 
@@ -29,6 +31,13 @@ export const givenMongo = process.env['MONGODB_TEST_URI']
 export const NO_MONGO = 'MONGODB_TEST_URI names no MongoDB server, and none can be installed from a package registry'
 
 let shared: Promise<Availability<MongoServer>> | undefined
+
+/** The stand-in of `startMongo`, if it was started. */
+export async function stopMongo(): Promise<void> {
+  const started = await shared
+  shared = undefined
+  if (started !== undefined && 'value' in started) await started.value.stop()
+}
 
 /** The process's one stand-in, or why there is none. */
 export function startMongo(): Promise<Availability<MongoServer>> {
@@ -99,10 +108,12 @@ async function start(path: string, wanted: number): Promise<MongoServer> {
   ;(child.stdin as unknown as { unref(): void }).unref()
   ;(child.stdout as unknown as { unref(): void }).unref()
   const stop = async (): Promise<void> => {
+    child.ref()
     child.kill('SIGKILL')
     await exited
   }
-  return { url: `mongodb://127.0.0.1:${port}/?directConnection=true`, stop }
+  const url = (database = ''): string => `mongodb://127.0.0.1:${port}/${database}?directConnection=true`
+  return { url: url(), createDatabase: () => url(`test-${randomUUID()}`), stop }
 }
 
 // `node test/services/mongo.ts` installs ahead of the tests.
