@@ -8,7 +8,7 @@ import { loadOrCreateKey, openSecretBox, SecretError } from './access/secrets.ts
 import { createSessionTokens } from './access/session-tokens.ts'
 import { createThrottle } from './access/throttle.ts'
 import { createCatalogContext } from './catalog/context.ts'
-import { SettingsError, type Settings } from './config.ts'
+import { connectionSettings, SettingsError, type Settings } from './config.ts'
 import { endpoints, routes } from './http/routes/index.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import type { Log } from './log.ts'
@@ -55,11 +55,7 @@ function storageOf(localRoots: readonly string[]): WarehouseStorage {
 
 function openDatabase(settings: Settings): Store {
   try {
-    return openStore(settings.databaseUrl, {
-      maxConnections: settings.databaseMaxConnections,
-      minConnections: settings.databaseMinConnections,
-      connectTimeoutMs: settings.databaseConnectTimeoutSeconds * 1000,
-    })
+    return openStore(settings.databaseUrl, connectionSettings(settings))
   } catch (error) {
     if (error instanceof TypeError) throw new SettingsError(`DATABASE_URL: ${error.message}`)
     throw error

@@ -8,6 +8,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseKey } from './access/secrets.ts'
+import type { ConnectionSettings } from './stores/open.ts'
 
 export interface Settings {
   readonly port: number
@@ -18,6 +19,12 @@ export interface Settings {
   readonly databaseMaxConnections: number
   readonly databaseMinConnections: number
   readonly databaseConnectTimeoutSeconds: number
+  /** What the URL of a MongoDB may leave open. */
+  readonly mongo: {
+    readonly databaseName: string | undefined
+    readonly maxPoolSize: number | undefined
+    readonly minPoolSize: number | undefined
+  }
   readonly noAuth: boolean
   readonly jwtSecret: string | undefined
   /** 32 bytes. */
@@ -112,6 +119,8 @@ const key: Setting<Buffer | undefined> = {
   },
 }
 
+const orNone = <T>({ parse }: Setting<T>): Setting<T | undefined> => ({ fallback: undefined, parse })
+
 const MEGABYTE = 1024 * 1024
 
 const SETTINGS = {
@@ -123,6 +132,9 @@ const SETTINGS = {
   DATABASE_MIN_CONNECTIONS: integer(0, 1000, 2),
   DATABASE_CONNECT_TIMEOUT: integer(1, 600, 10),
   PANGOLIN_STORAGE_TYPE: oneOf(['memory', 'sqlite', 'postgres', 'postgresql', 'mongo', 'mongodb'], undefined),
+  MONGO_DB_NAME: text,
+  MONGO_MAX_POOL_SIZE: orNone(integer(1, 10_000, 0)),
+  MONGO_MIN_POOL_SIZE: orNone(integer(0, 10_000, 0)),
   PANGOLIN_NO_AUTH: flag,
   PANGOLIN_JWT_SECRET: text,
   PANGOLIN_ENCRYPTION_KEY: key,
@@ -171,6 +183,14 @@ const NOT_YET = [
 const NOT_YET_PATTERN = /^PANGOLIN_(GOOGLE|MICROSOFT|GITHUB|OKTA)_(CLIENT_ID|CLIENT_SECRET|REDIRECT_URI|ISSUER)$/
 /** Read by the command-line clients and by the tests; the file's own name. Not settings of the server, but no typing errors either. */
 const IGNORED = new Set(['PANGOLIN_CONFIG', 'PANGOLIN_URL', 'PANGOLIN_TENANT'])
+
+/** What goes with `databaseUrl`, for whoever opens it. */
+export const connectionSettings = (settings: Settings): ConnectionSettings => ({
+  maxConnections: settings.databaseMaxConnections,
+  minConnections: settings.databaseMinConnections,
+  connectTimeoutMs: settings.databaseConnectTimeoutSeconds * 1000,
+  mongo: settings.mongo,
+})
 
 /** Reads all settings. `environment` is `process.env` or, in tests, what stands for it. */
 export function loadSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
@@ -229,6 +249,11 @@ function check(
     databaseMaxConnections: values.DATABASE_MAX_CONNECTIONS,
     databaseMinConnections: values.DATABASE_MIN_CONNECTIONS,
     databaseConnectTimeoutSeconds: values.DATABASE_CONNECT_TIMEOUT,
+    mongo: {
+      databaseName: values.MONGO_DB_NAME,
+      maxPoolSize: values.MONGO_MAX_POOL_SIZE,
+      minPoolSize: values.MONGO_MIN_POOL_SIZE,
+    },
     noAuth: values.PANGOLIN_NO_AUTH,
     jwtSecret: values.PANGOLIN_JWT_SECRET,
     encryptionKey: values.PANGOLIN_ENCRYPTION_KEY,
@@ -273,10 +298,13 @@ function databaseUrl(url: string | undefined, type: string | undefined, dataDire
     if (/^postgres(ql)?$/.test(scheme ?? '')) return url!
     throw new SettingsError('DATABASE_URL: PostgreSQL needs postgres://user:password@host:5432/database')
   }
+  if (/^mongo(db(\+srv)?)?$/.test(kind)) {
+    if (/^mongodb(\+srv)?$/.test(scheme ?? '')) return url!
+    throw new SettingsError('DATABASE_URL: MongoDB needs mongodb://user:password@host:27017/database, or mongodb+srv://')
+  }
   if (kind !== 'sqlite') {
-    const known = /^(mongo|mongodb|mongodb\+srv)$/.test(kind)
-    const what = known ? `${kind} is not supported yet` : 'its kind is not known'
-    throw new SettingsError(`DATABASE_URL: ${what}; expected sqlite:<path>, postgres://<host>/<database> or memory:`)
+    const known = 'sqlite:<path>, postgres://<host>/<database>, mongodb://<host>/<database> or memory:'
+    throw new SettingsError(`DATABASE_URL: its kind is not known; expected ${known}`)
   }
   if (url === undefined) return sqliteUrl(join(dataDirectory, 'pangolin.db'))
   if (/^(sqlite|file):(\/\/)?(:memory:)?$/i.test(url)) return 'memory:'

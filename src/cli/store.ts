@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { loadSettings, SettingsError } from '../config.ts'
+import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
 import type { Settings } from '../config.ts'
 import { backupStore, restoreStore } from '../operations/backup.ts'
 import { checkStore } from '../operations/check.ts'
@@ -17,6 +17,7 @@ import type { FillReport } from '../operations/fill.ts'
 import { totalRows } from '../operations/rows.ts'
 import type { Digests, Progress } from '../operations/rows.ts'
 import { databaseFile, databaseName, openStore } from '../stores/open.ts'
+import type { ConnectionSettings } from '../stores/open.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Store } from '../stores/store.ts'
 
@@ -105,21 +106,28 @@ function progressLines(err: (text: string) => void): Progress {
   }
 }
 
-function open(url: string, what: string, mustExist: boolean): Store {
+/** A URL on the command line says all; that of the settings goes with others of them. */
+interface Place {
+  readonly url: string
+  readonly what: string
+  readonly connection?: ConnectionSettings
+}
+
+function open({ url, what, connection }: Place, mustExist: boolean): Store {
   if (/^memory:/i.test(url))
     throw new OperationError(`${what}: a memory: database is gone with its server; nothing else can reach it`)
   try {
     const file = databaseFile(url)
     if (mustExist && file !== undefined && !existsSync(file)) throw new OperationError(`${what}: there is no file ${file}`)
-    return openStore(url)
+    return openStore(url, connection)
   } catch (error) {
     if (error instanceof TypeError) throw new OperationError(`${what}: ${error.message}`)
     throw error
   }
 }
 
-async function withStore<T>(url: string, what: string, mustExist: boolean, use: (store: Store) => Promise<T>): Promise<T> {
-  const store = open(url, what, mustExist)
+async function withStore<T>(place: Place, mustExist: boolean, use: (store: Store) => Promise<T>): Promise<T> {
+  const store = open(place, mustExist)
   try {
     await store.migrate()
     return await use(store)
@@ -128,7 +136,13 @@ async function withStore<T>(url: string, what: string, mustExist: boolean, use: 
   }
 }
 
-const databaseOf = ({ command, parts }: Run): string => command.values.database ?? loadSettings(parts.environment).databaseUrl
+function placeOf({ command, parts }: Run, settings?: Settings): Place {
+  const what = 'The database'
+  if (command.values.database !== undefined) return { url: command.values.database, what }
+  const read = settings ?? loadSettings(parts.environment)
+  return { url: read.databaseUrl, what, connection: connectionSettings(read) }
+}
+
 const fileOf = ({ command, parts }: Run): string => resolve(parts.environment['INIT_CWD'] ?? '', command.file ?? '')
 
 const describeRows = (digests: Digests): string =>
@@ -146,8 +160,8 @@ function tellFilled({ command, out }: Run, target: string, report: FillReport): 
 async function copy(run: Run): Promise<number> {
   const { from, to } = run.command.values
   if (from === undefined || to === undefined) throw new UsageError('store copy needs --from URL and --to URL')
-  await withStore(from, '--from', true, (source) =>
-    withStore(to, '--to', false, async (target) => {
+  await withStore({ url: from, what: '--from' }, true, (source) =>
+    withStore({ url: to, what: '--to' }, false, async (target) => {
       const [identity, name] = [databaseName(from), databaseName(to)]
       if (identity === name) throw new OperationError('--from and --to are the same database')
       tellFilled(run, name, await copyStore({ from: source, to: target, identity, now: Date.now, progress: run.progress }))
@@ -157,19 +171,20 @@ async function copy(run: Run): Promise<number> {
 }
 
 async function backup(run: Run): Promise<number> {
-  const [url, file] = [databaseOf(run), fileOf(run)]
-  return withStore(url, 'The database', true, async (store) => {
+  const [place, file] = [placeOf(run), fileOf(run)]
+  return withStore(place, true, async (store) => {
     const report = await backupStore({ store, file, now: Date.now, progress: run.progress })
     if (run.command.values.json === true) run.out(`${JSON.stringify({ file, ...report })}\n`)
-    else run.out(`${totalRows(report.digests)} rows of ${databaseName(url)} are in ${file}:\n${describeRows(report.digests)}`)
+    else
+      run.out(`${totalRows(report.digests)} rows of ${databaseName(place.url)} are in ${file}:\n${describeRows(report.digests)}`)
     return 0
   })
 }
 
 async function restore(run: Run): Promise<number> {
-  const [url, file] = [databaseOf(run), fileOf(run)]
-  return withStore(url, 'The database', false, async (store) => {
-    tellFilled(run, databaseName(url), await restoreStore({ file, store, now: Date.now, progress: run.progress }))
+  const [place, file] = [placeOf(run), fileOf(run)]
+  return withStore(place, false, async (store) => {
+    tellFilled(run, databaseName(place.url), await restoreStore({ file, store, now: Date.now, progress: run.progress }))
     return 0
   })
 }
@@ -193,7 +208,7 @@ async function check(run: Run): Promise<number> {
   const { files, json, database } = run.command.values
   // The settings say where the keys are, and which local folders may be read.
   const settings = files === true || database === undefined ? loadSettings(run.parts.environment) : undefined
-  return withStore(database ?? settings!.databaseUrl, 'The database', true, async (store) => {
+  return withStore(placeOf(run, settings), true, async (store) => {
     const warehouses = files === true ? run.parts.openWarehouses(store, settings!) : undefined
     try {
       const report = await checkStore({

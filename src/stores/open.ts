@@ -4,27 +4,33 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openMemoryStore } from './memory.ts'
+import { openMongoStore } from './mongo.ts'
+import type { MongoOptions } from './mongo.ts'
 import { openPostgresStore } from './sql/postgres.ts'
 import { openSqliteStore } from './sql/sqlite.ts'
 import type { Store } from './store.ts'
 
 const SUPPORTED =
-  'Supported are memory:, sqlite:///absolute/path, sqlite:relative/path, a path that ends in .db, and postgres://host/database'
+  'Supported are memory:, sqlite:///absolute/path, sqlite:relative/path, a path that ends in .db, ' +
+  'postgres://host/database and mongodb://host/database'
 
 /** Settings of databases that are servers. */
 export interface ConnectionSettings {
   readonly maxConnections?: number
   readonly minConnections?: number
   readonly connectTimeoutMs?: number
+  /** What the URL of a MongoDB may leave open. */
+  readonly mongo?: Omit<MongoOptions, 'url'>
 }
 
 /** @throws TypeError for a URL that names no supported database; the message never holds what the URL may hold of secrets */
-export function openStore(databaseUrl: string, settings: ConnectionSettings = {}): Store {
+export function openStore(databaseUrl: string, { mongo, ...settings }: ConnectionSettings = {}): Store {
   const file = databaseFile(databaseUrl)
   if (file !== undefined) return openSqliteStore({ path: file })
   if (/^memory:(\/\/)?$/i.test(databaseUrl)) return openMemoryStore()
   const scheme = schemeOf(databaseUrl)
   if (scheme === 'postgres' || scheme === 'postgresql') return openPostgresStore({ ...settings, url: databaseUrl })
+  if (scheme === 'mongodb' || scheme === 'mongodb+srv') return openMongoStore({ ...mongo, url: databaseUrl })
   throw new TypeError(`No database is known for ${scheme === undefined ? 'this path' : `the scheme ${scheme}:`}. ${SUPPORTED}.`)
 }
 

@@ -1,10 +1,12 @@
-/** PyIceberg, the client that most users meet first: every database times every warehouse. */
+/** PyIceberg, the client that most users meet first: every database times every warehouse, a stand-in for MongoDB with one. */
 import { after, test } from 'node:test'
+import { stopMongo } from '../services/mongo.ts'
 import { stopSharedPostgres } from '../services/postgres.ts'
 import { runClient, stopMinio, WAREHOUSES } from './suite.ts'
 
 after(stopMinio)
 after(stopSharedPostgres)
+after(stopMongo)
 
 for (const database of ['sqlite', 'postgres', 'memory'] as const) {
   for (const warehouse of WAREHOUSES) {
@@ -12,3 +14,6 @@ for (const database of ['sqlite', 'postgres', 'memory'] as const) {
       runClient(context, { folder: 'pyiceberg', leastTests: 200 }, { database, warehouse }))
   }
 }
+
+test('PyIceberg, mongo on a stand-in, local warehouse', (context) =>
+  runClient(context, { folder: 'pyiceberg', leastTests: 200 }, { database: 'mongo', warehouse: 'local' }))

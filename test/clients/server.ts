@@ -14,11 +14,11 @@ const READY_SECONDS = 60
 const STOP_SECONDS = 30
 const LOG_CHARACTERS = 100_000
 
-export type Database = 'memory' | 'sqlite' | 'postgres'
+export type Database = 'memory' | 'sqlite' | 'postgres' | 'mongo'
 
 export interface ServerOptions {
   readonly database: Database
-  /** Of an empty PostgreSQL database. */
+  /** Of an empty database in PostgreSQL or MongoDB. */
   readonly databaseUrl?: string
   /** Settings beside the ones that this harness makes. */
   readonly env?: Readonly<Record<string, string>>
@@ -116,7 +116,7 @@ function environment(options: ServerOptions, dataDir: string, port: number): Nod
     PANGOLIN_DATA: dataDir,
     PANGOLIN_BIND_ADDRESS: '127.0.0.1',
     ...(options.database === 'memory' ? { DATABASE_URL: 'memory:' } : {}),
-    ...(options.database === 'postgres' ? { DATABASE_URL: options.databaseUrl } : {}),
+    ...(['postgres', 'mongo'].includes(options.database) ? { DATABASE_URL: options.databaseUrl } : {}),
     ...options.env,
   }
 }

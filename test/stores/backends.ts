@@ -1,19 +1,25 @@
 /** The stores that the conformance suite runs on, wrappers included. A new engine adds a line here. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
 import { openMemoryStore } from '../../src/stores/memory.ts'
+import { openMongoStore } from '../../src/stores/mongo.ts'
 import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { NO_MONGO, givenMongo, installMongo, startMongo } from '../services/mongo.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { faultyStore } from './faulty.ts'
+import { temporaryFolder } from './folder.ts'
 import { openProcessesStore } from './processes.ts'
 
 export interface Backend {
   readonly name: string
   /** Whether the data is shared between stores and outlives them. */
   readonly isShared: boolean
+  /** How many steps a large batch has, when not 5000. */
+  readonly manySteps?: number
   /** Opens an empty store with its schema in place. */
   open(): Promise<OpenedStore>
   /** Why it can't run here, if it can't. */
@@ -27,8 +33,6 @@ export interface OpenedStore {
   /** Closes all that was opened and removes the data. */
   dispose(): Promise<void>
 }
-
-export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'store-'))
 
 const memory: Backend = {
   name: 'memory',
@@ -60,6 +64,55 @@ const sqlite: Backend = {
     return { store: await open(), openAnother: open, dispose }
   },
 }
+
+const STAND_IN = 'mongo, on a stand-in'
+
+/** Each store has a database of its own in the server. */
+function mongo(name: string, url: () => Promise<string>, skip?: string): Backend {
+  const isStandIn = name === STAND_IN
+  return {
+    name,
+    isShared: true,
+    // The stand-in looks at every document for each of a batch's keys; 2000 still are several messages.
+    ...(isStandIn && { manySteps: 2000 }),
+    ...(skip !== undefined && { skip }),
+    open: async () => {
+      const options = { url: await url(), databaseName: `test-${randomUUID()}` }
+      const opened: Store[] = []
+      const open = async (): Promise<Store> => {
+        const store = openMongoStore(options)
+        opened.push(store)
+        await store.migrate()
+        return store
+      }
+      const dispose = async (): Promise<void> => {
+        await Promise.all(opened.map((store) => store.close()))
+        const client = new MongoClient(options.url)
+        await client.db(options.databaseName).dropDatabase()
+        await client.close()
+      }
+      const store = await open()
+      if (isStandIn) await helpStandIn(options)
+      return { store, openAnother: open, dispose }
+    },
+  }
+}
+
+/** The stand-in uses an index only when it has all fields of a query and no others: batches of thousands would take minutes. */
+async function helpStandIn({ url, databaseName }: { url: string; databaseName: string }): Promise<void> {
+  const client = new MongoClient(url)
+  await client.db(databaseName).collection('entries').createIndex({ _id: 1, m: 1 }, { unique: true })
+  await client.close()
+}
+
+const standIn = await installMongo()
+const standInUrl = async (): Promise<string> => {
+  const server = 'missing' in standIn ? standIn : await startMongo()
+  if ('missing' in server) throw new Error(server.missing)
+  return server.value.url
+}
+// Under CI the suite runs, and fails by the reason.
+const noStandIn = 'missing' in standIn && process.env['CI'] !== 'true' ? standIn.missing : undefined
 
 const server = await startPostgres()
 
@@ -100,6 +153,8 @@ export const backends: readonly Backend[] = [
   sqlite,
   postgresWith('postgres', async (url) => openPostgresStore({ url })),
   postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
+  mongo(STAND_IN, standInUrl, noStandIn),
+  mongo('mongo, on MONGODB_TEST_URI', async () => givenMongo ?? '', givenMongo === undefined ? NO_MONGO : undefined),
   wrapped(memory, 'wrapped for faults', faultyStore),
   wrapped(sqlite, 'wrapped for faults', faultyStore),
 ]

@@ -9,8 +9,8 @@ import { openStore } from '../../src/stores/open.ts'
 import { SortedList } from '../../src/stores/sorted-list.ts'
 import { compareValues } from '../../src/stores/tables.ts'
 import { newVersion } from '../../src/stores/versions.ts'
-import { temporaryFolder } from './backends.ts'
 import { faultyStore } from './faulty.ts'
+import { temporaryFolder } from './folder.ts'
 import { insert, storeError, tenant } from './suite/rows.ts'
 
 test('text compares as its UTF-8 bytes do', () => {
@@ -107,6 +107,8 @@ describe('a database URL', () => {
       'postgres:admin:s3cret@host/db',
       'postgres://admin:s3cret@host:port/db',
       'oracle:admin/s3cret@host',
+      'mongodb:admin:s3cret@host/db',
+      'mongodb://',
       'sqlite:',
       'sqlite://',
       'sqlite::memory:',
@@ -121,7 +123,7 @@ describe('a database URL', () => {
         () => openStore(url),
         (error: Error) => {
           assert.ok(error instanceof TypeError)
-          assert.match(error.message, /sqlite:|postgres:/)
+          assert.match(error.message, /sqlite:|postgres:|mongodb:/)
           assert.doesNotMatch(error.message, /s3cret|admin/)
           return true
         },

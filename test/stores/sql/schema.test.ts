@@ -13,7 +13,7 @@ import type { SqlValue } from '../../../src/stores/sql/dialect.ts'
 import { Statements } from '../../../src/stores/sql/statements.ts'
 import { allTables, compileTable } from '../../../src/stores/tables.ts'
 import type { Value } from '../../../src/stores/tables.ts'
-import { temporaryFolder } from '../backends.ts'
+import { temporaryFolder } from '../folder.ts'
 import { insert, storeError, tenant } from '../suite/rows.ts'
 
 let folder = ''

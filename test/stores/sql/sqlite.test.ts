@@ -13,7 +13,7 @@ import type { Worker } from 'node:worker_threads'
 import { endsTransaction, notCommitted } from '../../../src/stores/sql/sqlite-connection.ts'
 import { openSqliteStore } from '../../../src/stores/sql/sqlite.ts'
 import type { Mutation, Store } from '../../../src/stores/store.ts'
-import { temporaryFolder } from '../backends.ts'
+import { temporaryFolder } from '../folder.ts'
 import { conflict, entry, insert, mutation, remove, replace, require, storeError, tenant, winners } from '../suite/rows.ts'
 
 let folder = ''

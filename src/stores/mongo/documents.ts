@@ -1,0 +1,100 @@
+/**
+ * The few single-document operations that the protocol rests on. `driver.ts` carries them out on MongoDB; the tests explore
+ * the protocol over a fake of them. Each is atomic and durable when it is answered, and no two of them are so together.
+ */
+import type { Content } from './codec.ts'
+
+/**
+ * A row, or its place holder: without `v` there is no row (yet). `m` is the transaction that holds the document exclusively;
+ * `r` are those that hold it in common.
+ */
+export interface RowDocument extends Partial<Content> {
+  readonly _id: string
+  readonly m?: string
+  readonly r?: readonly string[]
+}
+
+export type TransactionState = 'pending' | 'committed' | 'aborted'
+
+/** What a transaction does to one document, once it is committed. */
+export interface Item {
+  /** The collection. */
+  readonly e: string
+  /** The document's id. */
+  readonly k: string
+  /** Held in common, because the row is only required. */
+  readonly shared: boolean
+  /** The new row; `null` for none; absent when it stays as it is. */
+  readonly n?: Content | null
+}
+
+export interface TransactionDocument {
+  readonly _id: string
+  readonly state: TransactionState
+  /** When the batch was first tried: the older of two goes first. */
+  readonly born: number
+  readonly at: number
+  /** The collections that it writes to; none when it is finished. */
+  readonly touches: readonly string[]
+  /** Nothing refers to it any more. */
+  readonly finished?: true
+  readonly items: readonly Item[]
+}
+
+/** Which state a document must be in for a change; all that is given must hold. */
+export interface Where {
+  readonly id: string
+  readonly version?: number | 'present' | 'absent'
+  /** Held exclusively by this transaction, or (`null`) by none. */
+  readonly mark?: string | null
+  /** Held in common by this transaction among others, or (`null`) by none. */
+  readonly reader?: string | null
+}
+
+export type Change =
+  | { readonly mark: string | null }
+  | { readonly addReader: string }
+  | { readonly removeReader: string }
+  /** The row's new content, held by nobody. */
+  | { readonly content: Content }
+
+export type Operation =
+  | { readonly op: 'insert'; readonly collection: string; readonly document: RowDocument }
+  | { readonly op: 'update'; readonly collection: string; readonly where: Where; readonly change: Change }
+  | { readonly op: 'remove'; readonly collection: string; readonly where: Where }
+
+export interface Range {
+  readonly collection: string
+  /** `primary` or a secondary index. */
+  readonly index: string
+  readonly from: string
+  /** Whether `from` itself is in the range. */
+  readonly inclusive: boolean
+  readonly to: string
+  readonly descending: boolean
+  readonly limit: number
+}
+
+/** Throws `StoreError`s: `unavailable` when nothing was done, `unknown` when a change may have been. */
+export interface Documents {
+  find(collection: string, id: string): Promise<RowDocument | undefined>
+  /** In any order. */
+  findMany(collection: string, ids: readonly string[]): Promise<RowDocument[]>
+  range(range: Range): Promise<RowDocument[]>
+  /**
+   * Whether the document was there to change, or free to insert, for each. In any order; not atomic together. Of many that
+   * set no mark nobody asks, and the answer may be true for all. When it throws, none is under way any more.
+   */
+  apply(operations: readonly Operation[]): Promise<boolean[]>
+
+  findTransaction(id: string): Promise<TransactionDocument | undefined>
+  /** Those that write to this collection, are committed and not finished. */
+  committedTransactions(collection: string): Promise<TransactionDocument[]>
+  /** Some of those that were begun before the first time and are not finished, or before the second. */
+  oldTransactions(left: number, forgotten: number): Promise<TransactionDocument[]>
+  insertTransaction(transaction: TransactionDocument): Promise<void>
+  /** From pending to this state; false when it is not pending (any more). */
+  decide(id: string, state: 'committed' | 'aborted'): Promise<boolean>
+  finishTransaction(id: string): Promise<void>
+  removeTransaction(id: string): Promise<void>
+}

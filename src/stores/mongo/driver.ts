@@ -1,0 +1,255 @@
+/**
+ * The documents in MongoDB, by its own driver, which is loaded when the first operation needs it. Writes are acknowledged by
+ * a majority; documents that decide something are read linearizably where the server is more than one. Only operations on
+ * single documents are used: no sessions, no pipelines.
+ */
+import type { Collection, Db, Document, Filter, MongoClient, ReadConcernLike } from 'mongodb'
+import { StoreError } from '../store.ts'
+import { allTables } from '../tables.ts'
+import { MANY, applyAlike, groupAlike } from './bulk.ts'
+import type { Documents, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
+import { translate } from './failures.ts'
+import { filterOf, updateOf } from './filters.ts'
+
+export interface MongoOptions {
+  readonly url: string
+  readonly databaseName?: string | undefined
+  readonly maxPoolSize?: number | undefined
+  readonly minPoolSize?: number | undefined
+}
+
+export const TRANSACTIONS = 'transactions'
+const CONCURRENCY = 64
+const TIME_LIMIT_MS = 10_000
+
+interface Opened {
+  readonly client: MongoClient
+  readonly db: Db
+  /** How a document is read that decides something; a single server knows no other way than its own. */
+  readonly exact: ReadConcernLike
+  readonly majority: ReadConcernLike
+}
+
+export class MongoDocuments implements Documents {
+  readonly #options: MongoOptions
+  #opened: Promise<Opened> | undefined
+
+  constructor(options: MongoOptions) {
+    this.#options = options
+  }
+
+  /** The database, connected. A connection that could not be made is tried again by the next operation. */
+  open(): Promise<Opened> {
+    this.#opened ??= connect(this.#options).catch((error: unknown) => {
+      this.#opened = undefined
+      throw translate(error, false)
+    })
+    return this.#opened
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opened?.catch(() => undefined)
+    await opened?.client.close()
+  }
+
+  find(collection: string, id: string): Promise<RowDocument | undefined> {
+    return this.#read(async ({ db, exact }) => {
+      const found = await rows(db, collection).findOne({ _id: id }, { readConcern: exact, maxTimeMS: TIME_LIMIT_MS })
+      return found ?? undefined
+    })
+  }
+
+  findMany(collection: string, ids: readonly string[]): Promise<RowDocument[]> {
+    const options = ({ majority }: Opened): object => ({ readConcern: majority, maxTimeMS: TIME_LIMIT_MS, batchSize: 10_000 })
+    return this.#read((opened) =>
+      rows(opened.db, collection)
+        .find({ _id: { $in: [...ids] } }, options(opened))
+        .toArray(),
+    )
+  }
+
+  range({ collection, index, from, inclusive, to, descending, limit }: Range): Promise<RowDocument[]> {
+    const field = index === 'primary' ? '_id' : `i.${index}`
+    const filter = { [field]: { [inclusive ? '$gte' : '$gt']: from, $lt: to } } as Filter<RowDocument>
+    return this.#read(({ db, majority }) =>
+      rows(db, collection)
+        .find(filter, { readConcern: majority, maxTimeMS: TIME_LIMIT_MS, batchSize: Math.min(limit, 10_000) })
+        .sort({ [field]: descending ? -1 : 1 })
+        .limit(limit)
+        .toArray(),
+    )
+  }
+
+  apply(operations: readonly Operation[]): Promise<boolean[]> {
+    return this.#change(({ db }) =>
+      operations.length < MANY ? eachOf(operations, (one) => applyOne(db, one)) : many(db, operations),
+    )
+  }
+
+  findTransaction(id: string): Promise<TransactionDocument | undefined> {
+    return this.#read(async ({ db, exact }) => {
+      const found = await transactions(db).findOne({ _id: id }, { readConcern: exact, maxTimeMS: TIME_LIMIT_MS })
+      return found ?? undefined
+    })
+  }
+
+  committedTransactions(collection: string): Promise<TransactionDocument[]> {
+    const filter = { touches: collection, state: 'committed' } as const
+    return this.#read(({ db, majority }) =>
+      transactions(db).find(filter, { readConcern: majority, maxTimeMS: TIME_LIMIT_MS }).toArray(),
+    )
+  }
+
+  oldTransactions(left: number, forgotten: number): Promise<TransactionDocument[]> {
+    const filter = { $or: [{ finished: { $exists: false }, at: { $lt: left } }, { at: { $lt: forgotten } }] } as Filter<Document>
+    return this.#read(({ db, majority }) =>
+      transactions(db)
+        .find(filter as Filter<TransactionDocument>, { readConcern: majority, maxTimeMS: TIME_LIMIT_MS })
+        .sort({ at: 1 })
+        .limit(100)
+        .toArray(),
+    )
+  }
+
+  async insertTransaction(transaction: TransactionDocument): Promise<void> {
+    await this.#change(({ db }) => transactions(db).insertOne(transaction))
+  }
+
+  decide(id: string, state: 'committed' | 'aborted'): Promise<boolean> {
+    return this.#change(async ({ db }) => {
+      const { matchedCount } = await transactions(db).updateOne({ _id: id, state: 'pending' }, { $set: { state } })
+      return matchedCount === 1
+    })
+  }
+
+  async finishTransaction(id: string): Promise<void> {
+    await this.#change(({ db }) => transactions(db).updateOne({ _id: id }, { $set: { touches: [], finished: true } }))
+  }
+
+  async removeTransaction(id: string): Promise<void> {
+    await this.#change(({ db }) => transactions(db).deleteOne({ _id: id }))
+  }
+
+  async #read<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+    const opened = await this.open()
+    try {
+      return await work(opened)
+    } catch (error) {
+      throw translate(error, false)
+    }
+  }
+
+  async #change<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+    const opened = await this.open()
+    try {
+      return await work(opened)
+    } catch (error) {
+      throw translate(error, true)
+    }
+  }
+}
+
+async function connect({ url, databaseName, maxPoolSize, minPoolSize }: MongoOptions): Promise<Opened> {
+  const { MongoClient } = await import('mongodb')
+  const client = new MongoClient(url, {
+    readPreference: 'primary',
+    writeConcern: { w: 'majority', journal: true },
+    serverSelectionTimeoutMS: 5000,
+    ...(maxPoolSize !== undefined && { maxPoolSize }),
+    ...(minPoolSize !== undefined && { minPoolSize }),
+  })
+  try {
+    await client.connect()
+    const db = client.db(databaseName ?? databaseIn(url) ?? 'pangolin')
+    const { setName, msg } = await hello(db)
+    // A server alone has no majority and refuses to be asked for it; what it reads is what it has.
+    const isAlone = setName === undefined && msg !== 'isdbgrid'
+    const level = (name: 'linearizable' | 'majority'): ReadConcernLike => ({ level: isAlone ? 'local' : name })
+    return { client, db, exact: level('linearizable'), majority: level('majority') }
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
+
+function databaseIn(url: string): string | undefined {
+  const name = /^[a-z+]+:\/\/[^/?]+\/([^?]+)/i.exec(url)?.[1]
+  return name === undefined ? undefined : decodeURIComponent(name)
+}
+
+/** Servers that are compatible with MongoDB may know the command by its old name only. */
+async function hello(db: Db): Promise<Document> {
+  try {
+    return await db.admin().command({ hello: 1 })
+  } catch {
+    return db.admin().command({ isMaster: 1 })
+  }
+}
+
+export const collectionNames = (): string[] => [
+  ...allTables.flatMap(({ entity, indexes }) => [
+    entity,
+    ...indexes.slice(1).flatMap(({ name, unique }) => (unique ? [`${entity}.${name}`] : [])),
+  ]),
+  TRANSACTIONS,
+]
+
+const rows = (db: Db, collection: string): Collection<RowDocument> => db.collection<RowDocument>(collection)
+const transactions = (db: Db): Collection<TransactionDocument> => db.collection<TransactionDocument>(TRANSACTIONS)
+
+async function applyOne(db: Db, operation: Operation): Promise<boolean> {
+  const collection = rows(db, operation.collection)
+  switch (operation.op) {
+    case 'insert':
+      try {
+        await collection.insertOne(operation.document)
+        return true
+      } catch (error) {
+        if ((error as { code?: unknown }).code === 11000) return false
+        throw error
+      }
+    case 'update': {
+      const filter = filterOf(operation.where)
+      const { change } = operation
+      const { matchedCount } =
+        'content' in change
+          ? await collection.replaceOne(filter, change.content)
+          : await collection.updateOne(filter, updateOf(change))
+      return matchedCount === 1
+    }
+    case 'remove':
+      return (await collection.deleteOne(filterOf(operation.where))).deletedCount === 1
+  }
+}
+
+async function many(db: Db, operations: readonly Operation[]): Promise<boolean[]> {
+  const results: boolean[] = []
+  await eachOf(groupAlike(operations), async (positions) => {
+    const alike = positions.map((position) => operations[position] as Operation)
+    const done = await applyAlike(rows(db, alike[0]?.collection ?? ''), alike)
+    for (const [i, position] of positions.entries()) results[position] = done[i] === true
+  })
+  return results
+}
+
+/** Some at a time. Answers or throws when all are done, so that none is under way any more. */
+async function eachOf<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const failures: unknown[] = []
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < items.length && failures.length === 0) {
+      const position = next++
+      try {
+        results[position] = await work(items[position] as T)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, items.length) }, worker))
+  if (failures.length > 0) throw failures[0]
+  return results
+}
+
+export const closedError = (): StoreError => new StoreError('unavailable', 'The store is closed')

@@ -1,0 +1,30 @@
+/**
+ * What a failure of the driver means: whether a change may have been carried out. Only what certainly was not sent, or was
+ * refused by the server before anything happened, counts as not done. Messages never hold what a URL may hold of secrets.
+ */
+import { StoreError } from '../store.ts'
+
+/** The driver had no connection to send it on. */
+const NOT_SENT = new Set([
+  'MongoServerSelectionError',
+  'MongoTopologyClosedError',
+  'MongoNotConnectedError',
+  'MongoWaitQueueTimeoutError',
+  'MongoPoolClearedError',
+  'MongoPoolClosedError',
+  'MongoClientClosedError',
+])
+/** Unauthorized, AuthenticationFailed, InvalidOptions, NotWritablePrimary, NotPrimaryNoSecondaryOk, DocumentTooLarge and kin. */
+const REFUSED = new Set([2, 9, 13, 14, 18, 20, 26, 59, 66, 72, 73, 115, 10107, 10334, 13435, 17280])
+
+export function translate(error: unknown, isChange: boolean): unknown {
+  if (error instanceof StoreError || !(error instanceof Error) || !error.name.startsWith('Mongo')) return error
+  const { code, codeName } = error as { code?: unknown; codeName?: unknown }
+  const isRefused =
+    error.name === 'MongoServerError' && typeof code === 'number' && REFUSED.has(code) && !('writeConcernError' in error)
+  const kind = !isChange || isRefused || NOT_SENT.has(error.name) ? 'unavailable' : 'unknown'
+  const name = typeof codeName === 'string' ? `${error.name} ${codeName}` : error.name
+  return new StoreError(kind, `MongoDB: ${name}: ${withoutSecrets(error.message)}`)
+}
+
+export const withoutSecrets = (message: string): string => message.replace(/\/\/[^/\s]*@/g, '//***@')

@@ -1,0 +1,60 @@
+/**
+ * The schema: indexes, and one document that says how far it has come. Every step may be done again and by several
+ * processes at once. A database that a newer program has changed is refused: an older one would not keep what that relies on.
+ */
+import type { Db } from 'mongodb'
+import { StoreError } from '../store.ts'
+import { allTables } from '../tables.ts'
+import { TRANSACTIONS, collectionNames } from './driver.ts'
+
+export const SCHEMA_VERSION = 1
+const SCHEMA = 'schema'
+
+interface SchemaDocument {
+  readonly _id: string
+  readonly version: number
+}
+
+export async function migrate(db: Db): Promise<void> {
+  const schema = db.collection<SchemaDocument>(SCHEMA)
+  const done = (await schema.findOne({ _id: SCHEMA }))?.version ?? 0
+  if (done > SCHEMA_VERSION) throw tooNew(done)
+  if (done === SCHEMA_VERSION) return
+  await createIndexes(db)
+  try {
+    await schema.updateOne(
+      { _id: SCHEMA, version: { $lt: SCHEMA_VERSION } },
+      { $set: { version: SCHEMA_VERSION } },
+      { upsert: true },
+    )
+  } catch (error) {
+    // Another process has been here first.
+    if ((error as { code?: unknown }).code !== 11000) throw error
+    const version = (await schema.findOne({ _id: SCHEMA }))?.version ?? 0
+    if (version > SCHEMA_VERSION) throw tooNew(version)
+  }
+}
+
+/** The key is `_id`, and so are the values of a unique index, in a collection of their own. */
+async function createIndexes(db: Db): Promise<void> {
+  const existing = new Set((await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name))
+  for (const name of collectionNames().filter((collection) => !existing.has(collection))) {
+    // 48: somebody else has made it meanwhile.
+    await db.createCollection(name).catch((error: { code?: unknown }) => {
+      if (error.code !== 48) throw error
+    })
+  }
+  for (const { entity, indexes } of allTables) {
+    for (const { name } of indexes.slice(1)) await db.collection(entity).createIndex({ [`i.${name}`]: 1 }, { name })
+  }
+  const transactions = db.collection(TRANSACTIONS)
+  await transactions.createIndex({ touches: 1, state: 1 }, { name: 'by_touch' })
+  await transactions.createIndex({ at: 1 }, { name: 'by_age' })
+}
+
+function tooNew(version: number): StoreError {
+  const message =
+    `The database has schema version ${version}; this program knows versions up to ${SCHEMA_VERSION}. ` +
+    'Start a newer version of the program, or use another database.'
+  return new StoreError('unavailable', message)
+}
