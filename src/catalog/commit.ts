@@ -45,7 +45,8 @@ import {
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent } from './idempotency.ts'
 import type { OutcomeRecord, Success } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, locationCheck } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
+import type { Claim } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
@@ -59,6 +60,8 @@ export interface Staged {
   readonly document: NewDocument
   readonly codec: MetadataCodec
   readonly metadata: object
+  /** Of an entry that takes a place. */
+  readonly claim?: Claim | undefined
   /** Metadata files that fell off the log, to be deleted once the commit is done. */
   readonly obsolete: readonly string[]
 }
@@ -173,13 +176,15 @@ export async function flip(
 ): Promise<'done' | undefined> {
   const { catalog } = call
   const files = staged.map(({ file }) => file)
+  const claims = claimSteps(staged.flatMap(({ claim }) => claim ?? []))
+  if (claims === undefined) return undefined
   await writeFiles(catalog, staged)
   let outcome
   try {
     outcome = await writeChange(context, call, record, {
       message: options.message,
       operations: staged.map(describe),
-      steps: [...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])],
+      steps: [...claims, ...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])],
       status: options.status,
       outcome: options.outcome,
     })
@@ -213,10 +218,11 @@ export async function planTableCommit(
   const row = await context.store.get('entries', entryKey(catalog, identifier))
   const creates = commit.requirements.some(({ type }) => type === 'assert-create')
   if (row !== undefined && row.kind !== 'table') throw creates ? nameTaken('table', row, identifier) : noSuch('table', identifier)
-  if (row === undefined) {
-    if (!creates) throw noSuch('table', identifier)
-    await assertNamespace(context, catalog, identifier.namespace)
-  }
+  if (row === undefined && !creates) throw noSuch('table', identifier)
+  const [early] =
+    row === undefined
+      ? await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
+      : []
   const uuid = context.uuid()
   const base = row === undefined ? undefined : await readTable(context, catalog, row.metadata_location)
   const committed = commitTable(base, row === undefined ? withLocation(catalog, identifier, commit, uuid) : commit, {
@@ -229,10 +235,21 @@ export async function planTableCommit(
   const { metadata, removedMetadataLocations } = committed
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
-  if (row?.location !== staged.location) {
-    await assertLocationFree(context, catalog, staged.location, row?.id)
-  }
-  return staged
+  return claimed(context, catalog, staged, { ground: early, uuid: metadata['table-uuid'] })
+}
+
+/** With its place, where that is a new one. @throws IcebergError 400 when the place is not free */
+export async function claimed(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  staged: Staged,
+  known: { readonly ground?: Claim['ground'] | undefined; readonly uuid: string | undefined },
+): Promise<Staged> {
+  const { row, location, identifier } = staged
+  if (row?.location === location) return staged
+  const ground = known.ground ?? (await groundOf(context, catalog))
+  await assertLocationFree(context, catalog, location, row?.id)
+  return { ...staged, claim: { ground, own: location === defaultLocation(catalog, identifier, known.uuid ?? '') } }
 }
 
 /** A client that stages nothing may leave the place of its new table to us. */

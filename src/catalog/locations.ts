@@ -5,6 +5,8 @@
 import { badRequest } from '../iceberg/errors.ts'
 import { canonicalFile, canonicalLocation, isBelow, joinLocation } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
+import type { Row } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 
 /** Object stores allow keys of 1024 bytes, and files go below a table. */
@@ -40,7 +42,7 @@ export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentif
   return length <= MAX_DEFAULT_LENGTH ? joinLocation(catalog.root, ...readable) : joinLocation(catalog.root, uuid)
 }
 
-/** Creations at places that clients chose wait for each other, so that of two that overlap one sees the other. */
+/** Creations at places that clients chose wait for each other, instead of writing files and losing the race. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
 /** The location and what lies above it, as far up as tables may lie. */
@@ -73,4 +75,31 @@ export async function assertLocationFree(
   if (others.some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
   }
+}
+
+/**
+ * Read before looking whether a place is free: the row that changes whenever somebody takes a place that a client chose. Who
+ * takes a place requires the version that was found, so that a batch fails when somebody else was faster, in whatever process.
+ */
+export async function groundOf(context: CatalogContext, catalog: CatalogHandle): Promise<Row<'tenants'>> {
+  const tenant = await context.store.get('tenants', { id: catalog.tenantId })
+  if (tenant === undefined) throw new TypeError(`the tenant ${catalog.tenantId} has no row`)
+  return tenant
+}
+
+/** A place that was found free on this ground. */
+export interface Claim {
+  readonly ground: Row<'tenants'>
+  /** The server made the place up for this very entry: nobody else can want it. */
+  readonly own: boolean
+}
+
+/** The step that holds all places of a batch. `undefined` when somebody took a place between looking at two of them. */
+export function claimSteps(claims: readonly Claim[]): Mutation[] | undefined {
+  const [first] = claims
+  if (first === undefined) return []
+  const { version: expected, ...row } = first.ground
+  if (claims.some(({ ground }) => ground.version !== expected)) return undefined
+  if (claims.every(({ own }) => own)) return [{ op: 'require', entity: 'tenants', key: { id: row.id }, expected }]
+  return [{ op: 'replace', entity: 'tenants', row, expected }]
 }

@@ -22,7 +22,7 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, locationCheck, locationLane } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck, locationLane } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 
 interface Source {
@@ -109,7 +109,10 @@ export async function registerEntry(
     run: (record) =>
       context.queue.run(lanes, () =>
         untilDecided(context, displayIdentifier(identifier), async () => {
-          await assertNamespace(context, catalog, identifier.namespace)
+          const [ground] = await Promise.all([
+            groundOf(context, catalog),
+            assertNamespace(context, catalog, identifier.namespace),
+          ])
           const row = await context.store.get('entries', key)
           if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
           const { location, json } = await readRegistered(context, call, source.file, parse, row?.id)
@@ -123,7 +126,10 @@ export async function registerEntry(
                 'previous-metadata-location': row?.metadata_location ?? null,
               },
             ],
-            steps: registerStep(context, call, identifier, kind, row, { metadata_location: source.file, location }),
+            steps: [
+              ...(claimSteps([{ ground, own: false }]) ?? []),
+              ...registerStep(context, call, identifier, kind, row, { metadata_location: source.file, location }),
+            ],
             status: 200,
             outcome: source.file,
           })

@@ -14,7 +14,8 @@ import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, locationCheck, locationLane } from './locations.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationCheck, locationLane } from './locations.ts'
+import type { Claim } from './locations.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 
@@ -68,17 +69,24 @@ export async function tableExists(context: CatalogContext, call: CatalogCall, id
   await getEntry(context, call.catalog, identifier, 'table')
 }
 
-/** Where something new goes, as metadata will spell it. */
+export interface NewPlace {
+  readonly identifier: TableIdentifier
+  readonly kind: EntryKind
+  /** By the client; else the server makes one up. */
+  readonly requested: string | undefined
+  readonly uuid: string
+}
+
+/** Where something new goes, as metadata will spell it. @throws IcebergError when its name or place is taken */
 export async function placeNew(
   context: CatalogContext,
-  call: CatalogCall,
-  identifier: TableIdentifier,
-  requested: string | undefined,
-  uuid: string,
-): Promise<string> {
-  const spelling = requested === undefined ? defaultLocation(call.catalog, identifier, uuid) : acceptLocation(requested).spelling
-  await assertLocationFree(context, call.catalog, checkedLocation(call.catalog, spelling))
-  return spelling
+  { catalog }: CatalogCall,
+  { identifier, kind, requested, uuid }: NewPlace,
+): Promise<{ readonly location: string; readonly claim: Claim }> {
+  const [ground] = await Promise.all([groundOf(context, catalog), assertNameFree(context, catalog, identifier, kind)])
+  const location = requested === undefined ? defaultLocation(catalog, identifier, uuid) : acceptLocation(requested).spelling
+  await assertLocationFree(context, catalog, checkedLocation(catalog, location))
+  return { location, claim: { ground, own: requested === undefined } }
 }
 
 /** Makes the folder that clients on a local disk will write to. */
@@ -95,12 +103,13 @@ async function newTable(
   call: CatalogCall,
   identifier: TableIdentifier,
   request: CreateTableRequest,
-): Promise<TableMetadata> {
+): Promise<{ readonly metadata: TableMetadata; readonly claim: Claim }> {
   const uuid = context.uuid()
-  await assertNameFree(context, call.catalog, identifier, 'table')
+  const requested = request.location ?? undefined
+  const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid })
   const metadata = newTableMetadata({
     uuid,
-    location: await placeNew(context, call, identifier, request.location ?? undefined, uuid),
+    location,
     schema: request.schema,
     spec: request['partition-spec'],
     order: request['write-order'],
@@ -109,7 +118,7 @@ async function newTable(
     checkLocation: locationCheck(call.catalog),
   })
   await prepareLocation(call, metadata.location)
-  return metadata
+  return { metadata, claim }
 }
 
 /** Nothing is stored but what a repetition of the request is to be told: the same uuid and place. The answer has no ETag. */
@@ -122,7 +131,8 @@ function stageTable(
   const answer = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
   return idempotent(context, call, {
     run: async () => {
-      const json = serializeTableMetadata(await newTable(context, call, identifier, request))
+      const { metadata } = await newTable(context, call, identifier, request)
+      const json = serializeTableMetadata(metadata)
       return { answer: answer(json), status: 200, outcome: json }
     },
     replay: async (json) => answer(json as string),
@@ -140,8 +150,8 @@ export async function createTable(
   checkName(request.name, 'Table name')
   if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
   return createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
-    const metadata = await newTable(context, call, identifier, request)
-    return stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata)
+    const { metadata, claim } = await newTable(context, call, identifier, request)
+    return { ...stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata), claim }
   })
 }
 

@@ -7,10 +7,10 @@ import { commitView } from '../iceberg/view-commit.ts'
 import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
 import { parseViewUpdates } from '../iceberg/view-update.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
-import { commitEntry, stage } from './commit.ts'
+import { claimed, commitEntry, stage } from './commit.ts'
 import { answerWith, readView } from './documents.ts'
-import { assertNameFree, getEntry } from './entries.ts'
-import { assertLocationFree, locationCheck } from './locations.ts'
+import { getEntry } from './entries.ts'
+import { locationCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
 import { createEntry, listEntries, placeNew } from './tables.ts'
@@ -34,19 +34,20 @@ export async function createView(
   const { catalog } = call
   const identifier = { namespace, name: request.name }
   checkName(request.name, 'View name')
-  return createEntry(context, call, identifier, 'view', request.location ?? undefined, async () => {
+  const requested = request.location ?? undefined
+  return createEntry(context, call, identifier, 'view', requested, async () => {
     const uuid = context.uuid()
-    await assertNameFree(context, catalog, identifier, 'view')
+    const { location, claim } = await placeNew(context, call, { identifier, kind: 'view', requested, uuid })
     const metadata = newViewMetadata({
       uuid,
-      location: await placeNew(context, call, identifier, request.location ?? undefined, uuid),
+      location,
       schema: request.schema,
       viewVersion: request['view-version'],
       properties: request.properties ?? {},
       now: context.now(),
       checkLocation: locationCheck(catalog),
     })
-    return stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata)
+    return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim }
   })
 }
 
@@ -83,8 +84,7 @@ export async function replaceView(
     const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation: locationCheck(catalog) })
     if (!changed) return { unchanged: row.metadata_location }
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
-    if (row.location !== staged.location) await assertLocationFree(context, catalog, staged.location, row.id)
-    return staged
+    return claimed(context, catalog, staged, { uuid: metadata['view-uuid'] })
   })
 }
 

@@ -60,7 +60,8 @@ export async function open(t: TestContext, parts: Partial<CatalogContext> = {}):
   const folder = mkdtempSync(path.join(tmpdir(), 'catalog-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const store = await openTestStore(t)
-  await store.write(createCatalogRow(catalogRow))
+  const tenant = { id: catalogRow.tenant_id, name: 'one', properties: {}, created_at: 0 }
+  await store.write([{ op: 'insert', entity: 'tenants', row: tenant }, ...createCatalogRow(catalogRow)])
   const fixture = attach(store, folder, parts)
   await createNamespace(fixture.context, fixture.call, { namespace: ['ns'] })
   return fixture

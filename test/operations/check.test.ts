@@ -194,7 +194,6 @@ describe('store check --files', () => {
     const fixture = await open(t)
     const { store, call } = fixture
     await store.write([
-      insert('tenants', tenant({ id: 't1' })),
       insert('warehouses', {
         tenant_id: 't1',
         name: 'w',
