@@ -1,7 +1,7 @@
-/** What the pages say of settings, operations and commands is what there is. */
+/** What the pages say of settings, operations and commands is what there is; every link leads somewhere. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { settingDefaults } from '../src/config.ts'
 import { routes } from '../src/http/routes/index.ts'
@@ -37,6 +37,16 @@ test('operations: the page lists the routes that there are, and no other', () =>
   const others = found.filter(([first]) => !first!.startsWith('`')).map(([at]) => at)
   const managed = routes.filter(({ template }) => !template.startsWith('/v1/'))
   assert.deepEqual(others.toSorted(), managed.map(({ method, template }) => `${method} \`${template}\``).toSorted())
+})
+
+test('links between pages lead to pages', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
+  for (const name of pages) {
+    for (const [, target = ''] of page(name).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+      if (/^https?:/.test(target)) continue
+      assert.ok(existsSync(join(ROOT, dirname(name), target)), `${name} links to ${target}`)
+    }
+  }
 })
 
 test('warehouses: the commands of the page do what it says', async (t) => {
