@@ -1,6 +1,7 @@
 /** Where namespaces, tables and views stand in the store: keys, look-ups, and the steps that the use cases share. */
 import { alreadyExists, badRequest, displayIdentifier, noSuchNamespace, noSuchTable, noSuchView } from '../iceberg/errors.ts'
 import type { IcebergError } from '../iceberg/errors.ts'
+import { LEVEL_SEPARATOR, namespaceKey as joinLevels } from '../iceberg/identifier.ts'
 import type { Key, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
@@ -8,21 +9,18 @@ import type { CatalogContext, CatalogHandle, Namespace, TableIdentifier } from '
 export type EntryKind = 'table' | 'view'
 export type Entry = Row<'entries'>
 
-const SEPARATOR = '\u001f'
 /** The epoch of rows of a branch from which nothing was forked yet. */
 export const FIRST_EPOCH = 0
 
 /** The path of a namespace as rows hold it. Two different namespaces have different paths. */
 export function namespacePath(namespace: Namespace): string {
   for (const level of namespace) checkName(level, 'namespace level')
-  return namespace.length === 1 ? (namespace[0] as string) : namespace.join(SEPARATOR)
+  return joinLevels(namespace)
 }
-
-export const namespaceLevels = (path: string): string[] => path.split(SEPARATOR)
 
 /** Look-ups check it too: a separator within a level would reach another namespace's rows. */
 function checkName(name: string, what: string): void {
-  if (name === '' || name.includes(SEPARATOR) || !name.isWellFormed()) {
+  if (name === '' || name.includes(LEVEL_SEPARATOR) || !name.isWellFormed()) {
     throw badRequest(`Invalid ${what}: expected well-formed text that is not empty and has no unit separator (U+001F)`)
   }
 }

@@ -16,7 +16,6 @@ function refined<T>(check: (value: unknown) => boolean, message: string) {
 export const Int64 = refined<Long>(isLong, 'must be a 64-bit integer')
 export const Int32 = refined<number>(isInt, 'must be a 32-bit integer')
 export const NaturalInt64 = refined<Long>((value) => isLong(value) && value >= 0, 'must be a 64-bit integer of at least 0')
-export const NaturalInt32 = refined<number>((value) => isInt(value) && value >= 0, 'must be a 32-bit integer of at least 0')
 export const StringMap = refined<Readonly<Record<string, string>>>(
   (value) => isPlainObject(value) && Object.values(value).every((item) => typeof item === 'string'),
   'must be an object of strings',

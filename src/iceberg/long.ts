@@ -10,7 +10,6 @@ export type Long = number | bigint
 export const MIN_LONG = -(2n ** 63n)
 export const MAX_LONG = 2n ** 63n - 1n
 export const MAX_INT = 2 ** 31 - 1
-export const MIN_INT = -(2 ** 31)
 
 /** An integer within int64. Floating-point numbers beyond the safe range are not: their literal was not an integer. */
 export function isLong(value: unknown): value is Long {

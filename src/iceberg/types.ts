@@ -184,10 +184,6 @@ function geography(text: string): Primitive | undefined {
   return { kind: 'geography', text: plain ? 'geography' : `geography(${crs}, ${algorithm})`, crs, algorithm }
 }
 
-export function isPrimitive(type: Type): type is string {
-  return typeof type === 'string'
-}
-
 const SINCE_V3: ReadonlySet<PrimitiveKind> = new Set<PrimitiveKind>([
   'timestamp_ns',
   'timestamptz_ns',
