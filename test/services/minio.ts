@@ -5,12 +5,12 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { accessSync, closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { homedir } from 'node:os'
 import type { Availability } from './require.ts'
+import { freePort } from './free-port.ts'
 
 export interface Minio {
   readonly endpoint: string
@@ -41,16 +41,6 @@ function findBinary(): string | undefined {
         return false
       }
     })
-}
-
-/** MinIO can't be told to take any free port: another process may take this one first, so a start is tried again. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
 
 let shared: Promise<Availability<Minio>> | undefined
