@@ -21,15 +21,11 @@ export async function listCommits(
   const where = { tenant_id: tenantId, catalog_id: id, branch }
   const { rows, next } = await listPage(context, call, page, {
     name: ['commits'],
-    rows: (after, limit) =>
-      context.store.list('commits', {
-        index: 'primary',
-        where,
-        descending: true,
-        limit,
-        ...(after === undefined ? {} : { after: { ...where, id: after } }),
-      }),
-    position: (row) => row.id,
+    entity: 'commits',
+    index: 'primary',
+    where,
+    by: 'id',
+    descending: true,
   })
   const commits = rows.map((row) => ({
     id: row.id,

@@ -58,15 +58,11 @@ export async function listMetrics(
   const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }
   const { rows, next } = await listPage(context, call, page, {
     name: ['metrics', table.id],
-    rows: (after, limit) =>
-      context.store.list('metrics', {
-        index: 'primary',
-        where,
-        descending: true,
-        limit,
-        ...(after === undefined ? {} : { after: { ...where, id: after } }),
-      }),
-    position: (row) => row.id,
+    entity: 'metrics',
+    index: 'primary',
+    where,
+    by: 'id',
+    descending: true,
   })
   const reports = rows.map((row) => ({
     id: row.id,

@@ -63,14 +63,10 @@ export async function listNamespaces(
   const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
   const { rows, next } = await listPage(context, call, page, {
     name: ['namespaces', ...levels],
-    rows: (after, limit) =>
-      context.store.list('namespaces', {
-        index: 'primary',
-        where,
-        limit,
-        ...(after === undefined ? {} : { after: { ...where, name: after } }),
-      }),
-    position: (row) => row.name,
+    entity: 'namespaces',
+    index: 'primary',
+    where,
+    by: 'name',
   })
   return { namespaces: rows.map((row) => [...levels, row.name]), 'next-page-token': next }
 }

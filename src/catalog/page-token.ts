@@ -5,6 +5,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { badRequest } from '../iceberg/errors.ts'
+import type { EntityName, IndexName, Row } from '../stores/entities.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
 
 const MAC_BYTES = 16
@@ -42,12 +43,15 @@ function pageLimit(page: PageRequest): number {
   return Math.min(size, MAX_PAGE_SIZE)
 }
 
-export interface Listing<R> {
+export interface Listing<E extends EntityName> {
   /** Names the listing and what it is restricted to. */
   readonly name: readonly string[]
-  readonly rows: (after: string | undefined, limit: number) => Promise<readonly R[]>
-  /** What `rows` takes as `after`. */
-  readonly position: (row: R) => string
+  readonly entity: E
+  readonly index: IndexName<E>
+  readonly where: Partial<Row<E>>
+  /** The column of text that follows those of `where` in the index, and tells the rows apart. */
+  readonly by: string & keyof Row<E>
+  readonly descending?: boolean
 }
 
 export interface Page<R> {
@@ -56,30 +60,42 @@ export interface Page<R> {
 }
 
 /** One page, or everything when no token was sent at all: the specification's rule for clients that know no pages. */
-export async function listPage<R>(
+export async function listPage<E extends EntityName>(
   context: CatalogContext,
   call: CatalogCall,
   page: PageRequest,
-  listing: Listing<R>,
-): Promise<Page<R>> {
+  listing: Listing<E>,
+): Promise<Page<Row<E>>> {
   const limit = pageLimit(page)
-  if (page.pageToken === undefined) return { rows: await listAll(listing), next: null }
+  if (page.pageToken === undefined) return { rows: await listAll(context, listing), next: null }
   const after = page.pageToken === '' ? undefined : redeem(context, call, listing.name, page.pageToken)
   // One row more than asked for says whether there is a next page.
-  const rows = await listing.rows(after, limit + 1)
+  const rows = await rowsBehind(context, listing, after, limit + 1)
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
-  const next = rows.length > limit && last !== undefined ? issue(context, call, listing.name, listing.position(last)) : null
+  const next = rows.length > limit && last !== undefined ? issue(context, call, listing.name, positionOf(listing, last)) : null
   return { rows: shown, next }
 }
 
-async function listAll<R>(listing: Listing<R>): Promise<R[]> {
-  const found: R[] = []
+const positionOf = <E extends EntityName>({ by }: Listing<E>, row: Row<E>): string => row[by] as string
+
+function rowsBehind<E extends EntityName>(
+  context: CatalogContext,
+  { entity, index, where, by, descending = false }: Listing<E>,
+  after: string | undefined,
+  limit: number,
+): Promise<Row<E>[]> {
+  const from = after === undefined ? {} : { after: { ...where, [by]: after } as Partial<Row<E>> }
+  return context.store.list(entity, { index, where, descending, limit, ...from })
+}
+
+async function listAll<E extends EntityName>(context: CatalogContext, listing: Listing<E>): Promise<Row<E>[]> {
+  const found: Row<E>[] = []
   for (let after: string | undefined; ;) {
-    const rows = await listing.rows(after, MAX_PAGE_SIZE)
+    const rows = await rowsBehind(context, listing, after, MAX_PAGE_SIZE)
     for (const row of rows) found.push(row)
     const last = rows.at(-1)
     if (rows.length < MAX_PAGE_SIZE || last === undefined) return found
-    after = listing.position(last)
+    after = positionOf(listing, last)
   }
 }

@@ -35,14 +35,10 @@ export async function listEntries(
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
   const { rows, next } = await listPage(context, call, page, {
     name: [kind, ...namespace],
-    rows: (after, limit) =>
-      context.store.list('entries', {
-        index: 'by_kind',
-        where,
-        limit,
-        ...(after === undefined ? {} : { after: { ...where, name: after } }),
-      }),
-    position: (row) => row.name,
+    entity: 'entries',
+    index: 'by_kind',
+    where,
+    by: 'name',
   })
   return { identifiers: rows.map(({ name }) => ({ namespace, name })), 'next-page-token': next }
 }
