@@ -34,7 +34,8 @@ async function start(): Promise<Availability<FakeGcs>> {
     command: binary,
     args: (port) =>
       ['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port), '-backend', 'memory'].concat(
-        ...['-public-host', `127.0.0.1:${port}`, '-external-url', `http://127.0.0.1:${port}`],
+        ['-public-host', `127.0.0.1:${port}`],
+        ['-external-url', `http://127.0.0.1:${port}`],
       ),
     isReady: async (port) => (await fetch(`http://127.0.0.1:${port}/storage/v1/b?project=test`)).ok,
   })
