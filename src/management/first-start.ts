@@ -97,6 +97,7 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
     description: 'first start',
     created_at: now(),
     expires_at: null,
+    bounds: null,
   }
   await unlessThere(
     store.write([
