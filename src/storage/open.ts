@@ -5,10 +5,11 @@
 import { badRequest } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
 import { fileKind } from './file.ts'
-import type { Settings, StorageKind } from './kind.ts'
+import type { Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
 import { s3Kind } from './s3.ts'
 import { nearest } from './nearest.ts'
 import type { ObjectStore } from './storage.ts'
+import type { CredentialVendor } from './vending/vending.ts'
 
 const KINDS: readonly StorageKind[] = [fileKind, s3Kind]
 
@@ -88,47 +89,39 @@ function parse(config: Settings): Parsed {
   return { kind, settings: Object.fromEntries(settings), names }
 }
 
-/** Fields of each vending strategy: whether a client of the management API must never see it again. */
-const STRATEGIES: Readonly<Record<string, Readonly<Record<string, { setting: string; secret: boolean }>>>> = {
-  AwsStatic: {
-    access_key_id: { setting: 's3.access-key-id', secret: false },
-    secret_access_key: { setting: 's3.secret-access-key', secret: true },
-    session_token: { setting: 's3.session-token', secret: true },
-  },
-  AwsSts: {
-    role_arn: { setting: 's3.role-arn', secret: false },
-    external_id: { setting: 's3.external-id', secret: false },
-  },
+interface Strategy {
+  readonly variant: string
+  readonly declared: VendingStrategyDeclaration
+  readonly fields: Settings
 }
 
 /** The variant and its fields; `undefined` where nothing is vended. */
-function strategyOf(kind: StorageKind, strategy: VendingStrategy | undefined): { variant: string; fields: Settings } | undefined {
+function strategyOf(kind: StorageKind, strategy: VendingStrategy | undefined): Strategy | undefined {
   if (strategy === undefined || strategy === null || strategy === 'None') return undefined
   const [entry, ...more] = typeof strategy === 'string' ? [[strategy, {}] as const] : Object.entries(strategy)
   if (entry === undefined || more.length > 0) throw badRequest('vending_strategy must be "None" or an object with one variant')
   const [variant, fields] = entry
   if (variant === 'None') return undefined
-  const known = Object.hasOwn(STRATEGIES, variant) ? STRATEGIES[variant] : undefined
-  if (!known || !kind.vendingStrategies.includes(variant)) {
-    const variants = ['None', ...kind.vendingStrategies]
+  const declared = Object.hasOwn(kind.strategies, variant) ? kind.strategies[variant] : undefined
+  if (declared === undefined) {
+    const variants = ['None', ...Object.keys(kind.strategies)]
     throw badRequest(
       `Unknown vending_strategy "${variant}"${nearest(variant, variants)}: storage of type ${kind.name} has ${variants.join(', ')}`,
     )
   }
   if (fields === null || typeof fields !== 'object') throw badRequest(`vending_strategy ${variant} must be an object`)
   for (const [field, value] of Object.entries(fields)) {
-    if (!Object.hasOwn(known, field))
-      throw badRequest(`Unknown field "${field}" of vending_strategy ${variant}${nearest(field, Object.keys(known))}`)
+    if (!Object.hasOwn(declared.fields, field))
+      throw badRequest(`Unknown field "${field}" of vending_strategy ${variant}${nearest(field, Object.keys(declared.fields))}`)
     if (typeof value !== 'string' && value !== null) throw badRequest(`${field} of vending_strategy ${variant} must be a string`)
   }
-  return { variant, fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== '')) }
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== ''))
+  return { variant, declared, fields: given }
 }
 
 /** The fields of a strategy under the names that the kind declares. */
-function strategySettings({ variant, fields }: { variant: string; fields: Settings }): Settings {
-  return Object.fromEntries(
-    Object.entries(fields).map(([field, value]) => [STRATEGIES[variant]?.[field]?.setting ?? field, value]),
-  )
+function strategySettings({ declared, fields }: Strategy): Settings {
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [declared.fields[field]?.setting ?? field, value]))
 }
 
 /**
@@ -139,7 +132,7 @@ export function validateWarehouse(warehouse: WarehouseSettings, options: OpenOpt
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   kind.validate?.(settings)
-  if (strategy) kind.validate?.(strategySettings(strategy))
+  strategy?.declared.validate?.(settings, strategySettings(strategy))
   const root = kind.rootLocation(settings)
   if (kind.name !== 'file' || options.localRoots === undefined) return
   const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
@@ -156,7 +149,7 @@ export function splitSecrets(warehouse: WarehouseSettings): { open: WarehouseSet
   const { kind, names } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   const isSecret = (key: string): boolean => kind.keys[names.get(key) ?? '']?.secret === true
-  const isSecretField = (field: string): boolean => STRATEGIES[strategy?.variant ?? '']?.[field]?.secret === true
+  const isSecretField = (field: string): boolean => strategy?.declared.fields[field]?.secret === true
   const storageConfig = pick(warehouse.storageConfig, isSecret)
   const vendingStrategy = pick(strategy?.fields ?? {}, isSecretField)
   return {
@@ -232,10 +225,10 @@ function changedStrategy(old: WarehouseSettings, sent: VendingStrategy): Vending
   const before = strategyOf(parse(old.storageConfig).kind, old.vendingStrategy)
   if (before === undefined || sent === null || typeof sent !== 'object') return sent
   const fields = Object.hasOwn(sent, before.variant) ? sent[before.variant] : undefined
-  const known = STRATEGIES[before.variant] ?? {}
-  const open = Object.entries(before.fields).filter(([field]) => known[field]?.secret === false)
+  const isSecret = (field: string): boolean => before.declared.fields[field]?.secret === true
+  const open = Object.entries(before.fields).filter(([field]) => !isSecret(field))
   if (fields === undefined || open.length === 0 || open.some(([field, value]) => fields[field] !== value)) return sent
-  return { ...sent, [before.variant]: { ...pick(before.fields, (field) => known[field]?.secret === true), ...fields } }
+  return { ...sent, [before.variant]: { ...pick(before.fields, isSecret), ...fields } }
 }
 
 /** The location at which the warehouse begins: everything it serves lies below. */
@@ -251,7 +244,14 @@ export function rootLocation(warehouse: WarehouseSettings): Location {
 export function clientConfig(warehouse: WarehouseSettings): Settings {
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  return kind.clientConfig(settings, strategy?.variant === 'AwsStatic' ? strategySettings(strategy) : undefined)
+  return kind.clientConfig(settings, strategy?.declared.isStatic === true ? strategySettings(strategy) : undefined)
+}
+
+/** Who makes credentials for clients of the warehouse's tables (its settings with the secrets in them), if anybody does. */
+export function openVendor(warehouse: WarehouseSettings): CredentialVendor | undefined {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  return strategy?.declared.vendor?.(settings, strategySettings(strategy))
 }
 
 /**
@@ -263,6 +263,6 @@ export function openObjectStore(warehouse: WarehouseSettings, options: OpenOptio
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   // Keys that stand in the strategy alone are the warehouse's keys all the same.
-  const own = settings['s3.access-key-id'] === undefined && strategy?.variant === 'AwsStatic' ? strategySettings(strategy) : {}
-  return kind.open({ ...settings, ...own })
+  const hasOwn = kind.credential?.some((name) => settings[name] !== undefined) ?? false
+  return kind.open(!hasOwn && strategy?.declared.isStatic === true ? { ...settings, ...strategySettings(strategy) } : settings)
 }

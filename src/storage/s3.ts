@@ -325,7 +325,21 @@ export const s3Kind: StorageKind = {
     's3.external-id': { aliases: ['external_id'] },
   },
   credential: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'],
-  vendingStrategies: ['AwsStatic', 'AwsSts'],
+  strategies: {
+    AwsStatic: {
+      fields: {
+        access_key_id: { setting: 's3.access-key-id' },
+        secret_access_key: { setting: 's3.secret-access-key', secret: true },
+        session_token: { setting: 's3.session-token', secret: true },
+      },
+      isStatic: true,
+      validate: (_settings, strategy) => validate(strategy),
+    },
+    AwsSts: {
+      fields: { role_arn: { setting: 's3.role-arn' }, external_id: { setting: 's3.external-id' } },
+    },
+  },
+  refreshKeys: { endpoint: 'client.refresh-credentials-endpoint', enabled: 'client.refresh-credentials-enabled' },
   rootLocation,
   validate,
   clientConfig,
