@@ -9,7 +9,7 @@ import { parseViewUpdates } from '../iceberg/view-update.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commit.ts'
-import { answerWith, readView } from './documents.ts'
+import { answerWithEntry, readView } from './documents.ts'
 import { getEntry } from './entries.ts'
 import { placeCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
@@ -61,7 +61,7 @@ export async function loadView(
 ): Promise<MetadataAnswer> {
   assertMayTouch(call, 'view.read', identifier)
   const row = await getEntry(context, call.catalog, identifier, 'view')
-  return answerWith(context, call.catalog, row.metadata_location, { ifNoneMatch: options.ifNoneMatch })
+  return answerWithEntry(context, call.catalog, row, { ifNoneMatch: options.ifNoneMatch })
 }
 
 /** Resolves when it exists, throws 404 when not. */

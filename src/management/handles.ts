@@ -69,7 +69,7 @@ export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts
 }
 
 /** The name without its branch; undefined for a branch that does not exist. */
-function catalogOf(name: string): string | undefined {
+export function withoutBranch(name: string): string | undefined {
   const mark = Math.max(name.lastIndexOf('@'), name.lastIndexOf('~'))
   if (mark < 0) return name
   return name.slice(mark + 1) === 'main' ? name.slice(0, mark) : undefined
@@ -170,7 +170,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
 
   return {
     resolve: (tenantId, nameAndBranch) => {
-      const name = catalogOf(nameAndBranch)
+      const name = withoutBranch(nameAndBranch)
       if (name === undefined) throw noSuchWarehouse(nameAndBranch)
       const key = `${tenantId}\0${name}`
       const known = entries.byName.get(key)

@@ -155,7 +155,7 @@ const logRoutes: readonly Route[] = [
     handler: async (exchange) => {
       const name = parameter(exchange.query, 'catalog')
       if (name === undefined) throw badRequest('The query parameter catalog is missing')
-      const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, `${name}@${exchange.segment(0)}`)
+      const catalog = await exchange.catalogNamed(`${name}@${exchange.segment(0)}`)
       const pageSize = integerParameter(exchange.query, 'limit', 1, 1000) ?? 100
       const pageToken = parameter(exchange.query, 'pageToken') ?? ''
       const page = await listCommits(exchange.context.catalog, { principal: exchange.caller, catalog }, { pageToken, pageSize })
@@ -173,8 +173,8 @@ const logRoutes: readonly Route[] = [
     operationId: 'listMetrics',
     action: 'table.read',
     handler: async (exchange) => {
-      const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, exchange.segment(0))
-      const identifier = { namespace: exchange.namespace(1), name: exchange.segment(2) }
+      const catalog = await exchange.catalogNamed(exchange.segment(0))
+      const identifier = { namespace: exchange.namespaceAt(1), name: exchange.segment(2) }
       const call = { principal: exchange.caller, catalog }
       const page = await listMetrics(exchange.context.catalog, call, identifier, pageOf(exchange.query))
       return json({ ...page, reports: page.reports.map((report) => ({ ...report, report: parse(report.report) })) })
