@@ -51,7 +51,9 @@ class SasVendor implements CredentialVendor {
     const expiresAtMs = Math.floor(Date.now() / 1000 + scope.lifetimeSeconds) * 1000
     if ('accountKey' in credential) return this.#signed(scope, expiresAtMs, (grant) => serviceSas(grant, credential.accountKey))
     const key = await this.#delegatedKey(expiresAtMs)
-    const correlationId = UUID.test(scope.principal.id) ? scope.principal.id : undefined
+    // Only accounts with a hierarchy know it.
+    const correlates = !this.#options.wholeContainer && UUID.test(scope.principal.id)
+    const correlationId = correlates ? scope.principal.id : undefined
     return this.#signed(scope, expiresAtMs, (grant) => userDelegationSas({ ...grant, correlationId }, key))
   }
 
