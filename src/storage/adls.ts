@@ -10,7 +10,6 @@ import { collect, createNew, forEachAtOnce, holdsBytes, withAttempts } from './a
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
-import { adlsStrategies } from './vending/adls.ts'
 
 interface ServiceError {
   readonly name?: string
@@ -193,7 +192,7 @@ export const adlsKind: StorageKind = {
       boundTo: ['azure.authority-host', 'azure.account-name', 'azure.blob-endpoint', 'azure.endpoint-suffix'],
     },
   ],
-  strategies: adlsStrategies,
+  strategies: {},
   refreshKeys: { endpoint: 'adls.refresh-credentials-endpoint', enabled: 'adls.refresh-credentials-enabled' },
   rootLocation: (settings) => adlsPlace(settings).root,
   validate: validateAdls,

@@ -11,7 +11,6 @@ import { gcsTokens } from './gcs-tokens.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
-import { gcsStrategies } from './vending/gcs.ts'
 
 const MAX_ERROR_BYTES = 65_536
 
@@ -157,7 +156,7 @@ export const gcsKind: StorageKind = {
   schemes: ['gs'],
   keys: gcsKeys,
   credentials: [{ keys: ['gcs.service-account-key'], boundTo: ['gcs.token-uri', 'gcs.service.host', 'gcs.sts-endpoint'] }],
-  strategies: gcsStrategies,
+  strategies: {},
   refreshKeys: { endpoint: 'gcs.oauth2.refresh-credentials-endpoint', enabled: 'gcs.oauth2.refresh-credentials-enabled' },
   rootLocation: (settings) => gcsPlace(settings).root,
   validate: validateGcs,
