@@ -20,7 +20,7 @@ const MAX_HEADER = 8192
 
 export interface Credentials {
   readonly authorization?: string | undefined
-  readonly 'x-api-key'?: string | string[] | undefined
+  readonly 'x-api-key'?: string | undefined
 }
 
 export interface AuthenticatorParts {
@@ -168,7 +168,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   const authenticate: Authenticator['authenticate'] = (headers, address) => {
     if (parts.everybody !== undefined) return parts.everybody
     const apiKey = headers['x-api-key']
-    const header = headers.authorization ?? (typeof apiKey === 'string' ? `Bearer ${apiKey}` : undefined)
+    const header = headers.authorization ?? (apiKey === undefined ? undefined : `Bearer ${apiKey}`)
     if (header === undefined) throw unauthorized('A credential is needed: Authorization: Bearer <token>')
     const known = remembered.get(header)
     // A clock that was set back must not make a minute a day.

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
+import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
 import { badRequest } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
@@ -16,6 +17,8 @@ import type { Address } from './router.ts'
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
+
+const joined = (value: string | string[] | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export class Exchange {
   readonly context: ServerContext
@@ -47,9 +50,24 @@ export class Exchange {
     this.startedAt = startedAt
   }
 
+  /**
+   * By its name in lower case. Looks among the headers as they came: to make Node's object of all of them costs as much as
+   * everything else that a load does here. What to make of a repeated header is left to Node.
+   */
   header(name: string): string | undefined {
-    const value = this.request.headers[name]
-    return typeof value === 'string' ? value : undefined
+    const { rawHeaders } = this.request
+    let found = -1
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const candidate = rawHeaders[at] as string
+      if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue
+      if (found >= 0) return joined(this.request.headers[name])
+      found = at
+    }
+    return found < 0 ? undefined : rawHeaders[found + 1]
+  }
+
+  get credentials(): Credentials {
+    return { authorization: this.header('authorization'), 'x-api-key': this.header('x-api-key') }
   }
 
   get remoteAddress(): string {
