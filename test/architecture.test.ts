@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 const MAX_LINES = 400
 
 /** What each room may import; a path means that file alone. Types vanish at run time, so they may come from contracts. */
-const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'storage/storage.ts']
+const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'storage/storage.ts', 'storage/vending/vending.ts']
 const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
   iceberg: { values: [] },
   stores: { values: ['iceberg'] },
@@ -26,7 +26,8 @@ const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'workers
 
 /**
  * Files that may use the language's own JSON: none of them ever sees JSON of the Iceberg format. Why, for each:
- * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log.
+ * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log; answers and key files of
+ * the clouds.
  */
 const PLAIN_JSON = new Set([
   'access/authenticate.ts',
@@ -48,6 +49,8 @@ const PLAIN_JSON = new Set([
   'operations/rows.ts',
   'iceberg/json.ts',
   'iceberg/shape.ts',
+  'storage/access-token.ts',
+  'storage/gcs-settings.ts',
   'stores/tables.ts',
   'stores/sql/statements.ts',
   'stores/sql/sqlite-connection.ts',

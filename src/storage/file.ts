@@ -270,7 +270,7 @@ export const fileKind: StorageKind = {
   types: ['local', 'file', 'filesystem'],
   schemes: ['file'],
   keys: { path: { aliases: ['root', 'location', 'warehouse', 'local.path', 'file.path'], required: true } },
-  vendingStrategies: [],
+  strategies: {},
   rootLocation: root,
   clientConfig: () => ({}),
   open: (settings) => openFileStore(root(settings)),

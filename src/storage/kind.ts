@@ -1,6 +1,7 @@
 /** What one kind of storage declares. Adding a kind is one file that exports a `StorageKind`, and its line in `open.ts`. */
 import type { Location, Scheme } from '../iceberg/location.ts'
 import type { ObjectStore } from './storage.ts'
+import type { CredentialVendor } from './vending/vending.ts'
 
 export interface SettingKey {
   /** Other spellings of the key in a warehouse's `storage_config`. */
@@ -8,10 +9,40 @@ export interface SettingKey {
   /** Kept sealed, never returned. */
   readonly secret?: boolean
   readonly required?: boolean
+  /** Text of several lines, such as a key file. */
+  readonly multiline?: boolean
+}
+
+/** Keys that belong together. What of them a change does not mention stays, or goes, together. */
+export interface Credential {
+  /** Its id and secret first, or the secret alone. */
+  readonly keys: readonly string[]
+  /** Where the secret is sent to, and as whom: a change of these needs the secret again. */
+  readonly boundTo?: readonly string[]
 }
 
 /** Settings under the declared names of their keys. */
 export type Settings = Readonly<Record<string, string>>
+
+export interface StrategyField {
+  /** The name under which the functions below get the field. */
+  readonly setting: string
+  /** Kept sealed, never returned. */
+  readonly secret?: boolean
+}
+
+/** One way to make credentials for clients, as a user names it: `{"AwsSts": {"role_arn": "..."}}`. */
+export interface VendingStrategyDeclaration {
+  readonly fields: { readonly [field: string]: StrategyField }
+  /** Hands out the warehouse's own long-lived keys, so that whoever may read one table holds keys for all of them. */
+  readonly isStatic?: boolean
+  /** Its fields are a credential that the server uses too, where the settings have none. */
+  readonly isCredential?: boolean
+  /** Checks the fields, and what of the warehouse's settings they need. @throws IcebergError 400 */
+  readonly validate?: (settings: Settings, strategy: Settings) => void
+  /** Costs nothing until the first request. Absent where clients get no credentials. */
+  readonly vendor?: (settings: Settings, strategy: Settings) => CredentialVendor
+}
 
 export interface StorageKind {
   readonly name: string
@@ -19,10 +50,11 @@ export interface StorageKind {
   readonly types: readonly string[]
   readonly schemes: readonly Scheme[]
   readonly keys: { readonly [key: string]: SettingKey }
-  /** Keys that make one credential, its id and secret first: what of them a change does not mention stays, or goes, together. */
-  readonly credential?: readonly string[]
-  /** Names of the vending strategies that may stand beside this kind. */
-  readonly vendingStrategies: readonly string[]
+  readonly credentials?: readonly Credential[]
+  /** The vending strategies that may stand beside this kind, by name. */
+  readonly strategies: { readonly [variant: string]: VendingStrategyDeclaration }
+  /** What clients call the place where they get new credentials, and the switch for that where there is one. */
+  readonly refreshKeys?: { readonly endpoint: string; readonly enabled?: string }
   /** Checks what single keys can't show. @throws IcebergError 400 */
   readonly validate?: (settings: Settings) => void
   readonly rootLocation: (settings: Settings) => Location

@@ -4,13 +4,16 @@
  */
 import { badRequest } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import { adlsKind } from './adls.ts'
 import { fileKind } from './file.ts'
-import type { Settings, StorageKind } from './kind.ts'
+import { gcsKind } from './gcs.ts'
+import type { Credential, Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
 import { s3Kind } from './s3.ts'
 import { nearest } from './nearest.ts'
 import type { ObjectStore } from './storage.ts'
+import type { CredentialVendor } from './vending/vending.ts'
 
-const KINDS: readonly StorageKind[] = [fileKind, s3Kind]
+const KINDS: readonly StorageKind[] = [fileKind, s3Kind, adlsKind, gcsKind]
 
 /** `{"AwsStatic": {...}}`, `"None"`, or nothing. */
 export type VendingStrategy = string | { readonly [variant: string]: Settings } | null
@@ -40,6 +43,9 @@ interface Parsed {
   readonly names: ReadonlyMap<string, string>
 }
 
+const knows = (keys: StorageKind['keys'], key: string): boolean =>
+  Object.entries(keys).some(([name, { aliases }]) => name === key || aliases.includes(key))
+
 function kindOf(config: Settings): StorageKind {
   const type = config['type']
   if (type !== undefined) {
@@ -48,12 +54,14 @@ function kindOf(config: Settings): StorageKind {
     const types = KINDS.flatMap((each) => each.types)
     throw badRequest(`Unknown storage type "${type}"${nearest(type, types)}: expected one of ${types.join(', ')}`)
   }
-  // Without a type, the keys tell: each kind has required ones that no other kind knows.
-  const kind = KINDS.find(({ keys }) =>
+  // Without a type, the keys tell: those of one kind that has what it requires, best of one that knows them all.
+  const candidates = KINDS.filter(({ keys }) =>
     Object.entries(keys).some(
       ([name, { aliases, required }]) => required && [name, ...aliases].some((key) => Object.hasOwn(config, key)),
     ),
   )
+  const knowsAll = ({ keys }: StorageKind): boolean => Object.keys(config).every((key) => knows(keys, key))
+  const kind = candidates.find(knowsAll) ?? candidates[0]
   if (kind) return kind
   throw badRequest(`storage_config must have a type, one of ${KINDS.map(({ name }) => name).join(', ')}`)
 }
@@ -74,7 +82,8 @@ function parse(config: Settings): Parsed {
     if (typeof value !== 'string') throw badRequest(`${key} in storage_config must be a string`)
     // A form that was left empty sends empty text.
     if (value === '') continue
-    if (/[\p{Cc}]/u.test(value) || value.length > 4096)
+    const text = kind.keys[name]?.multiline === true ? value.replace(/[\r\n\t]/g, '') : value
+    if (/[\p{Cc}]/u.test(text) || text.length > 4096)
       throw badRequest(`${key} in storage_config has characters that are not allowed, or too many`)
     const twin = settings.get(name)
     if (twin !== undefined && twin !== value) throw badRequest(`storage_config has two values for ${name}`)
@@ -88,47 +97,45 @@ function parse(config: Settings): Parsed {
   return { kind, settings: Object.fromEntries(settings), names }
 }
 
-/** Fields of each vending strategy: whether a client of the management API must never see it again. */
-const STRATEGIES: Readonly<Record<string, Readonly<Record<string, { setting: string; secret: boolean }>>>> = {
-  AwsStatic: {
-    access_key_id: { setting: 's3.access-key-id', secret: false },
-    secret_access_key: { setting: 's3.secret-access-key', secret: true },
-    session_token: { setting: 's3.session-token', secret: true },
-  },
-  AwsSts: {
-    role_arn: { setting: 's3.role-arn', secret: false },
-    external_id: { setting: 's3.external-id', secret: false },
-  },
+interface Strategy {
+  readonly variant: string
+  readonly declared: VendingStrategyDeclaration
+  readonly fields: Settings
 }
 
 /** The variant and its fields; `undefined` where nothing is vended. */
-function strategyOf(kind: StorageKind, strategy: VendingStrategy | undefined): { variant: string; fields: Settings } | undefined {
+function strategyOf(kind: StorageKind, strategy: VendingStrategy | undefined): Strategy | undefined {
   if (strategy === undefined || strategy === null || strategy === 'None') return undefined
   const [entry, ...more] = typeof strategy === 'string' ? [[strategy, {}] as const] : Object.entries(strategy)
   if (entry === undefined || more.length > 0) throw badRequest('vending_strategy must be "None" or an object with one variant')
   const [variant, fields] = entry
   if (variant === 'None') return undefined
-  const known = Object.hasOwn(STRATEGIES, variant) ? STRATEGIES[variant] : undefined
-  if (!known || !kind.vendingStrategies.includes(variant)) {
-    const variants = ['None', ...kind.vendingStrategies]
+  const declared = Object.hasOwn(kind.strategies, variant) ? kind.strategies[variant] : undefined
+  if (declared === undefined) {
+    const variants = ['None', ...Object.keys(kind.strategies)]
     throw badRequest(
       `Unknown vending_strategy "${variant}"${nearest(variant, variants)}: storage of type ${kind.name} has ${variants.join(', ')}`,
     )
   }
   if (fields === null || typeof fields !== 'object') throw badRequest(`vending_strategy ${variant} must be an object`)
   for (const [field, value] of Object.entries(fields)) {
-    if (!Object.hasOwn(known, field))
-      throw badRequest(`Unknown field "${field}" of vending_strategy ${variant}${nearest(field, Object.keys(known))}`)
+    if (!Object.hasOwn(declared.fields, field))
+      throw badRequest(`Unknown field "${field}" of vending_strategy ${variant}${nearest(field, Object.keys(declared.fields))}`)
     if (typeof value !== 'string' && value !== null) throw badRequest(`${field} of vending_strategy ${variant} must be a string`)
   }
-  return { variant, fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== '')) }
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== ''))
+  return { variant, declared, fields: given }
 }
 
 /** The fields of a strategy under the names that the kind declares. */
-function strategySettings({ variant, fields }: { variant: string; fields: Settings }): Settings {
-  return Object.fromEntries(
-    Object.entries(fields).map(([field, value]) => [STRATEGIES[variant]?.[field]?.setting ?? field, value]),
-  )
+function strategySettings({ declared, fields }: Strategy): Settings {
+  return Object.fromEntries(Object.entries(fields).map(([field, value]) => [declared.fields[field]?.setting ?? field, value]))
+}
+
+/** Keys that stand in the strategy alone are the warehouse's keys all the same. */
+function serverSettings(kind: StorageKind, settings: Settings, strategy: Strategy | undefined): Settings {
+  const hasOwn = kind.credentials?.some(({ keys }) => keys.some((name) => settings[name] !== undefined)) ?? false
+  return !hasOwn && strategy?.declared.isCredential === true ? { ...settings, ...strategySettings(strategy) } : settings
 }
 
 /**
@@ -138,8 +145,8 @@ function strategySettings({ variant, fields }: { variant: string; fields: Settin
 export function validateWarehouse(warehouse: WarehouseSettings, options: OpenOptions = {}): void {
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  kind.validate?.(settings)
-  if (strategy) kind.validate?.(strategySettings(strategy))
+  kind.validate?.(serverSettings(kind, settings, strategy))
+  strategy?.declared.validate?.(settings, strategySettings(strategy))
   const root = kind.rootLocation(settings)
   if (kind.name !== 'file' || options.localRoots === undefined) return
   const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
@@ -156,7 +163,7 @@ export function splitSecrets(warehouse: WarehouseSettings): { open: WarehouseSet
   const { kind, names } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   const isSecret = (key: string): boolean => kind.keys[names.get(key) ?? '']?.secret === true
-  const isSecretField = (field: string): boolean => STRATEGIES[strategy?.variant ?? '']?.[field]?.secret === true
+  const isSecretField = (field: string): boolean => strategy?.declared.fields[field]?.secret === true
   const storageConfig = pick(warehouse.storageConfig, isSecret)
   const vendingStrategy = pick(strategy?.fields ?? {}, isSecretField)
   return {
@@ -210,20 +217,17 @@ function changedConfig(old: Settings, sent: Readonly<Record<string, string | nul
   // A form that was left empty sends empty text.
   const given = Object.fromEntries(Object.entries(sent).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''))
   const before = parse(old)
-  const { credential = [] } = before.kind
   if (kindOf(given) !== before.kind) return given
-  const mentioned = new Map<string, string | null>()
-  for (const name of credential) {
-    for (const key of [name, ...(before.kind.keys[name]?.aliases ?? [])]) {
-      const value = Object.hasOwn(sent, key) ? sent[key] : undefined
-      if (value !== undefined && value !== '') mentioned.set(name, value)
-    }
-  }
-  const isAnother = credential.slice(0, 2).some((name) => mentioned.has(name) && mentioned.get(name) !== before.settings[name])
-  if (isAnother) return given
+  const { settings: after } = parse(given)
+  const forgotten = (name: string): boolean =>
+    [name, ...(before.kind.keys[name]?.aliases ?? [])].some((key) => Object.hasOwn(sent, key) && sent[key] === null)
+  const isAnother = ({ keys, boundTo = [] }: Credential): boolean =>
+    keys.slice(0, 2).some((name) => forgotten(name) || (after[name] !== undefined && after[name] !== before.settings[name])) ||
+    boundTo.some((name) => after[name] !== before.settings[name])
+  const kept = (before.kind.credentials ?? []).filter((credential) => !isAnother(credential)).flatMap(({ keys }) => keys)
   const stays = (key: string): boolean => {
     const name = before.names.get(key)
-    return name !== undefined && credential.includes(name) && !mentioned.has(name)
+    return name !== undefined && kept.includes(name) && after[name] === undefined && !forgotten(name)
   }
   return { ...pick(old, stays), ...given }
 }
@@ -232,10 +236,10 @@ function changedStrategy(old: WarehouseSettings, sent: VendingStrategy): Vending
   const before = strategyOf(parse(old.storageConfig).kind, old.vendingStrategy)
   if (before === undefined || sent === null || typeof sent !== 'object') return sent
   const fields = Object.hasOwn(sent, before.variant) ? sent[before.variant] : undefined
-  const known = STRATEGIES[before.variant] ?? {}
-  const open = Object.entries(before.fields).filter(([field]) => known[field]?.secret === false)
+  const isSecret = (field: string): boolean => before.declared.fields[field]?.secret === true
+  const open = Object.entries(before.fields).filter(([field]) => !isSecret(field))
   if (fields === undefined || open.length === 0 || open.some(([field, value]) => fields[field] !== value)) return sent
-  return { ...sent, [before.variant]: { ...pick(before.fields, (field) => known[field]?.secret === true), ...fields } }
+  return { ...sent, [before.variant]: { ...pick(before.fields, isSecret), ...fields } }
 }
 
 /** The location at which the warehouse begins: everything it serves lies below. */
@@ -251,7 +255,14 @@ export function rootLocation(warehouse: WarehouseSettings): Location {
 export function clientConfig(warehouse: WarehouseSettings): Settings {
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  return kind.clientConfig(settings, strategy?.variant === 'AwsStatic' ? strategySettings(strategy) : undefined)
+  return kind.clientConfig(settings, strategy?.declared.isStatic === true ? strategySettings(strategy) : undefined)
+}
+
+/** Who makes credentials for clients of the warehouse's tables (its settings with the secrets in them), if anybody does. */
+export function openVendor(warehouse: WarehouseSettings): CredentialVendor | undefined {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  return strategy?.declared.vendor?.(settings, strategySettings(strategy))
 }
 
 /**
@@ -262,7 +273,5 @@ export function openObjectStore(warehouse: WarehouseSettings, options: OpenOptio
   validateWarehouse(warehouse, options)
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  // Keys that stand in the strategy alone are the warehouse's keys all the same.
-  const own = settings['s3.access-key-id'] === undefined && strategy?.variant === 'AwsStatic' ? strategySettings(strategy) : {}
-  return kind.open({ ...settings, ...own })
+  return kind.open(serverSettings(kind, settings, strategy))
 }

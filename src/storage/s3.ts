@@ -4,7 +4,10 @@
  */
 import type * as S3 from '@aws-sdk/client-s3'
 import { badRequest } from '../iceberg/errors.ts'
-import { bucketAndKey, canonicalFile, canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import { bucketAndKey, canonicalLocation, type Location } from '../iceberg/location.ts'
+import { holdsBytes } from './attempts.ts'
+import { validateEndpoint } from './endpoint.ts'
+import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { Settings, StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
@@ -68,12 +71,7 @@ class S3Store implements ObjectStore {
   }
 
   #object(location: string): { Bucket: string; Key: string } {
-    const canonical = canonicalFile(location)
-    if (canonical === undefined || !isBelow(this.#options.root, canonical)) {
-      throw new StorageError('forbidden', `Location is not below ${this.#options.root}: ${location}`)
-    }
-    const { bucket, key } = bucketAndKey(canonical)
-    return { Bucket: bucket, Key: key }
+    return { Bucket: bucketAndKey(this.#options.root).bucket, Key: keyBelow(this.#options.root, location) }
   }
 
   async read(location: string, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
@@ -114,7 +112,7 @@ class S3Store implements ObjectStore {
       const problem = failure('create', location, error)
       // An earlier attempt, whose answer was lost, may be what is there now.
       const retried = ((error as ServiceError).$metadata?.attempts ?? 1) > 1
-      if (problem.kind === 'exists' && retried && (await this.#holds(location, bytes))) return
+      if (problem.kind === 'exists' && retried && (await holdsBytes(this, location, bytes))) return
       throw problem
     }
   }
@@ -141,20 +139,9 @@ class S3Store implements ObjectStore {
     await client.send(command, { abortSignal })
   }
 
-  async #holds(location: string, bytes: Uint8Array): Promise<boolean> {
-    try {
-      return (await this.read(location, { maxBytes: bytes.length })).equals(bytes)
-    } catch (error) {
-      if (error instanceof StorageError && error.kind === 'too-large') return false
-      throw error
-    }
-  }
-
   async delete(locations: readonly string[]): Promise<void> {
     const { bucket } = bucketAndKey(this.#options.root)
-    const keys = locations.map((location) =>
-      location.endsWith('/') ? `${this.#object(location.slice(0, -1)).Key}/` : this.#object(location).Key,
-    )
+    const keys = locations.map((location) => keyOrFolderBelow(this.#options.root, location))
     for (let at = 0; at < keys.length; at += DELETE_BATCH) {
       await this.#deleteKeys(bucket, keys.slice(at, at + DELETE_BATCH))
     }
@@ -185,13 +172,10 @@ class S3Store implements ObjectStore {
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
-    const base = canonicalLocation(prefix, { schemes: ['s3'] })
-    if (base !== this.#options.root && !isBelow(this.#options.root, base)) {
-      throw new StorageError('forbidden', `Location is not below ${this.#options.root}: ${prefix}`)
-    }
-    const { bucket, key } = bucketAndKey(base)
+    const { bucket } = bucketAndKey(this.#options.root)
+    const keyPrefix = prefixBelow(this.#options.root, prefix)
     for (let token: string | undefined; ;) {
-      const page = await this.#page(bucket, key === '' ? '' : `${key}/`, token)
+      const page = await this.#page(bucket, keyPrefix, token)
       for (const { Key, Size = 0 } of page.Contents ?? []) {
         if (Key !== undefined) yield { location: `s3://${bucket}/${Key}`, sizeBytes: Size }
       }
@@ -254,7 +238,7 @@ function rootLocation(settings: Settings): Location {
 
 function validate(settings: Settings): void {
   const { 's3.endpoint': endpoint, 's3.path-style-access': style, 's3.region': name } = settings
-  if (endpoint !== undefined) validateEndpoint(endpoint)
+  if (endpoint !== undefined) validateEndpoint('s3.endpoint', endpoint)
   if (style !== undefined && !/^(true|false)$/i.test(style))
     throw badRequest(`s3.path-style-access must be true or false, not "${style}"`)
   if (name !== undefined && !/^[A-Za-z0-9-]{1,64}$/.test(name))
@@ -262,23 +246,6 @@ function validate(settings: Settings): void {
   if ((settings['s3.access-key-id'] === undefined) !== (settings['s3.secret-access-key'] === undefined)) {
     throw badRequest('s3.access-key-id and s3.secret-access-key must be given together')
   }
-}
-
-/** Addresses where clouds hand a machine its own credentials. */
-const MACHINE_METADATA =
-  /^(169\.254\.\d+\.\d+|\[(fe[89ab][0-9a-f]:.*|fd00:ec2::254|::ffff:a9fe:[0-9a-f]+)\]|metadata(\.google\.internal)?)\.?$/
-
-function validateEndpoint(endpoint: string): void {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  const plain =
-    url &&
-    ['http:', 'https:'].includes(url.protocol) &&
-    url.pathname === '/' &&
-    !url.username &&
-    !url.password &&
-    !/[?#]/.test(endpoint)
-  if (!plain) throw badRequest('s3.endpoint must be a URL of scheme, host and port alone, such as http://127.0.0.1:9000')
-  if (MACHINE_METADATA.test(url.hostname)) throw badRequest('s3.endpoint must not be the metadata service of a machine')
 }
 
 function clientConfig(settings: Settings, staticCredentials: Settings | undefined): Settings {
@@ -324,8 +291,23 @@ export const s3Kind: StorageKind = {
     's3.role-arn': { aliases: ['role_arn'] },
     's3.external-id': { aliases: ['external_id'] },
   },
-  credential: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'],
-  vendingStrategies: ['AwsStatic', 'AwsSts'],
+  credentials: [{ keys: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'] }],
+  strategies: {
+    AwsStatic: {
+      fields: {
+        access_key_id: { setting: 's3.access-key-id' },
+        secret_access_key: { setting: 's3.secret-access-key', secret: true },
+        session_token: { setting: 's3.session-token', secret: true },
+      },
+      isStatic: true,
+      isCredential: true,
+      validate: (_settings, strategy) => validate(strategy),
+    },
+    AwsSts: {
+      fields: { role_arn: { setting: 's3.role-arn' }, external_id: { setting: 's3.external-id' } },
+    },
+  },
+  refreshKeys: { endpoint: 'client.refresh-credentials-endpoint', enabled: 'client.refresh-credentials-enabled' },
   rootLocation,
   validate,
   clientConfig,

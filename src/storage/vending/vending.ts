@@ -1,0 +1,53 @@
+/**
+ * The contract of those who make credentials for clients: short-lived ones that open the files of one table and nothing
+ * beside them. One file implements one provider; what is vended to whom, and how long it is kept, is the catalog's business.
+ */
+import type { Location } from '../../iceberg/location.ts'
+
+export interface VendScope {
+  /** Canonical, none in another, all in one bucket or container; the first is the table's location. Never empty. */
+  readonly prefixes: readonly Location[]
+  /** `read` also lists; `read-write` also writes and deletes. */
+  readonly access: 'read' | 'read-write'
+  /** For the names of sessions and the provider's own log. The text may be hostile. */
+  readonly principal: { readonly id: string; readonly name: string; readonly tenantId: string }
+  /** Within the vendor's `lifetime`. */
+  readonly lifetimeSeconds: number
+}
+
+/** For the files below one prefix: what goes into `storage-credentials`, in the words of the clients. */
+export interface VendedCredential {
+  readonly prefix: Location
+  readonly config: Readonly<Record<string, string>>
+}
+
+export interface Vended {
+  /** The first is for the table's location: clients that know no `storage-credentials` get it as `config`. */
+  readonly credentials: readonly VendedCredential[]
+  /** Milliseconds since 1970, as the provider says; undefined for credentials that do not expire. */
+  readonly expiresAtMs: number | undefined
+}
+
+export interface CredentialVendor {
+  /** The life of what it vends: what the warehouse wants, and the least that the provider can do. */
+  readonly lifetime: { readonly seconds: number; readonly leastSeconds: number }
+  /** One request to the provider (or none, where credentials are computed). @throws VendingError, and nothing else */
+  vend(scope: VendScope): Promise<Vended>
+  close(): Promise<void>
+}
+
+/**
+ * `unavailable`: the provider did not answer in time, or says that it is busy. `refused`: it does not accept the warehouse's
+ * settings. `invalid`: the scope has no credential, such as a policy that is too large.
+ */
+export type VendingErrorKind = 'unavailable' | 'refused' | 'invalid'
+
+/** The message names what was asked and the provider's error code; never a secret, and no text of the provider's. */
+export class VendingError extends Error {
+  readonly kind: VendingErrorKind
+  constructor(kind: VendingErrorKind, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'VendingError'
+    this.kind = kind
+  }
+}
