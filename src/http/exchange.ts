@@ -4,11 +4,15 @@
  */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { assertSees } from '../catalog/authorize.ts'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
+import { soon, type Soon } from '../catalog/soon.ts'
+import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
 import { badRequest } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
 import { parse, type JsonValue } from '../iceberg/json.ts'
+import { withoutBranch } from '../management/handles.ts'
 import type { ServerContext } from './context.ts'
 import type { Route } from './route.ts'
 import type { Address } from './router.ts'
@@ -16,6 +20,8 @@ import type { Address } from './router.ts'
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
+
+const joined = (value: string | string[] | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export class Exchange {
   readonly context: ServerContext
@@ -47,9 +53,24 @@ export class Exchange {
     this.startedAt = startedAt
   }
 
+  /**
+   * By its name in lower case. Looks among the headers as they came: to make Node's object of all of them costs as much as
+   * everything else that a load does here. What to make of a repeated header is left to Node.
+   */
   header(name: string): string | undefined {
-    const value = this.request.headers[name]
-    return typeof value === 'string' ? value : undefined
+    const { rawHeaders } = this.request
+    let found = -1
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const candidate = rawHeaders[at] as string
+      if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue
+      if (found >= 0) return joined(this.request.headers[name])
+      found = at
+    }
+    return found < 0 ? undefined : rawHeaders[found + 1]
+  }
+
+  get credentials(): Credentials {
+    return { authorization: this.header('authorization'), 'x-api-key': this.header('x-api-key') }
   }
 
   get remoteAddress(): string {
@@ -60,6 +81,13 @@ export class Exchange {
   get caller(): Principal {
     if (this.principal === undefined) throw new TypeError('a public route asked for its caller')
     return this.principal
+  }
+
+  /** @throws IcebergError 404, also for a catalog in which the caller may do nothing */
+  catalogNamed(name: string): Soon<CatalogHandle> {
+    return soon(this.context.handles.resolve(this.caller.tenantId, name), (catalog) =>
+      assertSees(this.caller, catalog, withoutBranch(name) ?? name),
+    )
   }
 
   /** For the use cases of the catalog. */
@@ -75,7 +103,10 @@ export class Exchange {
     if (key === undefined) return undefined
     if (!UUID_V7.test(key)) throw badRequest('The header Idempotency-Key must be a UUID of version 7')
     const hash = createHash('sha256')
-    for (const part of [this.caller.id, this.method, this.path, this.query]) hash.update(part).update('\0')
+    const { id, bounds } = this.caller
+    // Bounds only where there are some: servers of before know the same fingerprint for everybody else.
+    const who = bounds === undefined ? [id] : [id, bounds.text]
+    for (const part of [...who, this.method, this.path, this.query]) hash.update(part).update('\0')
     return { key: key.toLowerCase(), fingerprint: hash.update(this.body).digest('hex') }
   }
 
