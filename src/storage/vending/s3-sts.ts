@@ -33,7 +33,8 @@ export interface StsOptions {
 /** AWS accepts no shorter session. */
 export const LEAST_SECONDS = 900
 
-const REFUSED = /^(AccessDenied|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|InvalidIdentityToken|IDPRejectedClaim|RegionDisabled|MalformedPolicyDocument|ValidationError|InvalidParameter|UnrecognizedClientException|CredentialsProviderError|TokenProviderError)/
+const REFUSED =
+  /^(AccessDenied|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|InvalidIdentityToken|IDPRejectedClaim|RegionDisabled|MalformedPolicyDocument|ValidationError|InvalidParameter|UnrecognizedClientException|CredentialsProviderError|TokenProviderError)/
 
 interface ServiceError {
   readonly name?: string
@@ -45,7 +46,11 @@ function failure(what: string, error: unknown): VendingError {
   if (error instanceof VendingError) return error
   const { name = '', code, $metadata } = error as ServiceError
   const status = $metadata?.httpStatusCode ?? 0
-  const told = /^[\w.]{1,80}$/.test(name === 'Error' ? (code ?? name) : name) ? (name === 'Error' ? (code ?? name) : name) : 'failed'
+  const told = /^[\w.]{1,80}$/.test(name === 'Error' ? (code ?? name) : name)
+    ? name === 'Error'
+      ? (code ?? name)
+      : name
+    : 'failed'
   const busy = status >= 500 || status === 429 || /Throttl|TooManyRequests|IDPCommunicationError/.test(name)
   let kind: VendingErrorKind = 'unavailable'
   if (name.startsWith('PackedPolicyTooLarge')) kind = 'invalid'
