@@ -6,4 +6,6 @@ export interface Principal {
   /** The one tenant whose rows the principal can reach. */
   readonly tenantId: string
   readonly role: 'tenant-admin'
+  /** When the token that was shown ends, in milliseconds since 1970; absent where it does not. */
+  readonly expiresAtMs?: number | undefined
 }
