@@ -8,6 +8,7 @@ import type { Principal } from '../access/principal.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { Store } from '../stores/store.ts'
+import type { CatalogVending, CredentialCache } from './credentials.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { MetadataCache } from './metadata-cache.ts'
 
@@ -33,6 +34,8 @@ export interface CatalogHandle {
   readonly storage: ObjectStore
   /** What clients get as `config` of a table: the warehouse's own static, non-secret settings. */
   readonly clientConfig: Readonly<Record<string, string>>
+  /** How clients come to credentials for tables; undefined where they bring their own. */
+  readonly vending: CatalogVending | undefined
   /** Changes whenever `clientConfig` or `root` does: part of ETags and cache keys. */
   readonly configVersion: string
   readonly properties: Readonly<Record<string, string>>
@@ -41,6 +44,7 @@ export interface CatalogHandle {
 export interface CatalogContext {
   readonly store: Store
   readonly cache: MetadataCache
+  readonly credentials: CredentialCache
   /** Commits to one table wait for each other in here, instead of racing and losing. */
   readonly queue: KeyedQueue
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */

@@ -125,16 +125,20 @@ function strategySettings({ declared, fields }: Strategy): Settings {
  * @throws IcebergError 400 that names the key and, for an unknown one, the nearest known
  */
 export function validateWarehouse(warehouse: WarehouseSettings, options: ServerOptions = {}): void {
-  const { kind, settings } = parse(warehouse.storageConfig)
+  const { kind, settings } = validateStorage(warehouse, options)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  kind.validate?.(settings)
   strategy?.declared.validate?.(settings, strategySettings(strategy), options)
+}
+
+function validateStorage(warehouse: WarehouseSettings, options: ServerOptions): Parsed {
+  const parsed = parse(warehouse.storageConfig)
+  const { kind, settings } = parsed
+  kind.validate?.(settings)
   const root = kind.rootLocation(settings)
-  if (kind.name !== 'file' || options.localRoots === undefined) return
+  if (kind.name !== 'file' || options.localRoots === undefined) return parsed
   const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
-  if (!roots.some((folder) => folder === root || isBelow(folder, root))) {
-    throw badRequest(`Local warehouses must lie below ${roots.join(' or ')}, not at ${root}`)
-  }
+  if (roots.some((folder) => folder === root || isBelow(folder, root))) return parsed
+  throw badRequest(`Local warehouses must lie below ${roots.join(' or ')}, not at ${root}`)
 }
 
 const pick = (settings: Settings, keep: (key: string) => boolean): Settings =>
@@ -265,8 +269,7 @@ export function warehouseWarnings(warehouse: WarehouseSettings): string[] {
  * @throws IcebergError 400 for settings that can't be used
  */
 export function openObjectStore(warehouse: WarehouseSettings, options: ServerOptions = {}): ObjectStore {
-  validateWarehouse(warehouse, options)
-  const { kind, settings } = parse(warehouse.storageConfig)
+  const { kind, settings } = validateStorage(warehouse, options)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   // Keys that stand in the strategy alone are the warehouse's keys all the same.
   const hasOwn = kind.credential?.some((name) => settings[name] !== undefined) ?? false

@@ -126,6 +126,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     warehouseName: 'local',
     clientConfig: { 'client.region': 'eu-west-1' },
     configVersion: 'v1',
+    vending: undefined,
     properties: {},
   }
   const call: CatalogCall = { principal: { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' }, catalog }

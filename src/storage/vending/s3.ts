@@ -84,7 +84,8 @@ export const s3Strategies: Readonly<Record<string, VendingStrategyDeclaration>> 
         region: region(settings),
         endpoint: stsEndpoint(settings, strategy),
         credentials: credentialsOf(settings),
-        webIdentityTokenFile: truth(strategy[WEB_IDENTITY]) === true ? webIdentityTokenFile : undefined,
+        // A setting that went away must not make another identity of this one.
+        webIdentityTokenFile: truth(strategy[WEB_IDENTITY]) === true ? (webIdentityTokenFile ?? '') : undefined,
         sessionTags: truth(strategy[SESSION_TAGS]) === true,
         lifetimeSeconds: lifetimeSeconds(strategy, { least: LEAST_SECONDS, most: MOST_SECONDS }),
       }),
