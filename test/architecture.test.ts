@@ -26,7 +26,8 @@ const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'workers
 
 /**
  * Files that may use the language's own JSON: none of them ever sees JSON of the Iceberg format. Why, for each:
- * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log.
+ * quoting text for a message; plain columns of rows; sealed settings; files of our own; the log; answers and key files of
+ * the clouds.
  */
 const PLAIN_JSON = new Set([
   'access/authenticate.ts',
@@ -48,6 +49,8 @@ const PLAIN_JSON = new Set([
   'operations/rows.ts',
   'iceberg/json.ts',
   'iceberg/shape.ts',
+  'storage/access-token.ts',
+  'storage/gcs-settings.ts',
   'stores/tables.ts',
   'stores/sql/statements.ts',
   'stores/sql/sqlite-connection.ts',

@@ -9,6 +9,16 @@ export interface SettingKey {
   /** Kept sealed, never returned. */
   readonly secret?: boolean
   readonly required?: boolean
+  /** Text of several lines, such as a key file. */
+  readonly multiline?: boolean
+}
+
+/** Keys that belong together. What of them a change does not mention stays, or goes, together. */
+export interface Credential {
+  /** Its id and secret first, or the secret alone. */
+  readonly keys: readonly string[]
+  /** Where the secret is sent to, and as whom: a change of these needs the secret again. */
+  readonly boundTo?: readonly string[]
 }
 
 /** Settings under the declared names of their keys. */
@@ -34,6 +44,8 @@ export interface VendingStrategyDeclaration {
   readonly fields: { readonly [field: string]: StrategyField }
   /** Hands out the warehouse's own long-lived keys, so that whoever may read one table holds keys for all of them. */
   readonly isStatic?: boolean
+  /** Its fields are a credential that the server uses too, where the settings have none. */
+  readonly isCredential?: boolean
   /** Checks the fields, and what of the warehouse's settings they need. @throws IcebergError 400 */
   readonly validate?: (settings: Settings, strategy: Settings, options: ServerOptions) => void
   /** Costs nothing until the first request. Absent, or nothing, where clients get no credentials. */
@@ -46,8 +58,7 @@ export interface StorageKind {
   readonly types: readonly string[]
   readonly schemes: readonly Scheme[]
   readonly keys: { readonly [key: string]: SettingKey }
-  /** Keys that make one credential, its id and secret first: what of them a change does not mention stays, or goes, together. */
-  readonly credential?: readonly string[]
+  readonly credentials?: readonly Credential[]
   /** The vending strategies that may stand beside this kind, by name. */
   readonly strategies: { readonly [variant: string]: VendingStrategyDeclaration }
   readonly refreshKeys?: RefreshKeys

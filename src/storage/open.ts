@@ -4,15 +4,17 @@
  */
 import { badRequest } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import { adlsKind } from './adls.ts'
 import { fileKind } from './file.ts'
-import type { ServerOptions, Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
+import { gcsKind } from './gcs.ts'
+import type { Credential, ServerOptions, Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
 import { s3Kind } from './s3.ts'
 import { nearest } from './nearest.ts'
 import type { ObjectStore } from './storage.ts'
 import { handsOutAlways } from './vending/strategies.ts'
 import type { Vending } from './vending/vending.ts'
 
-const KINDS: readonly StorageKind[] = [fileKind, s3Kind]
+const KINDS: readonly StorageKind[] = [fileKind, s3Kind, adlsKind, gcsKind]
 
 /** `{"AwsStatic": {...}}`, `"None"`, or nothing. */
 export type VendingStrategy = string | { readonly [variant: string]: Settings } | null
@@ -37,6 +39,9 @@ interface Parsed {
   readonly names: ReadonlyMap<string, string>
 }
 
+const knows = (keys: StorageKind['keys'], key: string): boolean =>
+  Object.entries(keys).some(([name, { aliases }]) => name === key || aliases.includes(key))
+
 function kindOf(config: Settings): StorageKind {
   const type = config['type']
   if (type !== undefined) {
@@ -45,12 +50,14 @@ function kindOf(config: Settings): StorageKind {
     const types = KINDS.flatMap((each) => each.types)
     throw badRequest(`Unknown storage type "${type}"${nearest(type, types)}: expected one of ${types.join(', ')}`)
   }
-  // Without a type, the keys tell: each kind has required ones that no other kind knows.
-  const kind = KINDS.find(({ keys }) =>
+  // Without a type, the keys tell: those of one kind that has what it requires, best of one that knows them all.
+  const candidates = KINDS.filter(({ keys }) =>
     Object.entries(keys).some(
       ([name, { aliases, required }]) => required && [name, ...aliases].some((key) => Object.hasOwn(config, key)),
     ),
   )
+  const knowsAll = ({ keys }: StorageKind): boolean => Object.keys(config).every((key) => knows(keys, key))
+  const kind = candidates.find(knowsAll) ?? candidates[0]
   if (kind) return kind
   throw badRequest(`storage_config must have a type, one of ${KINDS.map(({ name }) => name).join(', ')}`)
 }
@@ -71,7 +78,8 @@ function parse(config: Settings): Parsed {
     if (typeof value !== 'string') throw badRequest(`${key} in storage_config must be a string`)
     // A form that was left empty sends empty text.
     if (value === '') continue
-    if (/[\p{Cc}]/u.test(value) || value.length > 4096)
+    const text = kind.keys[name]?.multiline === true ? value.replace(/[\r\n\t]/g, '') : value
+    if (/[\p{Cc}]/u.test(text) || text.length > 4096)
       throw badRequest(`${key} in storage_config has characters that are not allowed, or too many`)
     const twin = settings.get(name)
     if (twin !== undefined && twin !== value) throw badRequest(`storage_config has two values for ${name}`)
@@ -120,6 +128,12 @@ function strategySettings({ declared, fields }: Strategy): Settings {
   return Object.fromEntries(Object.entries(fields).map(([field, value]) => [declared.fields[field]?.setting ?? field, value]))
 }
 
+/** Keys that stand in the strategy alone are the warehouse's keys all the same. */
+function serverSettings(kind: StorageKind, settings: Settings, strategy: Strategy | undefined): Settings {
+  const hasOwn = kind.credentials?.some(({ keys }) => keys.some((name) => settings[name] !== undefined)) ?? false
+  return !hasOwn && strategy?.declared.isCredential === true ? { ...settings, ...strategySettings(strategy) } : settings
+}
+
 /**
  * Checks the whole of what a user says of a warehouse.
  * @throws IcebergError 400 that names the key and, for an unknown one, the nearest known
@@ -133,7 +147,7 @@ export function validateWarehouse(warehouse: WarehouseSettings, options: ServerO
 function validateStorage(warehouse: WarehouseSettings, options: ServerOptions): Parsed {
   const parsed = parse(warehouse.storageConfig)
   const { kind, settings } = parsed
-  kind.validate?.(settings)
+  kind.validate?.(serverSettings(kind, settings, strategyOf(kind, warehouse.vendingStrategy)))
   const root = kind.rootLocation(settings)
   if (kind.name !== 'file' || options.localRoots === undefined) return parsed
   const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
@@ -203,20 +217,17 @@ function changedConfig(old: Settings, sent: Readonly<Record<string, string | nul
   // A form that was left empty sends empty text.
   const given = Object.fromEntries(Object.entries(sent).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''))
   const before = parse(old)
-  const { credential = [] } = before.kind
   if (kindOf(given) !== before.kind) return given
-  const mentioned = new Map<string, string | null>()
-  for (const name of credential) {
-    for (const key of [name, ...(before.kind.keys[name]?.aliases ?? [])]) {
-      const value = Object.hasOwn(sent, key) ? sent[key] : undefined
-      if (value !== undefined && value !== '') mentioned.set(name, value)
-    }
-  }
-  const isAnother = credential.slice(0, 2).some((name) => mentioned.has(name) && mentioned.get(name) !== before.settings[name])
-  if (isAnother) return given
+  const { settings: after } = parse(given)
+  const forgotten = (name: string): boolean =>
+    [name, ...(before.kind.keys[name]?.aliases ?? [])].some((key) => Object.hasOwn(sent, key) && sent[key] === null)
+  const isAnother = ({ keys, boundTo = [] }: Credential): boolean =>
+    keys.slice(0, 2).some((name) => forgotten(name) || (after[name] !== undefined && after[name] !== before.settings[name])) ||
+    boundTo.some((name) => after[name] !== before.settings[name])
+  const kept = (before.kind.credentials ?? []).filter((credential) => !isAnother(credential)).flatMap(({ keys }) => keys)
   const stays = (key: string): boolean => {
     const name = before.names.get(key)
-    return name !== undefined && credential.includes(name) && !mentioned.has(name)
+    return name !== undefined && kept.includes(name) && after[name] === undefined && !forgotten(name)
   }
   return { ...pick(old, stays), ...given }
 }
@@ -271,7 +282,5 @@ export function warehouseWarnings(warehouse: WarehouseSettings): string[] {
 export function openObjectStore(warehouse: WarehouseSettings, options: ServerOptions = {}): ObjectStore {
   const { kind, settings } = validateStorage(warehouse, options)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  // Keys that stand in the strategy alone are the warehouse's keys all the same.
-  const hasOwn = kind.credential?.some((name) => settings[name] !== undefined) ?? false
-  return kind.open(!hasOwn && strategy?.declared.isStatic === true ? { ...settings, ...strategySettings(strategy) } : settings)
+  return kind.open(serverSettings(kind, settings, strategy))
 }

@@ -1,6 +1,7 @@
 /** What a warehouse's settings mean for S3: checked once, and read by the store and by those who make credentials alike. */
 import { badRequest } from '../iceberg/errors.ts'
 import { canonicalLocation, type Location } from '../iceberg/location.ts'
+import { validateEndpoint } from './endpoint.ts'
 import type { Settings } from './kind.ts'
 
 export interface S3Credentials {
@@ -38,23 +39,6 @@ export function validate(settings: Settings): void {
   if ((settings['s3.access-key-id'] === undefined) !== (settings['s3.secret-access-key'] === undefined)) {
     throw badRequest('s3.access-key-id and s3.secret-access-key must be given together')
   }
-}
-
-/** Addresses where clouds hand a machine its own credentials. */
-const MACHINE_METADATA =
-  /^(169\.254\.\d+\.\d+|\[(fe[89ab][0-9a-f]:.*|fd00:ec2::254|::ffff:a9fe:[0-9a-f]+)\]|metadata(\.google\.internal)?)\.?$/
-
-export function validateEndpoint(name: string, endpoint: string): void {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  const plain =
-    url &&
-    ['http:', 'https:'].includes(url.protocol) &&
-    url.pathname === '/' &&
-    !url.username &&
-    !url.password &&
-    !/[?#]/.test(endpoint)
-  if (!plain) throw badRequest(`${name} must be a URL of scheme, host and port alone, such as http://127.0.0.1:9000`)
-  if (MACHINE_METADATA.test(url.hostname)) throw badRequest(`${name} must not be the metadata service of a machine`)
 }
 
 /** Where the storage is, in the words of every client. */

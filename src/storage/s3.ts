@@ -3,7 +3,9 @@
  * pays for it. Every request has a time limit; what is retried is safe to repeat, a conditional PUT included.
  */
 import type * as S3 from '@aws-sdk/client-s3'
-import { bucketAndKey, canonicalFile, canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import { bucketAndKey, type Location } from '../iceberg/location.ts'
+import { holdsBytes } from './attempts.ts'
+import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
 import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
@@ -67,12 +69,7 @@ class S3Store implements ObjectStore {
   }
 
   #object(location: string): { Bucket: string; Key: string } {
-    const canonical = canonicalFile(location)
-    if (canonical === undefined || !isBelow(this.#options.root, canonical)) {
-      throw new StorageError('forbidden', `Location is not below ${this.#options.root}: ${location}`)
-    }
-    const { bucket, key } = bucketAndKey(canonical)
-    return { Bucket: bucket, Key: key }
+    return { Bucket: bucketAndKey(this.#options.root).bucket, Key: keyBelow(this.#options.root, location) }
   }
 
   async read(location: string, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
@@ -113,7 +110,7 @@ class S3Store implements ObjectStore {
       const problem = failure('create', location, error)
       // An earlier attempt, whose answer was lost, may be what is there now.
       const retried = ((error as ServiceError).$metadata?.attempts ?? 1) > 1
-      if (problem.kind === 'exists' && retried && (await this.#holds(location, bytes))) return
+      if (problem.kind === 'exists' && retried && (await holdsBytes(this, location, bytes))) return
       throw problem
     }
   }
@@ -140,20 +137,9 @@ class S3Store implements ObjectStore {
     await client.send(command, { abortSignal })
   }
 
-  async #holds(location: string, bytes: Uint8Array): Promise<boolean> {
-    try {
-      return (await this.read(location, { maxBytes: bytes.length })).equals(bytes)
-    } catch (error) {
-      if (error instanceof StorageError && error.kind === 'too-large') return false
-      throw error
-    }
-  }
-
   async delete(locations: readonly string[]): Promise<void> {
     const { bucket } = bucketAndKey(this.#options.root)
-    const keys = locations.map((location) =>
-      location.endsWith('/') ? `${this.#object(location.slice(0, -1)).Key}/` : this.#object(location).Key,
-    )
+    const keys = locations.map((location) => keyOrFolderBelow(this.#options.root, location))
     for (let at = 0; at < keys.length; at += DELETE_BATCH) {
       await this.#deleteKeys(bucket, keys.slice(at, at + DELETE_BATCH))
     }
@@ -184,13 +170,10 @@ class S3Store implements ObjectStore {
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
-    const base = canonicalLocation(prefix, { schemes: ['s3'] })
-    if (base !== this.#options.root && !isBelow(this.#options.root, base)) {
-      throw new StorageError('forbidden', `Location is not below ${this.#options.root}: ${prefix}`)
-    }
-    const { bucket, key } = bucketAndKey(base)
+    const { bucket } = bucketAndKey(this.#options.root)
+    const keyPrefix = prefixBelow(this.#options.root, prefix)
     for (let token: string | undefined; ;) {
-      const page = await this.#page(bucket, key === '' ? '' : `${key}/`, token)
+      const page = await this.#page(bucket, keyPrefix, token)
       for (const { Key, Size = 0 } of page.Contents ?? []) {
         if (Key !== undefined) yield { location: `s3://${bucket}/${Key}`, sizeBytes: Size }
       }
@@ -256,7 +239,7 @@ export const s3Kind: StorageKind = {
     's3.role-arn': { aliases: ['role_arn'] },
     's3.external-id': { aliases: ['external_id'] },
   },
-  credential: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'],
+  credentials: [{ keys: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'] }],
   strategies: s3Strategies,
   refreshKeys: { endpoint: 'client.refresh-credentials-endpoint', enabled: 'client.refresh-credentials-enabled' },
   rootLocation,

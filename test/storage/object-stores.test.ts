@@ -8,10 +8,14 @@ import path from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { openFileStore } from '../../src/storage/file.ts'
+import { openObjectStore, rootLocation } from '../../src/storage/open.ts'
 import { openS3Store } from '../../src/storage/s3.ts'
 import { StorageError, type ObjectStore } from '../../src/storage/storage.ts'
+import { startAzurite, stopAzurite } from '../services/azurite.ts'
+import { startFakeGcs, stopFakeGcs } from '../services/gcs.ts'
 import { startMinio, type Minio } from '../services/minio.ts'
 import { requireService } from '../services/require.ts'
+import { accountKinds, openRealAccount, skipsAccount } from './real-accounts.ts'
 import { objectStoreSuite } from './suite/object-store.ts'
 
 const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'pangolin-storage-')))
@@ -248,3 +252,40 @@ describe('object store on S3', () => {
     )
   })
 })
+
+describe('object store on Azure, on the emulator Azurite', () => {
+  after(stopAzurite)
+  objectStoreSuite(async (test) => {
+    const azurite = requireService(test, await startAzurite())
+    if (!azurite) return undefined
+    const container = `c-${randomUUID()}`
+    await azurite.createContainer(container)
+    const storageConfig = {
+      type: 'azure',
+      container,
+      account_name: azurite.account,
+      account_key: azurite.accountKey,
+      prefix: 'warehouse/lake',
+      'azure.blob-endpoint': azurite.blobEndpoint,
+    }
+    return { store: openObjectStore({ storageConfig }), root: rootLocation({ storageConfig }) }
+  })
+})
+
+describe('object store on Google Cloud Storage, on the emulator fake-gcs-server', () => {
+  after(stopFakeGcs)
+  objectStoreSuite(async (test) => {
+    const gcs = requireService(test, await startFakeGcs())
+    if (!gcs) return undefined
+    const bucket = `b-${randomUUID()}`
+    await gcs.createBucket(bucket)
+    const storageConfig = { type: 'gcs', bucket, prefix: 'warehouse/lake', 'gcs.service.host': gcs.serviceHost, no_auth: 'true' }
+    return { store: openObjectStore({ storageConfig }), root: rootLocation({ storageConfig }) }
+  })
+})
+
+for (const [title, variable] of accountKinds) {
+  describe(`object store on ${title}, on the account of ${variable}`, { skip: skipsAccount(variable) }, () =>
+    objectStoreSuite((test) => openRealAccount(test, variable)),
+  )
+}

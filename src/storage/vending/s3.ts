@@ -1,7 +1,8 @@
 /** The vending strategies of S3 and what speaks its protocol: what a warehouse says of each, and who carries it out. */
 import { badRequest } from '../../iceberg/errors.ts'
+import { validateEndpoint } from '../endpoint.ts'
 import type { ServerOptions, Settings, VendingStrategyDeclaration } from '../kind.ts'
-import { credentialsOf, region, truth, validate, validateEndpoint } from '../s3-settings.ts'
+import { credentialsOf, region, truth, validate } from '../s3-settings.ts'
 import { LEAST_SECONDS, openStsVendor } from './s3-sts.ts'
 import { ALWAYS_FIELD, LIFETIME_FIELD, lifetimeSeconds, staticVendor, validateTruth } from './strategies.ts'
 
@@ -58,6 +59,7 @@ export const s3Strategies: Readonly<Record<string, VendingStrategyDeclaration>> 
       ...ALWAYS_FIELD,
     },
     isStatic: true,
+    isCredential: true,
     validate: (_settings, strategy) => {
       validate(strategy)
       validateTruth(strategy, { always: ALWAYS_FIELD.always.setting })

@@ -1,0 +1,36 @@
+/**
+ * Accounts of the clouds themselves, for the same tests as on the emulators. The environment names them: a variable holds the
+ * `storage_config` of a warehouse, in JSON. Each test works below a prefix of its own, and removes what it left there.
+ */
+import { randomUUID } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { openObjectStore, rootLocation } from '../../src/storage/open.ts'
+import type { Opened } from './suite/object-store.ts'
+
+export const accountKinds = [
+  ['S3', 'PANGOLIN_TEST_S3'],
+  ['Azure', 'PANGOLIN_TEST_AZURE'],
+  ['Google Cloud Storage', 'PANGOLIN_TEST_GCS'],
+] as const
+
+/** The reason to leave out what needs the account, or `false`. */
+export const skipsAccount = (variable: string): string | false => !process.env[variable] && `${variable} names no account`
+
+/** The settings, with a prefix of their own within that of the variable. */
+export function realAccount(variable: string): Record<string, string> {
+  const { prefix = '', ...settings } = JSON.parse(process.env[variable] ?? '') as Record<string, string>
+  return { ...settings, prefix: [prefix, `pangolin-test-${randomUUID()}`].filter((part) => part !== '').join('/') }
+}
+
+export async function openRealAccount(test: TestContext, variable: string): Promise<Opened> {
+  const storageConfig = realAccount(variable)
+  const root = rootLocation({ storageConfig })
+  test.after(async () => {
+    const store = openObjectStore({ storageConfig })
+    const left = []
+    for await (const { location } of store.list(`${root}/`)) left.push(location)
+    await store.delete([...left, `${root}/`])
+    await store.close()
+  })
+  return { store: openObjectStore({ storageConfig }), root }
+}
