@@ -19,6 +19,8 @@ export interface CatalogVending extends Vending {
 export interface CredentialScope {
   /** As in `VendScope`. */
   readonly prefixes: readonly Location[]
+  /** Those of the prefixes that may be opened now; asked before the provider is. All when absent. */
+  readonly allowed?: () => Promise<readonly Location[]>
   readonly access: 'read' | 'read-write'
   readonly principal: Principal
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { canonicalLocation, type Location } from '../../../src/iceberg/location.ts'
 import { commonAncestor, literal, MAX_POLICY_LENGTH, sessionPolicy } from '../../../src/storage/vending/s3-policy.ts'
 import { VendingError } from '../../../src/storage/vending/vending.ts'
