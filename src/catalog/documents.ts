@@ -15,7 +15,9 @@ import { parseViewMetadata } from '../iceberg/view-metadata.ts'
 import type { ViewMetadata } from '../iceberg/view-metadata.ts'
 import { StorageError } from '../storage/storage.ts'
 import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
+import type { Entry } from './entries.ts'
 import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
+import { soon, type Soon } from './soon.ts'
 
 /** Of a file, and of what it inflates to. */
 export const MAX_METADATA_BYTES = 128 * 1024 * 1024
@@ -225,24 +227,52 @@ function assertStillThere(context: CatalogContext, catalog: CatalogHandle, locat
 }
 
 /** The answer for the metadata file at `location`, which the store just named as the current one. */
-export async function answerWith(
+export function answerWith(
   context: CatalogContext,
   catalog: CatalogHandle,
   location: string,
   options: AnswerOptions = {},
-): Promise<MetadataAnswer> {
+): Soon<MetadataAnswer> {
+  return answerWithKey(context, catalog, location, cacheKey(catalog, location), options)
+}
+
+/** Keys of documents by the row that named them: a store that has the row still gives the same object. */
+const keysOfRows = new WeakMap<Entry, { readonly catalog: CatalogHandle; readonly key: string }>()
+
+/** The same for an entry that was just read. */
+export function answerWithEntry(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  row: Entry,
+  options: AnswerOptions,
+): Soon<MetadataAnswer> {
+  let known = keysOfRows.get(row)
+  if (known?.catalog !== catalog) {
+    known = { catalog, key: cacheKey(catalog, row.metadata_location) }
+    keysOfRows.set(row, known)
+  }
+  return answerWithKey(context, catalog, row.metadata_location, known.key, options)
+}
+
+function answerWithKey(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  location: string,
+  key: string,
+  options: AnswerOptions,
+): Soon<MetadataAnswer> {
   const mode = options.snapshots ?? 'all'
-  const cached = context.cache.get(cacheKey(catalog, location))
+  const cached = context.cache.get(key)
   if (cached !== undefined) assertStillThere(context, catalog, location, cached)
   const ready = cached?.[mode]
   if (options.ifNoneMatch !== undefined) {
     const etag = ready?.etag ?? etagOf(catalog, location, mode)
     if (matchesEtag(options.ifNoneMatch, etag)) return { status: 304, etag, body: undefined }
   }
-  if (ready !== undefined) return { status: 200, etag: ready.etag, body: ready.body }
-  const document = cached ?? (await readDocument(context, catalog, location))
-  const answer = document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)
-  return { status: 200, etag: answer.etag, body: answer.body }
+  if (ready !== undefined) return answerLanded(ready)
+  return soon(cached ?? readDocument(context, catalog, location), (document) =>
+    answerLanded(document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)),
+  )
 }
 
 /** Remembers what a file says that was just read, past what may have been cached of the place before. */

@@ -3,8 +3,10 @@ import { alreadyExists, badRequest, displayIdentifier, noSuchNamespace, noSuchTa
 import type { IcebergError } from '../iceberg/errors.ts'
 import { LEVEL_SEPARATOR, namespaceKey as joinLevels } from '../iceberg/identifier.ts'
 import type { Key, NewRow, Row } from '../stores/entities.ts'
-import type { Mutation } from '../stores/store.ts'
+import { lookUpIn } from '../stores/store.ts'
+import type { LookUp, Mutation, Store } from '../stores/store.ts'
 import type { CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+import { soon, type Soon } from './soon.ts'
 
 export type EntryKind = 'table' | 'view'
 export type Entry = Row<'entries'>
@@ -61,22 +63,64 @@ export const requireNamespace = (catalog: CatalogHandle, namespace: Namespace): 
   expected: 'any',
 })
 
+interface Remembered<E extends 'entries' | 'namespaces'> {
+  readonly store: Store
+  readonly catalog: CatalogHandle
+  readonly lookUp: LookUp<E>
+}
+
+/** Look-ups by the very name that was asked for: the router hands out the same object for the same path. */
+const entryLookUps = new WeakMap<TableIdentifier, Remembered<'entries'>>()
+const namespaceLookUps = new WeakMap<Namespace, Remembered<'namespaces'>>()
+
+function findEntry(context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier): Soon<Entry | undefined> {
+  const known = entryLookUps.get(identifier)
+  if (known?.catalog === catalog && known.store === context.store) return known.lookUp.get()
+  const lookUp = lookUpIn(context.store, 'entries', entryKey(catalog, identifier))
+  entryLookUps.set(identifier, { store: context.store, catalog, lookUp })
+  return lookUp.get()
+}
+
+function findNamespace(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  namespace: Namespace,
+): Soon<Row<'namespaces'> | undefined> {
+  const known = namespaceLookUps.get(namespace)
+  if (known?.catalog === catalog && known.store === context.store) return known.lookUp.get()
+  const lookUp = lookUpIn(context.store, 'namespaces', namespaceKey(catalog, namespace))
+  namespaceLookUps.set(namespace, { store: context.store, catalog, lookUp })
+  return lookUp.get()
+}
+
+/** @throws IcebergError 404 */
+export function getNamespace(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Row<'namespaces'>> {
+  const present = (row: Row<'namespaces'> | undefined): Row<'namespaces'> => {
+    if (row === undefined) throw noSuchNamespace(namespace)
+    return row
+  }
+  return soon(findNamespace(context, catalog, namespace), present)
+}
+
 /** @throws IcebergError 404 */
 export async function assertNamespace(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Promise<void> {
-  if ((await context.store.get('namespaces', namespaceKey(catalog, namespace))) === undefined) throw noSuchNamespace(namespace)
+  await getNamespace(context, catalog, namespace)
 }
 
 export const noSuch = (kind: EntryKind, identifier: TableIdentifier): IcebergError =>
   kind === 'table' ? noSuchTable(identifier) : noSuchView(identifier)
 
 /** @throws IcebergError 404 when nothing of this kind has the name */
-export async function getEntry(
+export function getEntry(
   context: CatalogContext,
   catalog: CatalogHandle,
   identifier: TableIdentifier,
   kind: EntryKind,
-): Promise<Entry> {
-  const row = await context.store.get('entries', entryKey(catalog, identifier))
+): Soon<Entry> {
+  return soon(findEntry(context, catalog, identifier), (row) => ofKind(row, identifier, kind))
+}
+
+function ofKind(row: Entry | undefined, identifier: TableIdentifier, kind: EntryKind): Entry {
   if (row === undefined || row.kind !== kind) throw noSuch(kind, identifier)
   return row
 }

@@ -10,15 +10,14 @@ import {
   badRequest,
   displayNamespace,
   namespaceNotEmpty,
-  noSuchNamespace,
   noSuchWarehouse,
 } from '../iceberg/errors.ts'
 import { checkProperties, checkPropertyCount } from '../iceberg/table-properties.ts'
-import type { Json, Row } from '../stores/entities.ts'
+import type { Json } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { FIRST_EPOCH, assertNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
+import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { listPage } from './page-token.ts'
 import type {
@@ -29,6 +28,7 @@ import type {
   UpdateNamespacePropertiesRequest,
   UpdateNamespacePropertiesResponse,
 } from './shapes.ts'
+import { soon, type Soon } from './soon.ts'
 
 const MAX_LEVELS = 32
 /** Of all levels, in UTF-8: what a database's key has room for, with a name of the greatest length behind it. */
@@ -119,24 +119,20 @@ export async function createNamespace(
   })
 }
 
-async function getNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<Row<'namespaces'>> {
-  const row = await context.store.get('namespaces', namespaceKey(call.catalog, namespace))
-  if (row === undefined) throw noSuchNamespace(namespace)
-  return row
-}
-
-export async function loadNamespaceMetadata(
+export function loadNamespaceMetadata(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,
-): Promise<GetNamespaceResponse> {
-  const row = await getNamespace(context, call, namespace)
-  return { namespace, properties: row.properties as Record<string, string> }
+): Soon<GetNamespaceResponse> {
+  return soon(getNamespace(context, call.catalog, namespace), ({ properties }) => ({
+    namespace,
+    properties: properties as Record<string, string>,
+  }))
 }
 
 /** Resolves when it exists, throws 404 when not. */
-export async function namespaceExists(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void> {
-  await assertNamespace(context, call.catalog, namespace)
+export function namespaceExists(context: CatalogContext, call: CatalogCall, namespace: Namespace): Soon<unknown> {
+  return getNamespace(context, call.catalog, namespace)
 }
 
 export async function dropNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void> {
@@ -153,7 +149,7 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
     if (entries.length + children.length > 0) throw namespaceNotEmpty(namespace)
   }
   const attempt = async (record: Parameters<typeof writeChange>[2]): Promise<true | undefined> => {
-    const row = await getNamespace(context, call, namespace)
+    const row = await getNamespace(context, call.catalog, namespace)
     await assertEmpty()
     const outcome = await writeChange(context, call, record, {
       message: `Drop namespace ${displayNamespace(namespace)}`,
@@ -218,7 +214,7 @@ export async function updateProperties(
   return idempotent(context, call, {
     run: (record) =>
       untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
-        const { version, ...row } = await getNamespace(context, call, namespace)
+        const { version, ...row } = await getNamespace(context, call.catalog, namespace)
         const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
         checkSize(properties)
         const outcome = answer as unknown as Json

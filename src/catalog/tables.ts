@@ -9,7 +9,7 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
-import { answerLanded, answerOnce, answerWith, storageFailure } from './documents.ts'
+import { answerLanded, answerOnce, answerWithEntry, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
@@ -18,6 +18,7 @@ import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locatio
 import type { Claim } from './locations.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
+import { soon, type Soon } from './soon.ts'
 
 /** `snapshots`: all of them, or those that a branch or tag names; `ifNoneMatch`: the header as it came. */
 export type LoadTableOptions = AnswerOptions
@@ -50,19 +51,20 @@ export const listTables = (
   page: PageRequest,
 ): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'table', page)
 
-export async function loadTable(
+/** At once where the store answers at once and the document is at hand: the way that is gone most. */
+export function loadTable(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
   options: LoadTableOptions = {},
-): Promise<MetadataAnswer> {
-  const row = await getEntry(context, call.catalog, identifier, 'table')
-  return answerWith(context, call.catalog, row.metadata_location, options)
+): Soon<MetadataAnswer> {
+  const entry = getEntry(context, call.catalog, identifier, 'table')
+  return soon(entry, (row) => answerWithEntry(context, call.catalog, row, options))
 }
 
-/** Resolves when it exists, throws 404 when not. */
-export async function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
-  await getEntry(context, call.catalog, identifier, 'table')
+/** Something when it exists. @throws IcebergError 404 when not */
+export function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> {
+  return getEntry(context, call.catalog, identifier, 'table')
 }
 
 export interface NewPlace {

@@ -8,7 +8,7 @@ import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metada
 import { parseViewUpdates } from '../iceberg/view-update.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commit.ts'
-import { answerWith, readView } from './documents.ts'
+import { answerWithEntry, readView } from './documents.ts'
 import { getEntry } from './entries.ts'
 import { locationCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
@@ -58,7 +58,7 @@ export async function loadView(
   options: { readonly ifNoneMatch?: string | undefined } = {},
 ): Promise<MetadataAnswer> {
   const row = await getEntry(context, call.catalog, identifier, 'view')
-  return answerWith(context, call.catalog, row.metadata_location, { ifNoneMatch: options.ifNoneMatch })
+  return answerWithEntry(context, call.catalog, row, { ifNoneMatch: options.ifNoneMatch })
 }
 
 /** Resolves when it exists, throws 404 when not. */

@@ -11,10 +11,9 @@ import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts
 import { parse, type JsonValue } from '../iceberg/json.ts'
 import type { ServerContext } from './context.ts'
 import type { Route } from './route.ts'
+import type { Address } from './router.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
-/** Most names: the same before and after decoding, and nothing in them to check. */
-const PLAIN = /^[A-Za-z0-9_-]{1,200}$/
 const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
 
@@ -28,13 +27,11 @@ export class Exchange {
   readonly query: string
   readonly startedAt: number
   route: Route | undefined
-  /** Raw segments; without the prefix once the catalog is known. */
-  parameters: readonly string[] = []
+  /** Known once the caller is. */
+  address: Address | undefined
   principal: Principal | undefined
   catalog: CatalogHandle | undefined
   body: Buffer = EMPTY
-  /** Reached the doubled form `/v1/{catalog}/v1/...`, whose clients put the prefix into their URI. */
-  doubled = false
   answered = false
   /** Set when it is first asked for. */
   requestId: string | undefined
@@ -87,18 +84,26 @@ export class Exchange {
     return parse(this.body, JSON_LIMITS)
   }
 
-  namespace(position: number): readonly string[] {
-    const raw = this.parameters[position] ?? ''
-    return PLAIN.test(raw) ? [raw] : decodeNamespacePath(raw)
+  #addressed(): Address {
+    if (this.address === undefined) throw new TypeError('a route without parameters asked for one')
+    return this.address
+  }
+
+  /** Of the path, where a namespace is its first parameter. */
+  get namespace(): readonly string[] {
+    return (this.#addressed().namespace ??= this.namespaceAt(0))
+  }
+
+  namespaceAt(position: number): readonly string[] {
+    return decodeNamespacePath(this.#addressed().parameters[position] ?? '')
   }
 
   segment(position: number): string {
-    const raw = this.parameters[position] ?? ''
-    return PLAIN.test(raw) ? raw : decodePathSegment(raw)
+    return decodePathSegment(this.#addressed().parameters[position] ?? '')
   }
 
   /** The namespace and the name behind it. */
-  identifier(): TableIdentifier {
-    return { namespace: this.namespace(0), name: this.segment(1) }
+  get identifier(): TableIdentifier {
+    return (this.#addressed().identifier ??= { namespace: this.namespace, name: this.segment(1) })
   }
 }

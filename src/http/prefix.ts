@@ -2,34 +2,32 @@
  * From the segments of a path to the catalog they name. A path may name it twice (`/v1/lake/v1/lake/...`), when a client
  * whose URI already names the catalog puts the prefix in as well: both must mean the same one.
  */
+import { soon, type Soon } from '../catalog/soon.ts'
 import { noSuchWarehouse } from '../iceberg/errors.ts'
+import { decodePathSegment } from '../iceberg/identifier.ts'
 import type { Exchange } from './exchange.ts'
-import type { Route } from './route.ts'
+import type { Address, Match } from './router.ts'
 
 const PREFIXED = '/v1/{prefix}/'
 const countParameters = (template: string): number => template.split('{').length - 1
-const counts = new WeakMap<Route, number>()
 
 /** Sets the catalog of the exchange and takes its segments away. A promise only where the store must be asked. */
-export function bindCatalog(exchange: Exchange, route: Route): Promise<void> | undefined {
-  let expected = counts.get(route)
-  if (expected === undefined) counts.set(route, (expected = countParameters(route.template)))
-  const prefixed = route.template.startsWith(PREFIXED)
-  const { parameters } = exchange
-  const surplus = parameters.length - expected
-  exchange.doubled = surplus > 0 || (prefixed && isDoubled(exchange.path))
-  if (!prefixed) return undefined
-  const name = exchange.segment(surplus)
-  if (surplus > 0 && exchange.segment(0) !== name) throw noSuchWarehouse(name)
-  exchange.parameters = parameters.slice(surplus + 1)
-  const found = exchange.context.handles.resolve(exchange.caller.tenantId, name)
-  if (!(found instanceof Promise)) {
-    exchange.catalog = found
-    return undefined
-  }
-  return found.then((catalog) => {
+export function bindCatalog(exchange: Exchange, match: Match): Soon<void> {
+  const address = (match.address ??= addressOf(match, exchange.path))
+  exchange.address = address
+  if (address.catalogName === undefined) return undefined
+  return soon(exchange.context.handles.resolve(exchange.caller.tenantId, address.catalogName), (catalog) => {
     exchange.catalog = catalog
   })
+}
+
+/** @throws IcebergError 400 for what can't be decoded, 404 where a path names two catalogs */
+function addressOf({ route, parameters }: Match, path: string): Address {
+  const surplus = parameters.length - countParameters(route.template)
+  if (!route.template.startsWith(PREFIXED)) return { catalogName: undefined, doubled: surplus > 0, parameters }
+  const catalogName = decodePathSegment(parameters[surplus] ?? '')
+  if (surplus > 0 && decodePathSegment(parameters[0] ?? '') !== catalogName) throw noSuchWarehouse(catalogName)
+  return { catalogName, doubled: surplus > 0 || isDoubled(path), parameters: parameters.slice(surplus + 1) }
 }
 
 /** `/v1/{catalog}/v1/...` with the catalog once. */

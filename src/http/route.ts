@@ -3,6 +3,7 @@
  * tests all read the same rows. A row without an `action` does not compile.
  */
 import type { Action } from '../access/decide.ts'
+import type { Soon } from '../catalog/soon.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -25,5 +26,5 @@ export interface Route {
   readonly oauth?: boolean
   /** Answered even when the server is at its limit. */
   readonly vital?: boolean
-  readonly handler: (exchange: Exchange) => Promise<Answer>
+  readonly handler: (exchange: Exchange) => Soon<Answer>
 }

@@ -3,6 +3,7 @@
  * an encoded literal is no literal. A trie of segments: literals first, then the one parameter a place can have.
  */
 import { IcebergError } from '../iceberg/errors.ts'
+import type { TableIdentifier } from '../iceberg/identifier.ts'
 import type { Route } from './route.ts'
 
 interface Node {
@@ -13,10 +14,25 @@ interface Node {
   allow: string
 }
 
+/** What a path says beside its route. The same object for the same path, as long as it is remembered. */
+export interface Address {
+  /** Decoded; undefined where the route has no catalog. */
+  readonly catalogName: string | undefined
+  /** Reached the doubled form `/v1/{catalog}/v1/...`, whose clients put the prefix into their URI. */
+  readonly doubled: boolean
+  /** Raw segments, without those that name the catalog. */
+  readonly parameters: readonly string[]
+  /** Decoded when they are first asked for. */
+  namespace?: readonly string[]
+  identifier?: TableIdentifier
+}
+
 export interface Match {
   readonly route: Route
   /** The raw segments that stand for parameters, in order. */
   readonly parameters: readonly string[]
+  /** Set when it is first asked for, by somebody who may ask. */
+  address?: Address
 }
 
 export interface Router {
@@ -39,6 +55,26 @@ export function mountings(template: string): readonly string[] {
   return [template]
 }
 
+const MAX_REMEMBERED = 4096
+const MAX_REMEMBERED_LENGTH = 512
+
+/** Most paths are asked for again: what was made of them is kept, the oldest out first. */
+function remembering(find: (method: string, path: string) => Match): (method: string, path: string) => Match {
+  const byMethod = new Map<string, Map<string, Match>>()
+  return (method, path) => {
+    let known = byMethod.get(method)
+    const match = known?.get(path)
+    if (match !== undefined) return match
+    const found = find(method, path)
+    if (path.length > MAX_REMEMBERED_LENGTH) return found
+    // Only methods that some route has come this far.
+    if (known === undefined) byMethod.set(method, (known = new Map()))
+    if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value!)
+    known.set(path, found)
+    return found
+  }
+}
+
 export function createRouter(routes: readonly Route[]): Router {
   const root = newNode()
   for (const route of routes) {
@@ -46,7 +82,7 @@ export function createRouter(routes: readonly Route[]): Router {
   }
   for (const node of everyNode(root)) node.allow = allowHeader(node)
   return {
-    match: (method, path) => {
+    match: remembering((method, path) => {
       const parameters: string[] = []
       const node = find(root, path, parameters)
       if (node?.methods === undefined) throw new IcebergError('NotFoundException', `There is nothing at ${shorten(path)}`)
@@ -54,7 +90,7 @@ export function createRouter(routes: readonly Route[]): Router {
       if (route !== undefined) return { route, parameters }
       const message = `${method} is not possible at ${shorten(path)}, only ${node.allow}`
       throw new IcebergError('MethodNotAllowedException', message, { details: { allow: node.allow } })
-    },
+    }),
     allowed: (path) => {
       const node = find(root, path, [])
       return node?.methods === undefined ? undefined : node.allow

@@ -6,6 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { isAllowed } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
+import { soon, type Soon } from '../catalog/soon.ts'
 import { commitStateUnknown, IcebergError } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
 import { readBody } from './body.ts'
@@ -17,7 +19,7 @@ import { Exchange } from './exchange.ts'
 import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
 import type { Route } from './route.ts'
-import { createRouter, type Router } from './router.ts'
+import { createRouter, type Match, type Router } from './router.ts'
 
 export interface HttpServer {
   readonly server: Server
@@ -81,45 +83,67 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
   }
 }
 
-/** What fails even in answering ends this connection, and not the process with all others. */
 function serve(parts: Parts, request: IncomingMessage, response: ServerResponse): void {
-  answerRequest(parts, request, response).catch((error: unknown) => {
-    response.destroy()
-    parts.context.log('answer failed', { error: describe(error) })
-  })
-}
-
-async function answerRequest(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { context, active } = parts
-  const exchange = new Exchange(context, request, performance.now())
+  const exchange = new Exchange(parts.context, request, performance.now())
   // Clients break off when they like; who writes to them must not fall over it.
   response.on('error', ignore)
-  active.set(exchange, response)
-  let answer: Answer
+  let answer: Soon<Answer>
   try {
-    answer = await handle(parts, exchange)
+    answer = handle(parts, exchange)
   } catch (error) {
     answer = rendered(parts, exchange, error)
   }
-  active.delete(exchange)
-  if (exchange.answered) return
-  exchange.answered = true
-  const body = answer.body
-  if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
-    const compressed = await parts.compressor.compress(body, cacheKey(exchange, answer))
-    if (compressed !== undefined) return send(parts, exchange, response, answer, compressed, true)
-  }
-  send(parts, exchange, response, answer, body, false)
+  if (!(answer instanceof Promise)) return finish(parts, exchange, response, answer)
+  parts.active.set(exchange, response)
+  answer
+    .catch((error: unknown) => rendered(parts, exchange, error))
+    .then((settled) => {
+      parts.active.delete(exchange)
+      finish(parts, exchange, response, settled)
+    })
+    .catch((error: unknown) => abandon(parts, response, error))
 }
 
 const ignore = (): void => undefined
+
+/** What fails even in answering ends this connection, and not the process with all others. */
+function abandon(parts: Parts, response: ServerResponse, error: unknown): void {
+  response.destroy()
+  parts.context.log('answer failed', { error: describe(error) })
+}
+
+function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer): void {
+  if (exchange.answered) return
+  exchange.answered = true
+  try {
+    const { body } = answer
+    if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
+      sendCompressed(parts, exchange, response, answer, body)
+    } else send(parts, exchange, response, answer, body, false)
+  } catch (error) {
+    abandon(parts, response, error)
+  }
+}
+
+function sendCompressed(
+  parts: Parts,
+  exchange: Exchange,
+  response: ServerResponse,
+  answer: Answer,
+  body: Uint8Array | string,
+): void {
+  parts.compressor
+    .compress(body, cacheKey(exchange, answer))
+    .then((compressed) => send(parts, exchange, response, answer, compressed ?? body, compressed !== undefined))
+    .catch((error: unknown) => abandon(parts, response, error))
+}
 
 /** An ETag names a document's bytes within its catalog. */
 function cacheKey(exchange: Exchange, answer: Answer): string | undefined {
   return answer.etag === undefined || exchange.catalog === undefined ? undefined : `${exchange.catalog.id} ${answer.etag}`
 }
 
-async function handle(parts: Parts, exchange: Exchange): Promise<Answer> {
+function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
   const { context, router } = parts
   if (exchange.path.length + exchange.query.length > MAX_URL) {
     throw new IcebergError('BadRequestException', `The URL is longer than ${MAX_URL} characters`)
@@ -128,33 +152,39 @@ async function handle(parts: Parts, exchange: Exchange): Promise<Answer> {
     refuseForeignPages(exchange.request.headers.host, exchange.request.headers.origin, context.corsAllowedOrigins)
   }
   if (exchange.method === 'OPTIONS') return preflight(router, exchange)
-  const { route, parameters } = router.match(exchange.method, exchange.path)
+  const match = router.match(exchange.method, exchange.path)
+  const { route } = match
   exchange.route = route
-  exchange.parameters = parameters
   if (route.vital !== true) refuseWhenFull(parts, route)
-  if (route.action !== 'public') {
-    const principal = context.authenticator.authenticate(exchange.request.headers, exchange.remoteAddress)
-    exchange.principal = principal instanceof Promise ? await principal : principal
-    const { action } = route
-    if (!isAllowed(exchange.principal, action, { tenantId: exchange.principal.tenantId })) {
-      throw new IcebergError('ForbiddenException', `${exchange.principal.name} may not ${action}`)
-    }
-  }
-  if (route.template.startsWith('/v1/{prefix}/') || parameters.length > 0) {
-    const bound = bindCatalog(exchange, route)
-    if (bound !== undefined) await bound
-  }
-  if (route.body !== undefined) {
-    const { maxBodyBytes } = context.limits
+  if (route.action === 'public') return carryOut(exchange, match)
+  return soon(context.authenticator.authenticate(exchange.request.headers, exchange.remoteAddress), (principal) => {
+    admit(exchange, route, principal)
+    return carryOut(exchange, match)
+  })
+}
+
+function admit(exchange: Exchange, { action }: Route, principal: Principal): void {
+  exchange.principal = principal
+  if (action === 'public' || isAllowed(principal, action, { tenantId: principal.tenantId })) return
+  throw new IcebergError('ForbiddenException', `${principal.name} may not ${action}`)
+}
+
+function carryOut(exchange: Exchange, match: Match): Soon<Answer> {
+  return soon(match.parameters.length > 0 ? bindCatalog(exchange, match) : undefined, () => {
+    const { route } = match
+    if (route.body === undefined) return route.handler(exchange)
+    const { maxBodyBytes } = exchange.context.limits
     const most = route.action === 'public' ? Math.min(maxBodyBytes, MAX_PUBLIC_BODY_BYTES) : maxBodyBytes
-    exchange.body = await readBody(exchange.request, most)
-  }
-  return route.handler(exchange)
+    return readBody(exchange.request, most).then((body) => {
+      exchange.body = body
+      return route.handler(exchange)
+    })
+  })
 }
 
 /** 429 for a change, which every client tries again and none takes for an unknown outcome; 503 for a read. */
 function refuseWhenFull(parts: Parts, route: Route): void {
-  if (parts.active.size <= parts.context.limits.maxConcurrentRequests) return
+  if (parts.active.size < parts.context.limits.maxConcurrentRequests) return
   const type = route.mutation === true ? 'TooManyRequestsException' : 'ServiceUnavailableException'
   throw new IcebergError(type, 'The server is busy; try again', { retryAfterSeconds: 1 })
 }

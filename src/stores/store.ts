@@ -45,9 +45,20 @@ export interface ListOptions<E extends EntityName> {
   readonly limit: number
 }
 
+/** A look-up that is made again and again: its key is checked once. */
+export interface LookUp<E extends EntityName> {
+  /**
+   * What `Store.get` resolves to, and as fresh; without a promise where the answer is at hand. A row that has not changed is
+   * the very same object as before.
+   */
+  get(): Row<E> | undefined | Promise<Row<E> | undefined>
+}
+
 export interface Store {
   /** A read sees every write that was acknowledged, by any process, before the read began. */
   get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined>
+  /** Where an engine can repeat a `get` for less; `lookUpIn` is for callers. */
+  readonly lookUp?: (<E extends EntityName>(entity: E, key: Key<E>) => LookUp<E>) | undefined
   /** In the order of the keys; one round trip. */
   getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]>
   /** Rows in index order (text by code point, `null` first, then by key). Pages of one listing are not one snapshot. */
@@ -70,6 +81,23 @@ export interface Store {
 /** Hold it no longer than needed: databases keep what has been replaced since. */
 export interface Snapshot extends Pick<Store, 'list'> {
   close(): Promise<void>
+}
+
+/** A look-up in any store. */
+export function lookUpIn<E extends EntityName>(store: Store, entity: E, key: Key<E>): LookUp<E> {
+  return store.lookUp?.(entity, key) ?? repeated(() => store.get(entity, key))
+}
+
+/** A look-up by a read that makes a new object each time. */
+export function repeated<E extends EntityName>(read: LookUp<E>['get']): LookUp<E> {
+  let last: Row<E> | undefined
+  const same = (row: Row<E> | undefined): Row<E> | undefined => (last = row?.version === last?.version ? last : row)
+  return {
+    get: () => {
+      const row = read()
+      return row instanceof Promise ? row.then(same) : same(row)
+    },
+  }
 }
 
 export type StoreErrorKind = 'conflict' | 'unavailable' | 'unknown'

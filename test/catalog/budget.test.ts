@@ -44,7 +44,7 @@ async function budgets(t: TestContext) {
   for (const name of ['a', 'b', 'c']) await newTable(fixture, name)
   const { store, trips } = counting(fixture.store)
   const context: CatalogContext = { ...fixture.context, store }
-  const costs = async (what: string, budget: number, use: () => Promise<unknown>): Promise<string[]> => {
+  const costs = async (what: string, budget: number, use: () => unknown): Promise<string[]> => {
     trips.count = 0
     trips.calls = []
     await use()

@@ -86,7 +86,7 @@ test('a failed read is not remembered', async (t) => {
     fixture.hooks.read = undefined
     throw new Error('once')
   }
-  await assert.rejects(loadTable(fixture.context, fixture.call, ident('t')), /once/)
+  await assert.rejects(async () => loadTable(fixture.context, fixture.call, ident('t')), /once/)
   await loadTable(fixture.context, fixture.call, ident('t'))
 })
 

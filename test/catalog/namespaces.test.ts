@@ -27,7 +27,7 @@ test('a namespace is created, loaded, listed and dropped', async (t) => {
   )
   await dropNamespace(context, call, ['a', 'b.c'])
   await dropNamespace(context, call, ['a'])
-  await assert.rejects(namespaceExists(context, call, ['a']), rejects(404, /^Namespace does not exist: a$/))
+  await assert.rejects(async () => namespaceExists(context, call, ['a']), rejects(404, /^Namespace does not exist: a$/))
   await assert.rejects(dropNamespace(context, call, ['a']), rejects(404, /Namespace does not exist: a/))
 })
 

@@ -45,9 +45,12 @@ test('a table is created, loaded, listed and dropped', async (t) => {
     'next-page-token': null,
   })
   await dropTable(context, call, ident('orders'))
-  await assert.rejects(tableExists(context, call, ident('orders')), rejects(404, /^Table does not exist: ns\.orders$/))
+  await assert.rejects(
+    async () => tableExists(context, call, ident('orders')),
+    rejects(404, /^Table does not exist: ns\.orders$/),
+  )
   await assert.rejects(dropTable(context, call, ident('orders')), rejects(404, /ns\.orders/))
-  await assert.rejects(loadTable(context, call, ident('x', 'none')), rejects(404, /Table does not exist: none\.x/))
+  await assert.rejects(async () => loadTable(context, call, ident('x', 'none')), rejects(404, /Table does not exist: none\.x/))
 })
 
 test('names and places that are taken', async (t) => {
@@ -130,7 +133,7 @@ test('a staged creation keeps nothing, and its uuid and place come to life with 
   assert.equal(rest['metadata-location'], null)
   assert.equal(staged.etag, undefined)
   assert.deepEqual(files(), [])
-  await assert.rejects(tableExists(context, call, ident('t')), rejects(404, /ns\.t/))
+  await assert.rejects(async () => tableExists(context, call, ident('t')), rejects(404, /ns\.t/))
   const updates = [
     { action: 'assign-uuid', uuid: metadata['table-uuid'] },
     { action: 'upgrade-format-version', 'format-version': 2 },
@@ -187,7 +190,7 @@ test('rename: across namespaces, and everything in its way', async (t) => {
   await rename(ident('a'), ident('a2', 'other'))
   const after = bodyOf(await loadTable(context, call, ident('a2', 'other')))
   assert.deepEqual(after, before)
-  await assert.rejects(tableExists(context, call, ident('a')), rejects(404, /ns\.a/))
+  await assert.rejects(async () => tableExists(context, call, ident('a')), rejects(404, /ns\.a/))
   await assert.rejects(rename(ident('a'), ident('x')), rejects(404, /Table does not exist: ns\.a/))
   await assert.rejects(rename(ident('v'), ident('x')), rejects(404, /Table does not exist: ns\.v/))
   await assert.rejects(rename(ident('b'), ident('b', 'none')), rejects(404, /Namespace does not exist: none/))
@@ -317,7 +320,7 @@ test('a metadata file that is gone is 404, cached or not', async (t) => {
   await sleep(5)
   for (const who of [fixture, fixture.another()]) {
     await assert.rejects(
-      loadTable(who.context, who.call, ident('t')),
+      async () => loadTable(who.context, who.call, ident('t')),
       rejects(404, /^Failed to open input stream for file: /, 'NotFoundException'),
     )
   }

@@ -67,7 +67,7 @@ test('views and tables share names and are not each other', async (t) => {
   await assert.rejects(create(fixture, 't'), rejects(409, /^Table with same name already exists: ns\.t$/))
   await assert.rejects(create(fixture, 'v'), rejects(409, /^View already exists: ns\.v$/))
   await assert.rejects(loadView(context, call, ident('t')), rejects(404, /View does not exist: ns\.t/))
-  await assert.rejects(loadTable(context, call, ident('v')), rejects(404, /Table does not exist: ns\.v/))
+  await assert.rejects(async () => loadTable(context, call, ident('v')), rejects(404, /Table does not exist: ns\.v/))
   await assert.rejects(dropView(context, call, ident('t')), rejects(404, /View does not exist/))
   const rename = renameView(context, call, { source: ident('v'), destination: ident('t') })
   await assert.rejects(rename, rejects(409, /^Cannot rename ns\.v to ns\.t\. Table already exists$/))

@@ -21,6 +21,7 @@ import {
   transacting,
   type LoadedTable,
 } from './crash/work.ts'
+import { randomNumbers } from './crash/random.ts'
 import { createWorker, type Worker } from './crash/worker.ts'
 import { startPostgres, stopSharedPostgres } from '../services/postgres.ts'
 import { requireService } from '../services/require.ts'
@@ -132,16 +133,5 @@ function filesBelow(location: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
-  }
-}
-
-/** Numbers from 0 to 1, the same ones for the same seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }

@@ -1,12 +1,10 @@
 /** PyIceberg, the client that most users meet first: every database times every warehouse, a stand-in for MongoDB with one. */
 import { after, test } from 'node:test'
-import { stopMongo } from '../services/mongo.ts'
-import { stopSharedPostgres } from '../services/postgres.ts'
+import { stopDatabases } from '../services/databases.ts'
 import { runClient, stopMinio, WAREHOUSES } from './suite.ts'
 
 after(stopMinio)
-after(stopSharedPostgres)
-after(stopMongo)
+after(stopDatabases)
 
 for (const database of ['sqlite', 'postgres', 'memory'] as const) {
   for (const warehouse of WAREHOUSES) {

@@ -6,9 +6,8 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { checkingDrift } from '../http/drift-proxy.ts'
+import { newDatabase } from '../services/databases.ts'
 import { startMinio } from '../services/minio.ts'
-import { startMongo } from '../services/mongo.ts'
-import { startPostgres } from '../services/postgres.ts'
 import { requireService, type Availability } from '../services/require.ts'
 import { pythonEnv, requirementsOf } from './python.ts'
 import { runPytest, type CatalogSettings } from './pytest.ts'
@@ -40,7 +39,8 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   if (python === undefined) return
   const env = suite.tools === undefined ? {} : requireService(context, await suite.tools())
   if (env === undefined) return
-  const databaseUrl = await databaseUrlOf(context, database)
+  const isServer = database === 'postgres' || database === 'mongo'
+  const databaseUrl = isServer ? await newDatabase(context, database) : ''
   if (databaseUrl === undefined) return
   // The suites log in more often than a person would.
   const server = await startServer({ database, databaseUrl, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
@@ -57,13 +57,6 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   } finally {
     await server.stop()
   }
-}
-
-/** Of a new database in a server; empty where there is none. */
-async function databaseUrlOf(context: TestContext, database: Database): Promise<string | undefined> {
-  if (database === 'postgres') return requireService(context, await startPostgres())?.createDatabase()
-  if (database === 'mongo') return requireService(context, await startMongo())?.createDatabase()
-  return ''
 }
 
 export async function stopMinio(): Promise<void> {

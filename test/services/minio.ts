@@ -1,14 +1,13 @@
 /**
  * One MinIO for a test process: started on first use, on loopback, with its data in a temporary folder, and ended by its
- * process id. The binary is looked for in `$PANGOLIN_TEST_CACHE/bin`, `~/.cache/pangolin/bin` and the PATH; it is a test
- * tool, never shipped.
+ * process id.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { homedir } from 'node:os'
+import { findBinary } from './binaries.ts'
 import type { Availability } from './require.ts'
 import { freePort } from './free-port.ts'
 
@@ -24,25 +23,6 @@ export interface Minio {
 const ATTEMPTS = 3
 const READY_SECONDS = 60
 
-function findBinary(): string | undefined {
-  const cache = process.env['PANGOLIN_TEST_CACHE']
-  const folders = [
-    ...(cache ? [join(cache, 'bin'), cache] : []),
-    join(homedir(), '.cache', 'pangolin', 'bin'),
-    ...(process.env['PATH'] ?? '').split(delimiter),
-  ]
-  return folders
-    .map((folder) => join(folder, 'minio'))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
 let shared: Promise<Availability<Minio>> | undefined
 
 /** The process's one instance, or why there is none. */
@@ -51,7 +31,7 @@ export function startMinio(): Promise<Availability<Minio>> {
 }
 
 async function start(): Promise<Availability<Minio>> {
-  const binary = findBinary()
+  const binary = findBinary('minio')
   if (binary === undefined) return { missing: 'MinIO: no binary named minio in the test cache or on the PATH' }
   const folder = mkdtempSync(join(tmpdir(), 'pangolin-minio-'))
   let problem = ''

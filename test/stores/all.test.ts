@@ -8,6 +8,7 @@ import { compareAndSet } from './suite/compare-and-set.ts'
 import { concurrency } from './suite/concurrency.ts'
 import { hostileValues } from './suite/hostile-values.ts'
 import { lifecycle } from './suite/lifecycle.ts'
+import { lookUps } from './suite/look-ups.ts'
 import { pages } from './suite/pages.ts'
 import { requirements } from './suite/requirements.ts'
 import { snapshots } from './suite/snapshots.ts'
@@ -15,6 +16,7 @@ import { uniqueIndexes } from './suite/unique-indexes.ts'
 
 const suites = {
   collections,
+  lookUps,
   batches,
   compareAndSet,
   uniqueIndexes,

@@ -6,7 +6,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { openStore } from '../../src/stores/open.ts'
 import { planBatch, planKey, planList } from '../../src/stores/plan.ts'
-import { StoreError, type Store, type StoreErrorKind } from '../../src/stores/store.ts'
+import { lookUpIn, StoreError, type LookUp, type Store, type StoreErrorKind } from '../../src/stores/store.ts'
 import { tableOf } from '../../src/stores/tables.ts'
 
 type Method = 'get' | 'getMany' | 'list' | 'write' | 'migrate' | 'close'
@@ -107,8 +107,27 @@ class RemoteStore {
   }
 }
 
+/** A row that is read once more is read by the look-up that read it before: it must see what other processes did since. */
+function repeatedGet(store: Store): (entity: 'tenants', key: { readonly id: string }) => Promise<unknown> {
+  const lookUps = new Map<string, LookUp<'tenants'>>()
+  return async (entity, key) => {
+    const name = JSON.stringify([entity, key])
+    const lookUp = lookUps.get(name) ?? lookUpIn(store, entity, key)
+    lookUps.set(name, lookUp)
+    return lookUp.get()
+  }
+}
+
 function serve(store: Store): void {
-  const methods = store as unknown as Record<Method, (...parameters: readonly unknown[]) => Promise<unknown>>
+  // The methods are generic over the entity in the contract only.
+  const methods = {
+    get: repeatedGet(store),
+    getMany: (...parameters: Parameters<Store['getMany']>) => store.getMany(...parameters),
+    list: (...parameters: Parameters<Store['list']>) => store.list(...parameters),
+    write: (...parameters: Parameters<Store['write']>) => store.write(...parameters),
+    migrate: () => store.migrate(),
+    close: () => store.close(),
+  } as unknown as Record<Method, (...parameters: readonly unknown[]) => Promise<unknown>>
   process.on('message', ({ id, method, parameters }: Request) => {
     methods[method](...parameters).then(
       (value) => process.send?.({ id, value } satisfies Response),

@@ -18,7 +18,7 @@ async function defaultCatalog(exchange: Exchange): Promise<string> {
 }
 
 async function catalogOf(exchange: Exchange): Promise<CatalogHandle> {
-  const inPath = exchange.parameters.length > 0 ? exchange.segment(0) : undefined
+  const inPath = (exchange.address?.parameters.length ?? 0) > 0 ? exchange.segment(0) : undefined
   const warehouse = parameter(exchange.query, 'warehouse') || undefined
   const { handles } = exchange.context
   const { tenantId } = exchange.caller
@@ -40,7 +40,7 @@ export const configRoutes: readonly Route[] = [
       const { context, caller: principal } = exchange
       const catalog = await catalogOf(exchange)
       const config = await getConfig(context.catalog, { principal, catalog }, { endpoints: context.endpoints })
-      if (!exchange.doubled) return json(config)
+      if (exchange.address?.doubled !== true) return json(config)
       // The client's URI names the catalog already: a prefix would be put into its paths once more.
       const { prefix: _prefix, ...overrides } = config.overrides
       return json({ ...config, overrides })

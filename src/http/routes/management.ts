@@ -180,7 +180,7 @@ const logRoutes: readonly Route[] = [
     action: 'table.read',
     handler: async (exchange) => {
       const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, exchange.segment(0))
-      const identifier = { namespace: exchange.namespace(1), name: exchange.segment(2) }
+      const identifier = { namespace: exchange.namespaceAt(1), name: exchange.segment(2) }
       const call = { principal: exchange.caller, catalog }
       const page = await listMetrics(exchange.context.catalog, call, identifier, pageOf(exchange.query))
       return json({ ...page, reports: page.reports.map((report) => ({ ...report, report: parse(report.report) })) })

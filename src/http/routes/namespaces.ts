@@ -8,6 +8,7 @@ import {
   updateProperties,
 } from '../../catalog/namespaces.ts'
 import { CreateNamespaceRequest, decode, UpdateNamespacePropertiesRequest } from '../../catalog/shapes.ts'
+import { soon } from '../../catalog/soon.ts'
 import { decodeNamespacePath } from '../../iceberg/identifier.ts'
 import { json, NO_CONTENT } from '../answer.ts'
 import { pageOf, rawParameter } from '../query.ts'
@@ -49,8 +50,8 @@ export const namespaceRoutes: readonly Route[] = [
     operationId: 'loadNamespaceMetadata',
     action: 'namespace.read',
     iceberg: true,
-    handler: async (exchange) =>
-      json(await loadNamespaceMetadata(exchange.context.catalog, exchange.call, exchange.namespace(0))),
+    handler: (exchange) =>
+      soon(loadNamespaceMetadata(exchange.context.catalog, exchange.call, exchange.namespace), (answer) => json(answer)),
   },
   {
     method: 'HEAD',
@@ -58,10 +59,7 @@ export const namespaceRoutes: readonly Route[] = [
     operationId: 'namespaceExists',
     action: 'namespace.read',
     iceberg: true,
-    handler: async (exchange) => {
-      await namespaceExists(exchange.context.catalog, exchange.call, exchange.namespace(0))
-      return NO_CONTENT
-    },
+    handler: (exchange) => soon(namespaceExists(exchange.context.catalog, exchange.call, exchange.namespace), () => NO_CONTENT),
   },
   {
     method: 'DELETE',
@@ -71,7 +69,7 @@ export const namespaceRoutes: readonly Route[] = [
     iceberg: true,
     mutation: true,
     handler: async (exchange) => {
-      await dropNamespace(exchange.context.catalog, exchange.call, exchange.namespace(0))
+      await dropNamespace(exchange.context.catalog, exchange.call, exchange.namespace)
       return NO_CONTENT
     },
   },
@@ -85,7 +83,7 @@ export const namespaceRoutes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(UpdateNamespacePropertiesRequest, exchange.json())
-      return json(await updateProperties(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+      return json(await updateProperties(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
 ]

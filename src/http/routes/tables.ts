@@ -13,6 +13,7 @@ import {
   RenameTableRequest,
   ReportMetricsRequest,
 } from '../../catalog/shapes.ts'
+import { soon } from '../../catalog/soon.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../catalog/tables.ts'
 import { commitTransaction } from '../../catalog/transactions.ts'
 import { json, metadata, NO_CONTENT } from '../answer.ts'
@@ -31,7 +32,7 @@ const reads: readonly Route[] = [
     action: 'table.list',
     iceberg: true,
     handler: async (exchange) =>
-      json(await listTables(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
+      json(await listTables(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query))),
   },
   {
     method: 'GET',
@@ -39,10 +40,10 @@ const reads: readonly Route[] = [
     operationId: 'loadTable',
     action: 'table.read',
     iceberg: true,
-    handler: async (exchange) => {
+    handler: (exchange) => {
       const snapshots = exchange.query === '' ? undefined : choiceParameter(exchange.query, 'snapshots', ['all', 'refs'])
       const ifNoneMatch = exchange.request.headers['if-none-match']
-      return metadata(await loadTable(exchange.context.catalog, exchange.call, exchange.identifier(), { snapshots, ifNoneMatch }))
+      return soon(loadTable(exchange.context.catalog, exchange.call, exchange.identifier, { snapshots, ifNoneMatch }), metadata)
     },
   },
   {
@@ -51,10 +52,7 @@ const reads: readonly Route[] = [
     operationId: 'tableExists',
     action: 'table.read',
     iceberg: true,
-    handler: async (exchange) => {
-      await tableExists(exchange.context.catalog, exchange.call, exchange.identifier())
-      return NO_CONTENT
-    },
+    handler: (exchange) => soon(tableExists(exchange.context.catalog, exchange.call, exchange.identifier), () => NO_CONTENT),
   },
 ]
 
@@ -69,7 +67,7 @@ const writes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(CreateTableRequest, exchange.json())
-      return metadata(await createTable(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+      return metadata(await createTable(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
   {
@@ -82,7 +80,7 @@ const writes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(RegisterTableRequest, exchange.json())
-      return metadata(await registerTable(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+      return metadata(await registerTable(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
   {
@@ -95,7 +93,7 @@ const writes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(CommitTableRequest, exchange.json())
-      return metadata(await updateTable(exchange.context.catalog, exchange.call, exchange.identifier(), request))
+      return metadata(await updateTable(exchange.context.catalog, exchange.call, exchange.identifier, request))
     },
   },
   {
@@ -107,7 +105,7 @@ const writes: readonly Route[] = [
     mutation: true,
     handler: async (exchange) => {
       const purgeRequested = booleanParameter(exchange.query, 'purgeRequested') ?? false
-      await dropTable(exchange.context.catalog, exchange.call, exchange.identifier(), { purgeRequested })
+      await dropTable(exchange.context.catalog, exchange.call, exchange.identifier, { purgeRequested })
       return NO_CONTENT
     },
   },
@@ -119,7 +117,7 @@ const writes: readonly Route[] = [
     iceberg: true,
     mutation: true,
     body: 'json',
-    handler: async (exchange) => metadata(await unregisterTable(exchange.context.catalog, exchange.call, exchange.identifier())),
+    handler: async (exchange) => metadata(await unregisterTable(exchange.context.catalog, exchange.call, exchange.identifier)),
   },
   {
     method: 'POST',
@@ -130,7 +128,7 @@ const writes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(ReportMetricsRequest, exchange.json())
-      await reportMetrics(exchange.context.catalog, exchange.call, exchange.identifier(), request, exchange.body.toString('utf8'))
+      await reportMetrics(exchange.context.catalog, exchange.call, exchange.identifier, request, exchange.body.toString('utf8'))
       return NO_CONTENT
     },
   },

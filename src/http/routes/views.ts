@@ -18,7 +18,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.list',
     iceberg: true,
     handler: async (exchange) =>
-      json(await listViews(exchange.context.catalog, exchange.call, exchange.namespace(0), pageOf(exchange.query))),
+      json(await listViews(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query))),
   },
   {
     method: 'POST',
@@ -30,7 +30,7 @@ export const viewRoutes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(CreateViewRequest, exchange.json())
-      return metadata(await createView(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+      return metadata(await createView(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
   {
@@ -41,7 +41,7 @@ export const viewRoutes: readonly Route[] = [
     iceberg: true,
     handler: async (exchange) => {
       const ifNoneMatch = exchange.request.headers['if-none-match']
-      return metadata(await loadView(exchange.context.catalog, exchange.call, exchange.identifier(), { ifNoneMatch }))
+      return metadata(await loadView(exchange.context.catalog, exchange.call, exchange.identifier, { ifNoneMatch }))
     },
   },
   {
@@ -51,7 +51,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.read',
     iceberg: true,
     handler: async (exchange) => {
-      await viewExists(exchange.context.catalog, exchange.call, exchange.identifier())
+      await viewExists(exchange.context.catalog, exchange.call, exchange.identifier)
       return NO_CONTENT
     },
   },
@@ -65,7 +65,7 @@ export const viewRoutes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(CommitViewRequest, exchange.json())
-      return metadata(await replaceView(exchange.context.catalog, exchange.call, exchange.identifier(), request))
+      return metadata(await replaceView(exchange.context.catalog, exchange.call, exchange.identifier, request))
     },
   },
   {
@@ -76,7 +76,7 @@ export const viewRoutes: readonly Route[] = [
     iceberg: true,
     mutation: true,
     handler: async (exchange) => {
-      await dropView(exchange.context.catalog, exchange.call, exchange.identifier())
+      await dropView(exchange.context.catalog, exchange.call, exchange.identifier)
       return NO_CONTENT
     },
   },
@@ -90,7 +90,7 @@ export const viewRoutes: readonly Route[] = [
     body: 'json',
     handler: async (exchange) => {
       const request = decode(RegisterViewRequest, exchange.json())
-      return metadata(await registerView(exchange.context.catalog, exchange.call, exchange.namespace(0), request))
+      return metadata(await registerView(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
   {

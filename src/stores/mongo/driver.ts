@@ -8,7 +8,7 @@ import { StoreError } from '../store.ts'
 import { allTables } from '../tables.ts'
 import { MANY, applyAlike, groupAlike } from './bulk.ts'
 import type { Documents, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
-import { translate } from './failures.ts'
+import { hasLostServer, inTime, translate } from './failures.ts'
 import { filterOf, updateOf } from './filters.ts'
 
 export interface MongoOptions {
@@ -21,6 +21,9 @@ export interface MongoOptions {
 export const TRANSACTIONS = 'transactions'
 const CONCURRENCY = 64
 const TIME_LIMIT_MS = 10_000
+/** The driver is waited for so long, and a little longer for each of many changes. */
+const [DEADLINE_MS, DEADLINE_MS_EACH] = [12_000, 20]
+const CONNECT_MS = 5_000
 
 interface Opened {
   readonly client: MongoClient
@@ -33,6 +36,9 @@ interface Opened {
 export class MongoDocuments implements Documents {
   readonly #options: MongoOptions
   #opened: Promise<Opened> | undefined
+  #current: Opened | undefined
+  /** Clients that were left, until they are closed. */
+  readonly #left = new Map<Opened, NodeJS.Timeout>()
 
   constructor(options: MongoOptions) {
     this.#options = options
@@ -40,16 +46,37 @@ export class MongoDocuments implements Documents {
 
   /** The database, connected. A connection that could not be made is tried again by the next operation. */
   open(): Promise<Opened> {
-    this.#opened ??= connect(this.#options).catch((error: unknown) => {
-      this.#opened = undefined
-      throw translate(error, false)
-    })
+    this.#opened ??= connect(this.#options).then(
+      (opened) => (this.#current = opened),
+      (error: unknown) => {
+        this.#opened = undefined
+        throw translate(error, false)
+      },
+    )
     return this.#opened
   }
 
   async close(): Promise<void> {
     const opened = await this.#opened?.catch(() => undefined)
+    for (const [left, timer] of this.#left) {
+      clearTimeout(timer)
+      left.client.close().catch(() => undefined)
+    }
     await opened?.client.close()
+  }
+
+  /**
+   * The driver waits for ever on a socket that died just before it was written to, be it for an operation or to watch the
+   * server: then it never finds its server again. A new client does. What is under way on the old one may come to its end.
+   */
+  #leave(opened: Opened): void {
+    if (this.#current !== opened) return
+    this.#opened = this.#current = undefined
+    const close = (): void => {
+      this.#left.delete(opened)
+      opened.client.close().catch(() => undefined)
+    }
+    this.#left.set(opened, setTimeout(close, 10 * DEADLINE_MS).unref())
   }
 
   find(collection: string, id: string): Promise<RowDocument | undefined> {
@@ -81,8 +108,9 @@ export class MongoDocuments implements Documents {
   }
 
   apply(operations: readonly Operation[]): Promise<boolean[]> {
-    return this.#change(({ db }) =>
-      operations.length < MANY ? eachOf(operations, (one) => applyOne(db, one)) : many(db, operations),
+    return this.#change(
+      ({ db }) => (operations.length < MANY ? eachOf(operations, (one) => applyOne(db, one)) : many(db, operations)),
+      operations.length,
     )
   }
 
@@ -130,21 +158,21 @@ export class MongoDocuments implements Documents {
     await this.#change(({ db }) => transactions(db).deleteOne({ _id: id }))
   }
 
-  async #read<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
-    const opened = await this.open()
-    try {
-      return await work(opened)
-    } catch (error) {
-      throw translate(error, false)
-    }
+  #read<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+    return this.#use(work, false, DEADLINE_MS)
   }
 
-  async #change<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+  #change<T>(work: (opened: Opened) => Promise<T>, count = 1): Promise<T> {
+    return this.#use(work, true, DEADLINE_MS + count * DEADLINE_MS_EACH)
+  }
+
+  async #use<T>(work: (opened: Opened) => Promise<T>, isChange: boolean, deadlineMs: number): Promise<T> {
     const opened = await this.open()
     try {
-      return await work(opened)
+      return await inTime(work(opened), deadlineMs)
     } catch (error) {
-      throw translate(error, true)
+      if (hasLostServer(error)) this.#leave(opened)
+      throw translate(error, isChange)
     }
   }
 }
@@ -154,7 +182,9 @@ async function connect({ url, databaseName, maxPoolSize, minPoolSize }: MongoOpt
   const client = new MongoClient(url, {
     readPreference: 'primary',
     writeConcern: { w: 'majority', journal: true },
-    serverSelectionTimeoutMS: 5000,
+    serverSelectionTimeoutMS: CONNECT_MS,
+    // Of the connection that watches the server, too: until it gives up nothing else is tried.
+    connectTimeoutMS: CONNECT_MS,
     ...(maxPoolSize !== undefined && { maxPoolSize }),
     ...(minPoolSize !== undefined && { minPoolSize }),
   })

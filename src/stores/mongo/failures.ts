@@ -17,6 +17,28 @@ const NOT_SENT = new Set([
 /** Unauthorized, AuthenticationFailed, InvalidOptions, NotWritablePrimary, NotPrimaryNoSecondaryOk, DocumentTooLarge and kin. */
 const REFUSED = new Set([2, 9, 13, 14, 18, 20, 26, 59, 66, 72, 73, 115, 10107, 10334, 13435, 17280])
 
+/** Named like the driver's own, since it says the same: nobody knows what became of it. */
+class MongoTooLate extends Error {
+  override readonly name = 'MongoTooLate'
+}
+
+/** What the driver does not answer in time is treated as an answer that got lost. */
+export async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new MongoTooLate(`no answer within ${ms / 1000} s`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Whether the driver may be unable to find its server again. */
+export const hasLostServer = (error: unknown): boolean =>
+  error instanceof MongoTooLate || (error instanceof Error && error.name === 'MongoServerSelectionError')
+
 export function translate(error: unknown, isChange: boolean): unknown {
   if (error instanceof StoreError || !(error instanceof Error) || !error.name.startsWith('Mongo')) return error
   const { code, codeName } = error as { code?: unknown; codeName?: unknown }

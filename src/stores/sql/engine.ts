@@ -4,8 +4,8 @@
  */
 import type { EntityName, Key, Row } from '../entities.ts'
 import { planBatch, planKey, planList } from '../plan.ts'
-import { StoreError } from '../store.ts'
-import type { ListOptions, Mutation, Snapshot, Store } from '../store.ts'
+import { repeated, StoreError } from '../store.ts'
+import type { ListOptions, LookUp, Mutation, Snapshot, Store } from '../store.ts'
 import { tableOf } from '../tables.ts'
 import type { Value } from '../tables.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
@@ -24,6 +24,11 @@ export interface SqlDriver {
     parameters: readonly (readonly SqlValue[])[],
   ): readonly (SqlRow | undefined)[] | Promise<readonly (SqlRow | undefined)[]>
   all(statement: Statement, parameters: readonly SqlValue[]): readonly SqlRow[] | Promise<readonly SqlRow[]>
+  /**
+   * Where that costs less than a read: a number that is the same only as long as nobody, in any process, has committed
+   * anything. Undefined: it can't be told at the moment.
+   */
+  commitCount?(): number | undefined
   /** Carries out a batch as one durable transaction; answers the position of the step that failed, if one did. */
   write(steps: readonly BoundStatement[]): Promise<number | undefined>
   /** Reads as of one moment, where the database can. */
@@ -59,6 +64,37 @@ class SqlStore implements Store {
     const answer = this.#driver.first(query.statement, this.#statements.encode(table, table.key, values))
     const row = answer instanceof Promise ? await answer : answer
     return row && this.#decode<E>(query, values, row)
+  }
+
+  lookUp<E extends EntityName>(entity: E, key: Key<E>): LookUp<E> {
+    const table = tableOf(entity)
+    const values = planKey(table, key)
+    const query = this.#statements.get(table)
+    const parameters = this.#statements.encode(table, table.key, values)
+    const decode = (row: SqlRow | undefined): Row<E> | undefined => row && this.#decode<E>(query, values, row)
+    const read = repeated<E>(() => {
+      this.#checkOpen()
+      const answer = this.#driver.first(query.statement, parameters)
+      return answer instanceof Promise ? answer.then(decode) : decode(answer)
+    })
+    return this.#driver.commitCount === undefined ? read : this.#unlessUnchanged(read)
+  }
+
+  /** Repeats the answer as long as nothing was committed since before it was read. */
+  #unlessUnchanged<E extends EntityName>(read: LookUp<E>): LookUp<E> {
+    let last: Row<E> | undefined
+    let countBefore: number | undefined
+    return {
+      get: () => {
+        this.#checkOpen()
+        const count = this.#driver.commitCount?.()
+        if (count !== undefined && count === countBefore) return last
+        const row = read.get()
+        if (row instanceof Promise) return row
+        countBefore = count
+        return (last = row)
+      },
+    }
   }
 
   async getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]> {

@@ -13,6 +13,7 @@ import { openSqlStore } from './engine.ts'
 import type { SqlDriver } from './engine.ts'
 import type { MigrationSession } from './migrations.ts'
 import { connectSqlite, errorCode, isBusy, isUniqueViolation, sqliteError } from './sqlite-connection.ts'
+import { CommitCounter } from './sqlite-commit-counter.ts'
 import { WriterThread } from './sqlite-writer-thread.ts'
 import type { SqlRow, Statement } from './statements.ts'
 
@@ -62,6 +63,7 @@ class SqliteDriver implements SqlDriver {
   /** Prepared statements of the reader, by statement id. */
   readonly #prepared: StatementSync[] = []
   readonly #writer: WriterThread
+  readonly #commits: CommitCounter
 
   constructor(path: string, busyTimeoutMs: number) {
     this.#path = path
@@ -70,6 +72,7 @@ class SqliteDriver implements SqlDriver {
     this.#reader.exec(`pragma busy_timeout = ${Math.min(busyTimeoutMs, READ_WAIT_MS)}`)
     this.#reader.exec('pragma query_only = on')
     this.#writer = new WriterThread({ path, busyTimeoutMs })
+    this.#commits = new CommitCounter(path)
   }
 
   first(statement: Statement, parameters: readonly SqlValue[]): SqlRow | undefined {
@@ -84,8 +87,15 @@ class SqliteDriver implements SqlDriver {
     return reading(() => this.#prepare(statement).all(...(parameters as Bindable[])) as unknown as SqlRow[])
   }
 
-  write(steps: Parameters<SqlDriver['write']>[0]): Promise<number | undefined> {
-    return this.#writer.write(steps)
+  commitCount(): number | undefined {
+    return this.#commits.read()
+  }
+
+  async write(steps: Parameters<SqlDriver['write']>[0]): Promise<number | undefined> {
+    const before = this.#commits.read()
+    const failed = await this.#writer.write(steps)
+    if (failed === undefined && steps.some(({ statement }) => statement.expects === 'written')) this.#commits.mustDiffer(before)
+    return failed
   }
 
   /** A read transaction on a connection of its own. The log grows for as long as it lasts, and writers don't wait for it. */

@@ -4,6 +4,9 @@ import { randomBytes } from 'node:crypto'
 /** The server went away: nobody knows whether the request was carried out. */
 export class ConnectionLost extends Error {}
 
+/** The server says that it can't read now. */
+export class NotReadable extends Error {}
+
 export interface Operation {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
   readonly path: string
@@ -44,6 +47,7 @@ export function createApi(url: string, token: string): Api {
     send,
     async get<T>(path: string): Promise<T> {
       const { status, body } = await send({ method: 'GET', path })
+      if (status === 503) throw new NotReadable(path)
       if (status !== 200) throw new Error(`GET ${path} was answered with ${status}: ${JSON.stringify(body)}`)
       return body as T
     },

@@ -3,7 +3,8 @@
  * whose answer never came. After a crash the server must show the one or the other, whole.
  */
 import assert from 'node:assert/strict'
-import type { Answer, Api, Operation } from './api.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { NotReadable, type Answer, type Api, type Operation } from './api.ts'
 
 export interface Change<S> {
   readonly operation: Operation
@@ -29,14 +30,21 @@ export interface Work<S> {
 export interface Worker {
   readonly name: string
   prepare(api: Api): Promise<void>
-  /** One change; throws `ConnectionLost` when the server goes away. */
+  /** One change, which must be carried out; throws `ConnectionLost` when the server goes away. */
   step(api: Api, random: () => number): Promise<void>
+  /**
+   * One change, of a server that may have lost its database. Any other answer than that it was done, that nothing was changed,
+   * or that nobody knows is a lie. After one that nobody knows, `settle` comes next.
+   */
+  attempt(api: Api, random: () => number): Promise<Outcome>
   /** After a restart: checks what the server shows against what is known, and takes it over. */
   settle(api: Api): Promise<void>
   readonly acknowledged: number
   /** How many changes were without an answer, and how many of these the server had carried out. */
   readonly unanswered: { total: number; landed: number }
 }
+
+export type Outcome = 'done' | 'nothing' | 'unknown'
 
 interface Keyed {
   readonly operation: Operation
@@ -60,6 +68,19 @@ export function createWorker<S>(work: Work<S>): Worker {
     if (answer.body !== undefined) assert.equal(uuidOf(again), uuidOf(answer), what)
   }
 
+  const prepareNext = async (api: Api, random: () => number): Promise<Change<S>> => {
+    pending = undefined
+    return (pending = await work.next(api, state, random))
+  }
+
+  const acknowledge = (answer: Answer): void => {
+    const { operation, state: reached } = pending!
+    state = reached
+    pending = undefined
+    acknowledged++
+    if (operation.idempotencyKey !== undefined) lastKeyed = { operation, answer }
+  }
+
   return {
     name: work.name,
     unanswered,
@@ -70,14 +91,30 @@ export function createWorker<S>(work: Work<S>): Worker {
       state = await work.prepare(api)
     },
     async step(api, random) {
-      pending = await work.next(api, state, random)
-      const { operation, status } = pending
+      const { operation, status } = await prepareNext(api, random)
       const answer = await api.send(operation)
       assert.equal(answer.status, status, `${work.name}: ${operation.method} ${operation.path}: ${JSON.stringify(answer.body)}`)
-      state = pending.state
-      pending = undefined
-      acknowledged++
-      if (operation.idempotencyKey !== undefined) lastKeyed = { operation, answer }
+      acknowledge(answer)
+    },
+    async attempt(api, random) {
+      let change: Change<S>
+      try {
+        change = await prepareNext(api, random)
+      } catch (error) {
+        if (error instanceof NotReadable) return 'nothing'
+        throw error
+      }
+      const { operation, status } = change
+      const answer = await api.send(operation)
+      const outcome = answer.status === status ? 'done' : meaningOf(answer)
+      const what = `${work.name}: ${operation.method} ${operation.path}: ${answer.status} ${JSON.stringify(answer.body)}`
+      assert.ok(outcome !== undefined, what)
+      if (outcome === 'done') acknowledge(answer)
+      if (outcome === 'nothing') {
+        pending = undefined
+        assert.deepEqual(await whenReadable(() => work.read(api)), state, `${what}, but something was changed`)
+      }
+      return outcome
     },
     async settle(api) {
       await replay(api)
@@ -95,6 +132,24 @@ export function createWorker<S>(work: Work<S>): Worker {
       await work.verify?.(api, state)
     },
   }
+}
+
+async function whenReadable<T>(read: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await read()
+    } catch (error) {
+      if (!(error instanceof NotReadable)) throw error
+    }
+    await sleep(50)
+  }
+}
+
+/** What a refusal promises; nothing when it is none that a lost database explains. */
+function meaningOf({ status, body }: Answer): Outcome | undefined {
+  const type = (body as { error?: { type?: string } } | undefined)?.error?.type
+  if (status === 503 || status === 429) return 'nothing'
+  return status === 500 && type === 'CommitStateUnknownException' ? 'unknown' : undefined
 }
 
 /** A change with a key may be sent again: it succeeds, and has happened once, whether or not it had happened before. */
