@@ -67,6 +67,8 @@ export interface CatalogCall {
   readonly catalog: CatalogHandle
   /** Present when the request carried an Idempotency-Key; the fingerprint covers principal, method, path and body. */
   readonly idempotency?: { readonly key: string; readonly fingerprint: string }
+  /** The client wants credentials for the table's files (`vended-credentials` in the header of access delegation). */
+  readonly asksForCredentials?: boolean
 }
 
 /** An answer with a metadata document: bytes, ready for the socket. `body` is absent for 304. */
@@ -74,6 +76,9 @@ export interface MetadataAnswer {
   readonly status: 200 | 304
   readonly etag: string | undefined
   readonly body: Uint8Array | undefined
+  /** The rest of the body, with credentials in it: for this caller alone. Then `documentEtag` names `body` without it. */
+  readonly tail?: Uint8Array | undefined
+  readonly documentEtag?: string | undefined
 }
 
 /** `pageToken` absent: everything at once. Empty: the first page. */

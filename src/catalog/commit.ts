@@ -48,6 +48,7 @@ import type { OutcomeRecord, Success } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
 export interface Staged {
@@ -380,5 +381,6 @@ export async function updateTable(
   request: CommitTableRequest,
 ): Promise<MetadataAnswer> {
   const commit = parseTableCommit(request)
-  return commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+  const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+  return landedWithCredentials(context, call, identifier, landed)
 }

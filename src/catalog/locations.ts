@@ -12,6 +12,9 @@ import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 /** Object stores allow keys of 1024 bytes, and files go below a table. */
 const MAX_DEFAULT_LENGTH = 700
 
+/** Properties that tell clients where to write. */
+export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
+
 const isAllowed = (catalog: CatalogHandle, location: Location): boolean =>
   isBelow(catalog.root, location) || catalog.allowedRoots.some((root) => isBelow(root, location))
 

@@ -22,8 +22,9 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck, locationLane } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck, locationLane, PLACES } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 interface Source {
   readonly file: string
@@ -35,9 +36,6 @@ interface Metadata {
   readonly location: string
   readonly properties: Readonly<Record<string, string>>
 }
-
-/** Properties that tell clients where to write. */
-const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
 
 /** The file's metadata, judged as if it had come in a request; it stays what clients are answered. */
 async function readRegistered(
@@ -150,7 +148,8 @@ export async function registerTable(
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
-  return registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  const registered = registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  return landedWithCredentials(context, call, identifier, registered)
 }
 
 /**

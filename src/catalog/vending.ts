@@ -10,18 +10,13 @@ import { stringify } from '../iceberg/json.ts'
 import { overlaps, type Location } from '../iceberg/location.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
-import { behindDocument, matchesEtag, readTable } from './documents.ts'
+import { answerWithEntry, matchesEtag, placedOf, withoutConfig } from './documents.ts'
+import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
 import { assertLocationFree, checkedLocation, PLACES } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
-
-/** What of a table's metadata its credentials depend on. */
-interface Placed {
-  /** As the metadata spells it. */
-  readonly location: string
-  readonly properties: Readonly<Record<string, string>>
-}
+import { StoreError } from '../stores/store.ts'
 
 /** What credentials are made for. */
 interface Target {
@@ -49,17 +44,18 @@ function targetOf(
   const places = [checkedLocation(catalog, row?.location ?? metadata.location)]
   for (const key of PLACES) {
     const text = Object.hasOwn(metadata.properties, key) ? metadata.properties[key] : undefined
-    const place = text === undefined ? undefined : placeWithin(catalog, text)
+    const place = text === undefined ? undefined : allowing(() => checkedLocation(catalog, text))
     if (place !== undefined && !places.some((other) => overlaps(other, place))) places.push(place)
   }
   return { identifier, entryId: row?.id, spelling: metadata.location, places }
 }
 
-function placeWithin(catalog: CatalogHandle, text: string): Location | undefined {
+/** Nothing instead of a refusal. */
+function allowing<T>(check: () => T): T | undefined {
   try {
-    return checkedLocation(catalog, text)
+    return check()
   } catch (error) {
-    if (error instanceof IcebergError) return undefined
+    if (error instanceof IcebergError && error.code === 400) return undefined
     throw error
   }
 }
@@ -121,19 +117,20 @@ function storageCredentials(call: CatalogCall, vending: CatalogVending, target: 
   }))
 }
 
-/** What stands behind the document, kept with the credentials. */
-const tails = new WeakMap<Issued, { readonly spelling: string; readonly name: string; readonly tail: Buffer }>()
-
+/** What stands behind the document. */
 function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issued: Issued): Buffer {
-  const name = displayIdentifier(target.identifier)
-  const known = tails.get(issued)
-  if (known?.spelling === target.spelling && known.name === name) return known.tail
   const credentials = storageCredentials(call, vending, target, issued)
   const config = credentials[0]?.config ?? call.catalog.clientConfig
-  const tail = Buffer.from(`,"config":${stringify(config)},"storage-credentials":${stringify(credentials)}}`)
-  tails.set(issued, { spelling: target.spelling, name, tail })
-  return tail
+  return Buffer.from(`,"config":${stringify(config)},"storage-credentials":${stringify(credentials)}}`)
 }
+
+/** The last answer that was made of a target: whoever asks again gets it again. */
+interface Made {
+  readonly issued: Issued
+  readonly plain: Uint8Array
+  readonly answer: MetadataAnswer
+}
+const lastMade = new WeakMap<Target, Made>()
 
 /** The same answer with credentials in the place of the plain settings. */
 function withCredentials(
@@ -144,10 +141,122 @@ function withCredentials(
   { status, etag, body }: MetadataAnswer,
 ): MetadataAnswer {
   if (body === undefined) throw new TypeError('credentials for an answer without a body')
-  return {
+  const last = lastMade.get(target)
+  if (last?.issued === issued && last.plain === body) return last.answer
+  const answer = {
     status,
     etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${issued.tag}"`,
-    body: body.subarray(0, body.length - behindDocument(call.catalog.clientConfig).length),
+    body: withoutConfig(call.catalog, body),
     tail: tailOf(call, vending, target, issued),
+    documentEtag: etag,
   }
+  lastMade.set(target, { issued, plain: body, answer })
+  return answer
+}
+
+const targetsOfRows = new WeakMap<Entry, { readonly catalog: CatalogHandle; readonly target: Target | undefined }>()
+
+/** Nothing where the table lies outside of what the warehouse is today. */
+function targetOfRow(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  row: Entry,
+): Soon<Target | undefined> {
+  const known = targetsOfRows.get(row)
+  if (known?.catalog === call.catalog) return known.target
+  return soon(placedOf(context, call.catalog, row.metadata_location), (metadata) => {
+    const target = allowing(() => targetOf(call, identifier, metadata, row))
+    targetsOfRows.set(row, { catalog: call.catalog, target })
+    return target
+  })
+}
+
+/** Also for an answer that is not the current one any more: the credentials are those of the row. */
+function credentialsFor(
+  context: CatalogContext,
+  call: CatalogCall,
+  vending: CatalogVending,
+  entry: { readonly identifier: TableIdentifier; readonly row: Entry },
+  plain: MetadataAnswer,
+): Soon<MetadataAnswer> {
+  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) =>
+    target === undefined
+      ? plain
+      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain)),
+  )
+}
+
+/** What `loadTable` answers. */
+export function answerWithCredentials(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  row: Entry,
+  options: AnswerOptions,
+): Soon<MetadataAnswer> {
+  const vending = vendingOf(call)
+  if (vending === undefined) return answerWithEntry(context, call.catalog, row, options)
+  const { ifNoneMatch, ...rest } = options
+  return soon(answerWithEntry(context, call.catalog, row, rest), (plain) =>
+    soon(credentialsFor(context, call, vending, { identifier, row }, plain), (answer) => {
+      const { etag } = answer
+      if (ifNoneMatch === undefined || etag === undefined || !matchesEtag(ifNoneMatch, etag)) return answer
+      return { status: 304, etag, body: undefined }
+    }),
+  )
+}
+
+/**
+ * Adds credentials to the answer to a change that has landed. Where there are none to be had it is answered without: the
+ * client must learn that its change was made, and can ask for them again.
+ */
+export async function landedWithCredentials(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  landed: Promise<MetadataAnswer>,
+): Promise<MetadataAnswer> {
+  const plain = await landed
+  const vending = vendingOf(call)
+  if (vending === undefined) return plain
+  try {
+    const row = await getEntry(context, call.catalog, identifier, 'table')
+    return await credentialsFor(context, call, vending, { identifier, row }, plain)
+  } catch (error) {
+    if (!(error instanceof IcebergError || error instanceof StoreError)) throw error
+    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason: error.message })
+    return plain
+  }
+}
+
+/** Adds credentials to the answer to a staged creation, whose place was judged just before and belongs to nobody yet. */
+export function stagedWithCredentials(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  metadata: Placed,
+  plain: MetadataAnswer,
+): Soon<MetadataAnswer> {
+  const vending = vendingOf(call)
+  if (vending === undefined) return plain
+  const target = targetOf(call, identifier, metadata, undefined)
+  return soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain))
+}
+
+/** Asking for them is consent enough. An empty list where clients have their own. */
+export async function loadCredentials(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+): Promise<LoadCredentialsResponse> {
+  const row = await getEntry(context, call.catalog, identifier, 'table')
+  const { vending } = call.catalog
+  if (vending === undefined) return { 'storage-credentials': [] }
+  const target = await targetOfRow(context, call, identifier, row)
+  if (target === undefined) {
+    throw new IcebergError('ForbiddenException', `${displayIdentifier(identifier)} lies outside of its warehouse's locations`)
+  }
+  const issued = await issue(context, call, vending, target)
+  return { 'storage-credentials': storageCredentials(call, vending, target, issued) }
 }
