@@ -80,10 +80,12 @@ export function createCredentialCache({ now, log, maxEntries = MAX_ENTRIES }: Cr
 
   const ask = async (vending: CatalogVending, scope: CredentialScope, key: string, lifetimeSeconds: number): Promise<Issued> => {
     const askedAt = now()
-    const { prefixes, access, principal } = scope
+    const { access, principal } = scope
+    const prefixes = scope.allowed === undefined ? scope.prefixes : await scope.allowed()
     const { id, name, tenantId } = principal
     try {
-      const vended = await bounded(vending.vendor.vend({ prefixes, access, principal: { id, name, tenantId }, lifetimeSeconds }))
+      const asking = vending.vendor.vend({ prefixes, access, principal: { id, name, tenantId }, lifetimeSeconds })
+      const vended = await bounded(asking)
       const { expiresAtMs } = vended
       const renewAtMs = expiresAtMs === undefined ? Infinity : expiresAtMs - marginOf(expiresAtMs - askedAt)
       const tag = createHash('sha256').update(`${key}\n${expiresAtMs}`).digest('base64url').slice(0, 16)

@@ -72,10 +72,7 @@ async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, ta
       throw error
     }
   }
-  // A staged table has taken nothing yet.
-  const first = target.entryId === undefined ? assertLocationFree(context, catalog, own!) : undefined
-  const [found] = await Promise.all([Promise.all(others.map(free)), first])
-  return [own!, ...found.flat()]
+  return [own!, ...(await Promise.all(others.map(free))).flat()]
 }
 
 function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVending, target: Target): Soon<Issued> {
@@ -86,9 +83,7 @@ function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVendi
     prefixes: target.places,
     access: isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
     principal,
-    ...(target.places.length > 1 || target.entryId === undefined
-      ? { allowed: () => allowedPlaces(context, catalog, target) }
-      : {}),
+    ...(target.places.length > 1 && { allowed: () => allowedPlaces(context, catalog, target) }),
   })
 }
 
@@ -230,18 +225,20 @@ export async function landedWithCredentials(
   }
 }
 
-/** Adds credentials to the answer to a staged creation, whose place was judged just before and belongs to nobody yet. */
-export function stagedWithCredentials(
+/** Adds credentials to the answer to a staged creation. @throws IcebergError 400 when its place belongs to somebody */
+export async function stagedWithCredentials(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
   metadata: Placed,
   plain: MetadataAnswer,
-): Soon<MetadataAnswer> {
+): Promise<MetadataAnswer> {
   const vending = vendingOf(call)
   if (vending === undefined) return plain
   const target = targetOf(call, identifier, metadata, undefined)
-  return soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain))
+  // Not only before the provider is asked: there may be credentials for whoever has the place by now.
+  await assertLocationFree(context, call.catalog, target.places[0]!)
+  return withCredentials(call, vending, target, await issue(context, call, vending, target), plain)
 }
 
 /** Asking for them is consent enough. An empty list where clients have their own. */
