@@ -1,8 +1,8 @@
 /**
  * What every use case of this room gets: the context (what the server was built with, one per process) and the call (who
  * asks, in which catalog). A use case is an exported function `operationId(context, call, ...parameters)`, named as the
- * specification names the operation. Requests arrive parsed by `iceberg/json.ts` and decoded by `shapes.ts`; the route
- * has asked `access/decide.ts` whether the principal may.
+ * specification names the operation. Requests arrive parsed by `iceberg/json.ts` and decoded by `shapes.ts`. The route has
+ * asked whether the principal may do such a thing at all; the use case asks whether with this object (`authorize.ts`).
  */
 import type { Principal } from '../access/principal.ts'
 import type { Location } from '../iceberg/location.ts'

@@ -2,18 +2,17 @@
  * Where the tables and views of a catalog may lie: below its root or another root of its warehouse, and never in, around
  * or at the place of another entry. Every location that metadata names comes through here before it is stored.
  */
-import { badRequest } from '../iceberg/errors.ts'
+import { namespacesAround } from '../access/decide.ts'
+import { badRequest, forbidden } from '../iceberg/errors.ts'
 import { canonicalFile, canonicalLocation, isBelow, joinLocation } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
+import type { TableCommit } from '../iceberg/table-commit.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 
 /** Object stores allow keys of 1024 bytes, and files go below a table. */
 const MAX_DEFAULT_LENGTH = 700
-
-/** Properties that tell clients where to write. */
-export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
 
 const isAllowed = (catalog: CatalogHandle, location: Location): boolean =>
   isBelow(catalog.root, location) || catalog.allowedRoots.some((root) => isBelow(root, location))
@@ -23,11 +22,46 @@ function refuse(what: string, location: string): never {
   throw badRequest(`Invalid ${what}: expected a place below one of the warehouse's allowed locations, got ${shown}`)
 }
 
+type LocationCheck = (location: string, what: string) => void
+
+const canonicalPlace = (location: string): Location | undefined =>
+  canonicalFile(location.endsWith('/') ? location.slice(0, -1) : location)
+
 /** For the places that metadata names: `what` says which field. */
-export function locationCheck(catalog: CatalogHandle): (location: string, what: string) => void {
+export function locationCheck(catalog: CatalogHandle): LocationCheck {
   return (location, what) => {
-    const canonical = canonicalFile(location.endsWith('/') ? location.slice(0, -1) : location)
+    const canonical = canonicalPlace(location)
     if (canonical === undefined || !isAllowed(catalog, canonical)) refuse(what, location)
+  }
+}
+
+/** Properties that tell clients where to write. */
+export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
+
+/** An entry that is there, or that is to be; what it is known to have as its own. */
+interface Placed {
+  readonly identifier: TableIdentifier
+  readonly locations: readonly string[]
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+/**
+ * The same, for what a principal chooses. A narrowed token places things only where its namespaces lie, and where the entry
+ * itself has a place already: else whoever may write one table could have it name the files of another one.
+ */
+export function placeCheck({ principal, catalog }: CatalogCall, entry: Placed): LocationCheck {
+  const check = locationCheck(catalog)
+  const around = namespacesAround(principal, catalog.name, entry.identifier.namespace)
+  if (around === undefined) return check
+  const areas = around.map((levels) => (levels.length === 0 ? catalog.root : joinLocation(catalog.root, ...levels)))
+  const { properties = {} } = entry
+  const named = PLACES.flatMap((key) => (Object.hasOwn(properties, key) ? (properties[key] ?? []) : []))
+  const own = [...entry.locations, ...named].map(canonicalPlace).filter((place) => place !== undefined)
+  return (location, what) => {
+    check(location, what)
+    const canonical = canonicalPlace(location)
+    if ([...areas, ...own].some((area) => canonical !== undefined && (area === canonical || isBelow(area, canonical)))) return
+    throw forbidden(`${principal.name}'s token does not allow this ${what}: ${location.slice(0, 300).toWellFormed()}`)
   }
 }
 
@@ -37,6 +71,10 @@ export function checkedLocation(catalog: CatalogHandle, location: string): Locat
   if (!isAllowed(catalog, canonical)) refuse('location', location)
   return canonical
 }
+
+/** A staged creation brings the identity that it was answered with, and the place made up for that. */
+export const assignedUuid = ({ updates }: TableCommit): string | undefined =>
+  updates.find((update) => update.action === 'assign-uuid')?.uuid
 
 /** Readable, and new each time: a table that is created again never finds the files of the one before. */
 export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentifier, uuid: string): Location {

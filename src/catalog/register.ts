@@ -6,6 +6,7 @@ import { canonicalLocation } from '../iceberg/location.ts'
 import { parseTableMetadata } from '../iceberg/table-metadata.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
@@ -22,7 +23,7 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck, locationLane, PLACES } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, PLACES, placeCheck } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './vending.ts'
 
@@ -43,22 +44,24 @@ async function readRegistered(
   call: CatalogCall,
   file: string,
   parse: (json: JsonValue) => Metadata,
-  ownId: string | undefined,
+  entry: { readonly identifier: TableIdentifier; readonly row: Entry | undefined },
 ): Promise<{ readonly location: string; readonly json: Buffer }> {
   const { catalog } = call
+  const { identifier, row } = entry
   const canonical = canonicalLocation(file)
-  const check = locationCheck(catalog)
+  const check = placeCheck(call, { identifier, locations: row === undefined ? [] : [row.location] })
   check(canonical, 'metadata-location')
   if (!canonical.endsWith('.json') && !canonical.endsWith('.json.gz')) {
     throw badRequest(`Invalid metadata-location: expected a file *.metadata.json or *.gz.metadata.json, got ${file}`)
   }
   const { json, metadata } = await readForeign(catalog, file, parse)
   const location = checkedLocation(catalog, metadata.location)
+  check(location, 'location')
   for (const property of PLACES) {
     const place = Object.hasOwn(metadata.properties, property) ? metadata.properties[property] : undefined
     if (place !== undefined) check(place, property)
   }
-  await assertLocationFree(context, catalog, location, ownId)
+  await assertLocationFree(context, catalog, location, row?.id)
   return { location, json }
 }
 
@@ -100,6 +103,8 @@ export async function registerEntry(
   parse: (json: JsonValue) => Metadata,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
+  assertMayTouch(call, `${kind}.create`, identifier)
+  if (source.overwrite) assertMayTouch(call, `${kind}.commit`, identifier)
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   const key = entryKey(catalog, identifier)
   const lanes = [entryLane(key), locationLane(catalog)]
@@ -113,7 +118,7 @@ export async function registerEntry(
           ])
           const row = await context.store.get('entries', key)
           if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
-          const { location, json } = await readRegistered(context, call, source.file, parse, row?.id)
+          const { location, json } = await readRegistered(context, call, source.file, parse, { identifier, row })
           const outcome = await writeChange(context, call, record, {
             message: `Register ${kind} ${displayIdentifier(identifier)}`,
             operations: [
@@ -162,6 +167,7 @@ export async function unregisterTable(
   identifier: TableIdentifier,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
+  assertMayTouch(call, 'table.drop', identifier)
   const key = entryKey(catalog, identifier)
   const answer = async (location: string): Promise<MetadataAnswer> =>
     answerOnce(location, (await readDocument(context, catalog, location)).json, undefined)

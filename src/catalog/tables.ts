@@ -5,6 +5,8 @@ import { newTableMetadata } from '../iceberg/create-table.ts'
 import { acceptLocation } from '../iceberg/location.ts'
 import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
+import { namesWithin } from '../access/decide.ts'
+import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
@@ -14,7 +16,7 @@ import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationCheck, locationLane } from './locations.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationLane, placeCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
@@ -24,7 +26,7 @@ import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } f
 /** `snapshots`: all of them, or those that a branch or tag names; `ifNoneMatch`: the header as it came. */
 export type LoadTableOptions = AnswerOptions
 
-/** What of a kind is in a namespace, in order of names. */
+/** What of a kind is in a namespace and may be seen, in order of names. */
 export async function listEntries(
   context: CatalogContext,
   call: CatalogCall,
@@ -32,7 +34,8 @@ export async function listEntries(
   kind: EntryKind,
   page: PageRequest,
 ): Promise<ListTablesResponse> {
-  const { tenantId, id, branch } = call.catalog
+  assertMayTouchNamespace(call, `${kind}.list`, namespace)
+  const { tenantId, id, name: catalog, branch } = call.catalog
   await assertNamespace(context, call.catalog, namespace)
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
   const { rows, next } = await listPage(context, call, page, {
@@ -41,6 +44,7 @@ export async function listEntries(
     index: 'by_kind',
     where,
     by: 'name',
+    among: namesWithin(call.principal, catalog, namespace, 'entries'),
   })
   return { identifiers: rows.map(({ name }) => ({ namespace, name })), 'next-page-token': next }
 }
@@ -59,12 +63,14 @@ export function loadTable(
   identifier: TableIdentifier,
   options: LoadTableOptions = {},
 ): Soon<MetadataAnswer> {
+  assertMayTouch(call, 'table.read', identifier)
   const entry = getEntry(context, call.catalog, identifier, 'table')
   return soon(entry, (row) => answerWithCredentials(context, call, identifier, row, options))
 }
 
 /** Something when it exists. @throws IcebergError 404 when not */
 export function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> {
+  assertMayTouch(call, 'table.read', identifier)
   return getEntry(context, call.catalog, identifier, 'table')
 }
 
@@ -79,9 +85,12 @@ export interface NewPlace {
 /** Where something new goes, as metadata will spell it. @throws IcebergError when its name or place is taken */
 export async function placeNew(
   context: CatalogContext,
-  { catalog }: CatalogCall,
+  call: CatalogCall,
   { identifier, kind, requested, uuid }: NewPlace,
 ): Promise<{ readonly location: string; readonly claim: Claim }> {
+  const { catalog } = call
+  // Before anybody learns what lies there.
+  if (requested !== undefined) placeCheck(call, { identifier, locations: [] })(requested, 'location')
   const [ground] = await Promise.all([groundOf(context, catalog), assertNameFree(context, catalog, identifier, kind)])
   const location = requested === undefined ? defaultLocation(catalog, identifier, uuid) : acceptLocation(requested).spelling
   await assertLocationFree(context, catalog, checkedLocation(catalog, location))
@@ -114,7 +123,7 @@ async function newTable(
     order: request['write-order'],
     properties: request.properties ?? {},
     now: context.now(),
-    checkLocation: locationCheck(call.catalog),
+    checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
   })
   await prepareLocation(call, metadata.location)
   return { metadata, claim }
@@ -156,6 +165,7 @@ export async function createTable(
   request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
+  assertMayTouch(call, 'table.create', identifier)
   checkName(request.name, 'Table name')
   if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
   const created = createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {

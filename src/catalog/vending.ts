@@ -8,6 +8,7 @@ import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import { overlaps, type Location } from '../iceberg/location.ts'
+import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, placedOf, withoutConfig } from './documents.ts'
@@ -247,6 +248,7 @@ export async function loadCredentials(
   call: CatalogCall,
   identifier: TableIdentifier,
 ): Promise<LoadCredentialsResponse> {
+  assertMayTouch(call, 'table.read', identifier)
   const row = await getEntry(context, call.catalog, identifier, 'table')
   const { vending } = call.catalog
   if (vending === undefined) return { 'storage-credentials': [] }

@@ -5,10 +5,10 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { isAllowed } from '../access/decide.ts'
+import { mayEver } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
-import { commitStateUnknown, IcebergError } from '../iceberg/errors.ts'
+import { commitStateUnknown, forbidden, IcebergError } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
 import { readBody } from './body.ts'
 import { acceptsGzip, createCompressor, gzipEnd, type Compressor } from './compression.ts'
@@ -85,8 +85,6 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
 
 function serve(parts: Parts, request: IncomingMessage, response: ServerResponse): void {
   const exchange = new Exchange(parts.context, request, performance.now())
-  // Clients break off when they like; who writes to them must not fall over it.
-  response.on('error', ignore)
   let answer: Soon<Answer>
   try {
     answer = handle(parts, exchange)
@@ -94,6 +92,8 @@ function serve(parts: Parts, request: IncomingMessage, response: ServerResponse)
     answer = rendered(parts, exchange, error)
   }
   if (!(answer instanceof Promise)) return finish(parts, exchange, response, answer)
+  // Clients break off when they like; who writes to them must not fall over it.
+  response.on('error', ignore)
   parts.active.set(exchange, response)
   answer
     .catch((error: unknown) => rendered(parts, exchange, error))
@@ -133,6 +133,7 @@ function sendCompressed(
   body: Uint8Array | string,
 ): void {
   const { tail } = answer
+  response.on('error', ignore)
   parts.compressor
     .compress(body, cacheKey(exchange, answer))
     .then((compressed) =>
@@ -160,7 +161,7 @@ function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
     throw new IcebergError('BadRequestException', `The URL is longer than ${MAX_URL} characters`)
   }
   if (context.authenticator.everybody !== undefined) {
-    refuseForeignPages(exchange.request.headers.host, exchange.request.headers.origin, context.corsAllowedOrigins)
+    refuseForeignPages(exchange.header('host'), exchange.header('origin'), context.corsAllowedOrigins)
   }
   if (exchange.method === 'OPTIONS') return preflight(router, exchange)
   const match = router.match(exchange.method, exchange.path)
@@ -168,7 +169,7 @@ function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
   exchange.route = route
   if (route.vital !== true) refuseWhenFull(parts, route)
   if (route.action === 'public') return carryOut(exchange, match)
-  return soon(context.authenticator.authenticate(exchange.request.headers, exchange.remoteAddress), (principal) => {
+  return soon(context.authenticator.authenticate(exchange.credentials, exchange.remoteAddress), (principal) => {
     admit(exchange, route, principal)
     return carryOut(exchange, match)
   })
@@ -176,8 +177,10 @@ function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
 
 function admit(exchange: Exchange, { action }: Route, principal: Principal): void {
   exchange.principal = principal
-  if (action === 'public' || isAllowed(principal, action, { tenantId: principal.tenantId })) return
-  throw new IcebergError('ForbiddenException', `${principal.name} may not ${action}`)
+  if (action === 'public' || mayEver(principal, action)) return
+  throw forbidden(
+    `${principal.name} may not ${action}${principal.bounds === undefined ? '' : ' with a token that is narrowed so'}`,
+  )
 }
 
 function carryOut(exchange: Exchange, match: Match): Soon<Answer> {
@@ -222,7 +225,7 @@ const lengthOf = (body: Uint8Array | string): number => (typeof body === 'string
 function send(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, content: Content): void {
   if (response.destroyed) return
   const { body, tail, isCompressed } = content
-  const { origin } = exchange.request.headers
+  const origin = exchange.header('origin')
   const headers = ['X-Request-Id', parts.ids.of(exchange)]
   if (body !== undefined) {
     const length = lengthOf(body) + (tail?.length ?? 0)

@@ -38,9 +38,29 @@ interface Entry {
 }
 
 interface Entries {
-  readonly byName: Map<string, Entry>
+  /** By tenant, then by name: both are the same strings for each request of a path, so nothing is built to look them up. */
+  readonly byTenant: Map<string, Map<string, Entry>>
+  size: number
   /** Grows with each change that this process makes. */
   generation: number
+}
+
+function remember(entries: Entries, tenantId: string, name: string, entry: Entry): void {
+  if (entries.size >= MAX_HANDLES) forgetAll(entries)
+  let ofTenant = entries.byTenant.get(tenantId)
+  if (ofTenant === undefined) entries.byTenant.set(tenantId, (ofTenant = new Map()))
+  if (!ofTenant.has(name)) entries.size++
+  ofTenant.set(name, entry)
+}
+
+function forgetAll(entries: Entries): void {
+  entries.byTenant.clear()
+  entries.size = 0
+}
+
+function forgetTenant(entries: Entries, tenantId: string): void {
+  entries.size -= entries.byTenant.get(tenantId)?.size ?? 0
+  entries.byTenant.delete(tenantId)
 }
 
 interface Opened {
@@ -74,7 +94,7 @@ export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts
 }
 
 /** The name without its branch; undefined for a branch that does not exist. */
-function catalogOf(name: string): string | undefined {
+export function withoutBranch(name: string): string | undefined {
   const mark = Math.max(name.lastIndexOf('@'), name.lastIndexOf('~'))
   if (mark < 0) return name
   return name.slice(mark + 1) === 'main' ? name.slice(0, mark) : undefined
@@ -145,7 +165,6 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
   }
 
   return async (tenantId: string, name: string): Promise<CatalogHandle> => {
-    const key = `${tenantId}\0${name}`
     // As of before the question: what it answers may be that old.
     const checkedAt = parts.now()
     const { generation } = entries
@@ -157,10 +176,10 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
         ? await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName })
         : undefined
     if (catalog === undefined || warehouse === undefined) {
-      entries.byName.delete(key)
+      if (entries.byTenant.get(tenantId)?.delete(name) === true) entries.size--
       throw noSuchWarehouse(name)
     }
-    const known = entries.byName.get(key)
+    const known = entries.byTenant.get(tenantId)?.get(name)
     if (known?.catalogVersion === catalog.version && known.warehouseVersion === warehouse.version) {
       known.checkedAt = checkedAt
       return known.handle
@@ -168,25 +187,29 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
     const handle = handleOf(catalog, warehouse)
     // Somebody changed something meanwhile: good for this caller, who asked before, and for nobody else.
     if (generation !== entries.generation) return handle
-    if (entries.byName.size >= MAX_HANDLES) entries.byName.delete(entries.byName.keys().next().value!)
-    entries.byName.set(key, { handle, catalogVersion: catalog.version, warehouseVersion: warehouse.version, checkedAt })
+    remember(entries, tenantId, name, {
+      handle,
+      catalogVersion: catalog.version,
+      warehouseVersion: warehouse.version,
+      checkedAt,
+    })
     return handle
   }
 }
 
 export function createCatalogHandles(parts: HandleParts): CatalogHandles {
-  const entries: Entries = { byName: new Map(), generation: 0 }
+  const entries: Entries = { byTenant: new Map(), size: 0, generation: 0 }
   const pending = new Map<string, Promise<CatalogHandle>>()
   const warehouses = openWarehouses(parts)
   const load = catalogLoader(parts, entries, warehouses)
 
   return {
     resolve: (tenantId, nameAndBranch) => {
-      const name = catalogOf(nameAndBranch)
+      const name = withoutBranch(nameAndBranch)
       if (name === undefined) throw noSuchWarehouse(nameAndBranch)
-      const key = `${tenantId}\0${name}`
-      const known = entries.byName.get(key)
+      const known = entries.byTenant.get(tenantId)?.get(name)
       if (known !== undefined && Math.abs(parts.now() - known.checkedAt) < FRESH_MS) return known.handle
+      const key = `${tenantId}\0${name}`
       const joined = pending.get(key)
       if (joined !== undefined) return joined
       const loading: Promise<CatalogHandle> = load(tenantId, name).finally(() => {
@@ -202,13 +225,13 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
     forget: (tenantId) => {
       const start = `${tenantId}\0`
       entries.generation++
-      for (const key of entries.byName.keys()) if (key.startsWith(start)) entries.byName.delete(key)
+      forgetTenant(entries, tenantId)
       // A look-up that began before the change may still be under way: nobody may join it.
       for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
     },
     close: async () => {
       await warehouses.close()
-      entries.byName.clear()
+      forgetAll(entries)
     },
   }
 }

@@ -207,10 +207,19 @@ export interface WarehouseChange {
  */
 export function changedSettings(old: WarehouseSettings, change: WarehouseChange): WarehouseSettings {
   const { storageConfig: config, vendingStrategy: strategy } = change
+  const storageConfig = config === undefined ? old.storageConfig : changedConfig(old.storageConfig, config)
+  const known = sendsSecretsElsewhere(old.storageConfig, storageConfig) ? splitSecrets(old).open : old
   return {
-    storageConfig: config === undefined ? old.storageConfig : changedConfig(old.storageConfig, config),
-    vendingStrategy: strategy === undefined ? old.vendingStrategy : changedStrategy(old, strategy),
+    storageConfig,
+    vendingStrategy: strategy === undefined ? known.vendingStrategy : changedStrategy(known, strategy),
   }
+}
+
+function sendsSecretsElsewhere(old: Settings, sent: Settings): boolean {
+  const { kind, settings: before } = parse(old)
+  if (kindOf(sent) !== kind) return true
+  const { settings: after } = parse(sent)
+  return (kind.credentials ?? []).some(({ boundTo = [] }) => boundTo.some((name) => before[name] !== after[name]))
 }
 
 function changedConfig(old: Settings, sent: Readonly<Record<string, string | null>>): Settings {

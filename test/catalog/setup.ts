@@ -55,11 +55,11 @@ const catalogRow = {
   updated_at: 0,
 }
 
-/** A fresh catalog with the namespace `ns`. */
-export async function open(t: TestContext, parts: Partial<CatalogContext> = {}): Promise<Fixture> {
+/** A fresh catalog with the namespace `ns`, in an empty store. */
+export async function open(t: TestContext, parts: Partial<CatalogContext> = {}, given?: Store): Promise<Fixture> {
   const folder = mkdtempSync(path.join(tmpdir(), 'catalog-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const store = await openTestStore(t)
+  const store = given ?? (await openTestStore(t))
   const tenant = { id: catalogRow.tenant_id, name: 'one', properties: {}, created_at: 0 }
   await store.write([{ op: 'insert', entity: 'tenants', row: tenant }, ...createCatalogRow(catalogRow)])
   const fixture = attach(store, folder, parts)

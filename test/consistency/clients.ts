@@ -19,14 +19,14 @@ export interface History {
 const CLIENTS_PER_REGISTER = 4
 
 /** Runs the clients until `isOver`; `registers` holds one access to each register for each way to reach it. */
-export async function record(registers: readonly (readonly Register[])[], isOver: () => boolean): Promise<History> {
+export async function record(registers: readonly (readonly Register[])[], isOver: (soFar: History) => boolean): Promise<History> {
   const history: History = { calls: new Map(), unknown: 0 }
   let clock = 0
   let values = 0
   const client = async (ways: readonly Register[], number: number): Promise<void> => {
     const calls = history.calls.get(ways[0]!.name)!
     let seen: string | null = null
-    for (let turn = number; !isOver(); turn++) {
+    for (let turn = number; !isOver(history); turn++) {
       const register = ways[turn % ways.length]!
       const invokedAt = ++clock
       const note = (operation: Operation, isKnown: boolean): void => {

@@ -65,11 +65,23 @@ const sqlite: Backend = {
   },
 }
 
-const STAND_IN = 'mongo, on a stand-in'
+interface MongoBackend {
+  readonly name: string
+  readonly url: () => Promise<string>
+  readonly skip?: string | undefined
+  /** The stand-in takes longer for many documents. */
+  readonly isStandIn?: boolean
+  readonly openStore?: (url: string) => Promise<Store>
+}
 
 /** Each store has a database of its own in the server. */
-function mongo(name: string, url: () => Promise<string>, skip?: string): Backend {
-  const isStandIn = name === STAND_IN
+function mongo({
+  name,
+  url,
+  skip,
+  isStandIn = false,
+  openStore = async (one) => openMongoStore({ url: one }),
+}: MongoBackend): Backend {
   return {
     name,
     isShared: true,
@@ -77,31 +89,32 @@ function mongo(name: string, url: () => Promise<string>, skip?: string): Backend
     ...(isStandIn && { manySteps: 2000 }),
     ...(skip !== undefined && { skip }),
     open: async () => {
-      const options = { url: await url(), databaseName: `test-${randomUUID()}` }
+      // Several hosts are no URL to `URL`.
+      const own = (await url()).replace(/^(\w[\w+]*:\/\/[^/?]+)(\/[^?]*)?/, `$1/test-${randomUUID()}`)
       const opened: Store[] = []
       const open = async (): Promise<Store> => {
-        const store = openMongoStore(options)
+        const store = await openStore(own)
         opened.push(store)
         await store.migrate()
         return store
       }
       const dispose = async (): Promise<void> => {
         await Promise.all(opened.map((store) => store.close()))
-        const client = new MongoClient(options.url)
-        await client.db(options.databaseName).dropDatabase()
+        const client = new MongoClient(own)
+        await client.db().dropDatabase()
         await client.close()
       }
       const store = await open()
-      if (isStandIn) await helpStandIn(options)
+      if (isStandIn) await helpStandIn(own)
       return { store, openAnother: open, dispose }
     },
   }
 }
 
 /** The stand-in uses an index only when it has all fields of a query and no others: batches of thousands would take minutes. */
-async function helpStandIn({ url, databaseName }: { url: string; databaseName: string }): Promise<void> {
+async function helpStandIn(url: string): Promise<void> {
   const client = new MongoClient(url)
-  await client.db(databaseName).collection('entries').createIndex({ _id: 1, m: 1 }, { unique: true })
+  await client.db().collection('entries').createIndex({ _id: 1, m: 1 }, { unique: true })
   await client.close()
 }
 
@@ -113,6 +126,8 @@ const standInUrl = async (): Promise<string> => {
 }
 // Under CI the suite runs, and fails by the reason.
 const noStandIn = 'missing' in standIn && process.env['CI'] !== 'true' ? standIn.missing : undefined
+
+const standInMongo = { url: standInUrl, skip: noStandIn, isStandIn: true }
 
 const server = await startPostgres()
 
@@ -153,8 +168,17 @@ export const backends: readonly Backend[] = [
   sqlite,
   postgresWith('postgres', async (url) => openPostgresStore({ url })),
   postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
-  mongo(STAND_IN, standInUrl, noStandIn),
-  mongo('mongo, on MONGODB_TEST_URI', async () => givenMongo ?? '', givenMongo === undefined ? NO_MONGO : undefined),
+  mongo({ name: 'mongo, on a stand-in', ...standInMongo }),
+  mongo({
+    name: 'mongo, on a stand-in, through several processes',
+    ...standInMongo,
+    openStore: (url) => openProcessesStore(url, 3),
+  }),
+  mongo({
+    name: 'mongo, on MONGODB_TEST_URI',
+    url: async () => givenMongo ?? '',
+    skip: givenMongo === undefined ? NO_MONGO : undefined,
+  }),
   wrapped(memory, 'wrapped for faults', faultyStore),
   wrapped(sqlite, 'wrapped for faults', faultyStore),
 ]

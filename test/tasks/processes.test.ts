@@ -4,26 +4,25 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
+import { after, describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openStore } from '../../src/stores/open.ts'
+import { newDatabase, serverDatabases, stopDatabases, type ServerDatabase } from '../services/databases.ts'
 import { taskRow } from './tables.ts'
 
 const CHILD = join(import.meta.dirname, 'processes', 'child.ts')
 const NAMES = ['one', 'two', 'three'] as const
 const TASKS = 40
 
-/** Databases that processes can share, each with a URL that is good for one test. */
-const databases: readonly { readonly name: string; readonly open: (t: TestContext) => string }[] = [
-  {
-    name: 'sqlite',
-    open: (t) => {
-      const folder = mkdtempSync(join(tmpdir(), 'pangolin-tasks-'))
-      t.after(() => rmSync(folder, { recursive: true, force: true }))
-      return join(folder, 'tasks.db')
-    },
-  },
-]
+/** The URL of a database for one test; nothing where its server is missing. */
+async function databaseFor(t: TestContext, database: 'sqlite' | ServerDatabase): Promise<string | undefined> {
+  if (database !== 'sqlite') return newDatabase(t, database)
+  const folder = mkdtempSync(join(tmpdir(), 'pangolin-tasks-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'tasks.db')
+}
+
+after(stopDatabases)
 
 interface Said {
   readonly by: string
@@ -49,10 +48,11 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await sleep(20)
 }
 
-for (const { name, open } of databases) {
-  describe(`tasks of three processes on ${name}`, () => {
+for (const { database, title } of [{ database: 'sqlite', title: 'sqlite' } as const, ...serverDatabases]) {
+  describe(`tasks of three processes on ${title}`, () => {
     it('are done by exactly one each, and taken over from one that is killed', { timeout: 120_000 }, async (t) => {
-      const url = open(t)
+      const url = await databaseFor(t, database)
+      if (url === undefined) return
       const store = openStore(url)
       await store.migrate()
       t.after(() => store.close())

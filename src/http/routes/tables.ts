@@ -43,7 +43,7 @@ const reads: readonly Route[] = [
     iceberg: true,
     handler: (exchange) => {
       const snapshots = exchange.query === '' ? undefined : choiceParameter(exchange.query, 'snapshots', ['all', 'refs'])
-      const ifNoneMatch = exchange.request.headers['if-none-match']
+      const ifNoneMatch = exchange.header('if-none-match')
       return soon(loadTable(exchange.context.catalog, exchange.call, exchange.identifier, { snapshots, ifNoneMatch }), metadata)
     },
   },

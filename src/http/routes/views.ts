@@ -40,7 +40,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.read',
     iceberg: true,
     handler: async (exchange) => {
-      const ifNoneMatch = exchange.request.headers['if-none-match']
+      const ifNoneMatch = exchange.header('if-none-match')
       return metadata(await loadView(exchange.context.catalog, exchange.call, exchange.identifier, { ifNoneMatch }))
     },
   },
