@@ -34,6 +34,7 @@ import {
   placeCheck,
 } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 interface Source {
   readonly file: string
@@ -162,7 +163,8 @@ export async function registerTable(
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
-  return registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  const registered = registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  return landedWithCredentials(context, call, identifier, registered)
 }
 
 /**
