@@ -1,12 +1,14 @@
 /**
  * `npm run bench`: every figure of one run on one machine, as ratios where the machine's speed would matter. Names a part
- * (`reads`, `commits`, `idle`, `scale`) to run it alone. Exits with 1 when a target is missed.
+ * (`reads`, `commits`, `idle`, `scale`, `postgres`, `mongo`, `workers`) to run it alone. Exits with 1 when a target is missed.
  */
 import { startServer } from '../test/clients/server.ts'
 import { benchCommits } from './commits.ts'
+import { benchMongo, benchPostgres } from './databases.ts'
 import { missedTargets, print } from './measure.ts'
 import { benchReads } from './reads.ts'
 import { benchIdle, benchScale, targetOf } from './scale.ts'
+import { benchWorkers } from './workers.ts'
 
 const parts = process.argv.slice(2)
 const wanted = (part: string): boolean => parts.length === 0 || parts.includes(part)
@@ -20,4 +22,7 @@ if (wanted('reads') || wanted('commits')) {
   await server.stop()
 }
 if (wanted('scale')) await benchScale()
+if (wanted('postgres')) await benchPostgres()
+if (wanted('mongo')) await benchMongo()
+if (wanted('workers')) await benchWorkers()
 process.exitCode = missedTargets() === 0 ? 0 : 1

@@ -21,6 +21,8 @@ export interface TokenRequest {
   /** For messages: whose token. */
   readonly what: string
   readonly url: string
+  /** The end of a token whose answer does not say it. */
+  readonly expiresAtMs?: number
   readonly headers?: Readonly<Record<string, string>>
   /** A form that is posted; a GET when absent. Made anew for each attempt, as assertions have a time in them. */
   readonly form?: () => Promise<Readonly<Record<string, string>>>
@@ -48,8 +50,13 @@ async function readAnswer(response: Response): Promise<Answer> {
   }
 }
 
+function endOf(askedAt: number, seconds: unknown): number | undefined {
+  const life = typeof seconds === 'string' || typeof seconds === 'number' ? Number(seconds) : Number.NaN
+  return life > 0 && life < 1e9 ? Math.floor(askedAt + life * 1000) : undefined
+}
+
 /** @throws StorageError `forbidden` where the endpoint refuses, `unavailable` where it does not answer */
-export async function requestToken({ what, url, headers = {}, form }: TokenRequest): Promise<AccessToken> {
+export async function requestToken({ what, url, headers = {}, expiresAtMs, form }: TokenRequest): Promise<AccessToken> {
   const failed = (error: unknown): StorageError =>
     new StorageError('unavailable', `Can't get a token for ${what}: the token endpoint did not answer`, error)
   return withAttempts(async ({ signal }) => {
@@ -59,10 +66,8 @@ export async function requestToken({ what, url, headers = {}, form }: TokenReque
     // Following a redirection would hand the secret in the form to whoever it names.
     const response = await fetch(url, { ...post, headers: { accept: 'application/json', ...headers }, redirect: 'error', signal })
     const { access_token: token, expires_in: seconds, error } = await readAnswer(response)
-    const life = Number(seconds)
-    if (response.ok && typeof token === 'string' && TOKEN.test(token) && life > 0 && life < 1e9) {
-      return { token, expiresAtMs: askedAt + life * 1000 }
-    }
+    const end = seconds === undefined ? expiresAtMs : endOf(askedAt, seconds)
+    if (response.ok && typeof token === 'string' && TOKEN.test(token) && end !== undefined) return { token, expiresAtMs: end }
     const code = typeof error === 'string' && ERROR_CODE.test(error) ? error : `status ${response.status}`
     const busy = response.status >= 500 || response.status === 429 || response.status === 408
     throw new StorageError(busy ? 'unavailable' : 'forbidden', `Can't get a token for ${what}: ${code}`)
@@ -73,15 +78,18 @@ export interface TokenSource {
   readonly get: () => Promise<AccessToken>
 }
 
-/** Keeps what `request` gives; callers that come meanwhile wait for the same request. */
-export function keptToken(request: () => Promise<AccessToken>): TokenSource {
+/**
+ * Keeps what `request` gives; callers that come meanwhile wait for the same request. `at-half`: for tokens that others are
+ * made of, which must have some life left.
+ */
+export function keptToken(request: () => Promise<AccessToken>, renewal?: 'at-half'): TokenSource {
   let kept: { readonly value: AccessToken; readonly renewAtMs: number } | undefined
   let running: Promise<AccessToken> | undefined
   const renew = async (): Promise<AccessToken> => {
     try {
       const value = await request()
       const life = value.expiresAtMs - Date.now()
-      kept = { value, renewAtMs: value.expiresAtMs - Math.min(MARGIN_MS, life / 2) }
+      kept = { value, renewAtMs: value.expiresAtMs - (renewal === 'at-half' ? life / 2 : Math.min(MARGIN_MS, life / 2)) }
       return value
     } finally {
       running = undefined

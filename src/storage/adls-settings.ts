@@ -47,7 +47,7 @@ export function adlsPlace(settings: Settings): AdlsPlace {
   }
 }
 
-const isBase64Key = (key: string): boolean =>
+export const isBase64Key = (key: string): boolean =>
   /^[A-Za-z0-9+/]+={0,2}$/.test(key) && Buffer.from(key, 'base64').toString('base64') === key
 
 export function validateAdls(settings: Settings): void {

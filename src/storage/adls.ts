@@ -1,29 +1,15 @@
 /**
  * Warehouses on Azure: Data Lake Storage Gen2 and plain blob containers, both through the Blob API, with the account's key
  * or a service principal. Each request has a time limit; what is retried is safe to repeat, a conditional creation included.
- * The client library is loaded when it is first needed.
  */
 import type * as Blob from '@azure/storage-blob'
 import { bucketAndKey, type Location } from '../iceberg/location.ts'
-import { requestToken, keptToken } from './access-token.ts'
-import { adlsClientConfig, adlsKeys, adlsPlace, validateAdls, type AdlsPlace } from './adls-settings.ts'
+import { adlsCredential, connectAdls, type AdlsOptions } from './adls-connection.ts'
+import { adlsClientConfig, adlsKeys, adlsPlace, validateAdls } from './adls-settings.ts'
 import { collect, createNew, forEachAtOnce, holdsBytes, withAttempts } from './attempts.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
-import type { Settings, StorageKind } from './kind.ts'
+import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
-
-type Library = typeof Blob
-
-const SCOPE = 'https://storage.azure.com/.default'
-
-export type AdlsCredential =
-  | { readonly accountKey: string }
-  | { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string; readonly authorityHost: string }
-
-export interface AdlsOptions {
-  readonly place: AdlsPlace
-  readonly credential: AdlsCredential
-}
 
 interface ServiceError {
   readonly name?: string
@@ -59,44 +45,6 @@ const failure =
 
 /** A folder of an account with a hierarchy, or the marker that some writers leave for one. */
 const isFolder = (metadata: Readonly<Record<string, string>> | undefined): boolean => metadata?.['hdi_isfolder'] === 'true'
-
-/** A blob service client for the place, with the credential; it retries nothing on its own. */
-export async function connectAdls({
-  place,
-  credential,
-}: AdlsOptions): Promise<{ library: Library; service: Blob.BlobServiceClient }> {
-  const library = await import('@azure/storage-blob')
-  const options = { retryOptions: { maxTries: 1 }, redirectOptions: { maxRetries: 0 } }
-  const authority =
-    'accountKey' in credential
-      ? new library.StorageSharedKeyCredential(place.account, credential.accountKey)
-      : principalCredential(place, credential)
-  return { library, service: new library.BlobServiceClient(place.blobEndpoint, authority, options) }
-}
-
-function principalCredential(
-  { account }: AdlsPlace,
-  { tenantId, clientId, clientSecret, authorityHost }: Extract<AdlsCredential, { clientSecret: string }>,
-): { getToken: () => Promise<{ token: string; expiresOnTimestamp: number }> } {
-  const source = keptToken(() =>
-    requestToken({
-      what: `the Azure storage account ${account}`,
-      url: `${authorityHost}/${encodeURIComponent(tenantId)}/oauth2/v2.0/token`,
-      form: async () => ({
-        grant_type: 'client_credentials',
-        client_id: clientId,
-        client_secret: clientSecret,
-        scope: SCOPE,
-      }),
-    }),
-  )
-  return {
-    getToken: async () => {
-      const { token, expiresAtMs } = await source.get()
-      return { token, expiresOnTimestamp: expiresAtMs }
-    },
-  }
-}
 
 class AdlsStore implements ObjectStore {
   readonly #options: AdlsOptions
@@ -227,15 +175,6 @@ class AdlsStore implements ObjectStore {
 }
 
 async function* emptyBody(): AsyncIterable<Buffer> {}
-
-/** The server's own credential: the principal where there is one, else the key. */
-export function adlsCredential(settings: Settings): AdlsCredential {
-  const { 'azure.client-id': clientId, 'azure.client-secret': clientSecret, 'azure.tenant-id': tenantId } = settings
-  if (clientId !== undefined && clientSecret !== undefined && tenantId !== undefined) {
-    return { tenantId, clientId, clientSecret, authorityHost: adlsPlace(settings).authorityHost }
-  }
-  return { accountKey: settings['azure.account-key'] ?? '' }
-}
 
 export function openAdlsStore(options: AdlsOptions): ObjectStore {
   return new AdlsStore(options)

@@ -24,10 +24,16 @@ export interface Attempt {
 
 class SilenceClock {
   readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
+  readonly #ms: number
+  #timer: NodeJS.Timeout
 
   constructor(ms: number) {
-    this.#timer = setTimeout(() => this.#controller.abort(new DOMException('no answer in time', 'TimeoutError')), ms)
+    this.#ms = ms
+    this.#timer = this.#start()
+  }
+
+  #start(): NodeJS.Timeout {
+    return setTimeout(() => this.#controller.abort(new DOMException('no answer in time', 'TimeoutError')), this.#ms)
   }
 
   get signal(): AbortSignal {
@@ -35,7 +41,8 @@ class SilenceClock {
   }
 
   readonly alive = (): void => {
-    this.#timer.refresh()
+    this.stop()
+    this.#timer = this.#start()
   }
 
   stop(): void {

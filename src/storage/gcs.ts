@@ -4,22 +4,14 @@
  * safe to repeat, a conditional creation included.
  */
 import type { Location } from '../iceberg/location.ts'
-import { keptToken, requestToken, type TokenSource } from './access-token.ts'
+import type { TokenSource } from './access-token.ts'
 import { collect, createNew, forEachAtOnce, holdsBytes, withAttempts } from './attempts.ts'
-import {
-  gcsClientConfig,
-  gcsCredential,
-  gcsKeys,
-  gcsPlace,
-  validateGcs,
-  type GcsCredential,
-  type ServiceAccount,
-} from './gcs-settings.ts'
+import { gcsClientConfig, gcsCredential, gcsKeys, gcsPlace, validateGcs } from './gcs-settings.ts'
+import { gcsTokens } from './gcs-tokens.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
-const SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 const MAX_ERROR_BYTES = 65_536
 
 /** What a service says when it refuses. */
@@ -46,44 +38,6 @@ const failure =
     const reason = error instanceof Refusal ? `status ${error.status}` : (error as Error).name
     return new StorageError(kindOf(error), `Can't ${what} ${location}: ${reason}`, error)
   }
-
-/** The server's own token. @returns undefined where requests carry none */
-export function gcsTokens(credential: GcsCredential): TokenSource | undefined {
-  if (credential === 'none') return undefined
-  if (credential === 'ambient') {
-    return keptToken(() =>
-      requestToken({
-        what: 'Google Cloud Storage from the metadata service of this machine',
-        url: `http://${metadataHost()}/computeMetadata/v1/instance/service-accounts/default/token`,
-        headers: { 'metadata-flavor': 'Google' },
-      }),
-    )
-  }
-  return keptToken(() =>
-    requestToken({
-      what: `the Google service account ${credential.email}`,
-      url: credential.tokenUri,
-      form: async () => ({
-        grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
-        assertion: await assertion(credential),
-      }),
-    }),
-  )
-}
-
-/** As Google's own libraries find it. The operator's environment says so, never a warehouse: it hands out this machine's token. */
-const metadataHost = (): string => process.env['GCE_METADATA_HOST'] ?? 'metadata.google.internal'
-
-async function assertion({ email, privateKey, keyId, tokenUri }: ServiceAccount): Promise<string> {
-  const { importPKCS8, SignJWT } = await import('jose')
-  return new SignJWT({ scope: SCOPE })
-    .setProtectedHeader({ alg: 'RS256', typ: 'JWT', ...(keyId === undefined ? {} : { kid: keyId }) })
-    .setIssuer(email)
-    .setAudience(tokenUri)
-    .setIssuedAt()
-    .setExpirationTime('1h')
-    .sign(await importPKCS8(privateKey, 'RS256'))
-}
 
 export interface GcsOptions {
   readonly root: Location

@@ -3,20 +3,29 @@
  * test of the kit is a subtest here. What the kit itself skips is shown with the kit's reason.
  */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { after, test, type TestContext } from 'node:test'
 import { checkingDrift } from '../http/drift-proxy.ts'
+import { newDatabase, serverDatabases, stopDatabases } from '../services/databases.ts'
 import { requireService } from '../services/require.ts'
 import { javaEnv } from './java/java.ts'
 import { CAPABLE_TESTS, runKit, TABLE_TESTS, VIEW_TESTS, type KitResult } from './java/kit.ts'
 import { makeLocalCatalog } from './local-catalog.ts'
 import { startServer } from './server.ts'
 
+after(stopDatabases)
+
 // One after the other: the kit's table locations are fixed, and its names too.
-for (const database of ['memory', 'sqlite'] as const) {
-  test(`compatibility kit on ${database}`, async (context) => {
+const embedded = [
+  { database: 'memory', title: 'memory' },
+  { database: 'sqlite', title: 'sqlite' },
+] as const
+for (const { database, title } of [...embedded, ...serverDatabases]) {
+  test(`compatibility kit on ${title}`, async (context) => {
     const env = requireService(context, await javaEnv())
     if (env === undefined) return
-    const server = await startServer({ database, env: { PANGOLIN_LOCAL_ROOTS: '/tmp' } })
+    const databaseUrl = database === 'memory' || database === 'sqlite' ? '' : await newDatabase(context, database)
+    if (databaseUrl === undefined) return
+    const server = await startServer({ database, databaseUrl, env: { PANGOLIN_LOCAL_ROOTS: '/tmp' } })
     try {
       for (const part of ['shipped', 'capable'] as const) {
         // The kit asks for tables at file:/tmp/<namespace>/<table> and for views in temporary folders. It leaves its

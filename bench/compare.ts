@@ -1,0 +1,73 @@
+/** Two servers that get the same load in turn, and the yardstick that most are compared with: a bare `node:http` server. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { httpRequest } from './load.ts'
+import { measure } from './measure.ts'
+
+const ROUNDS = 5
+
+export interface Contender {
+  readonly pid: number
+  readonly port: number
+  readonly request: Buffer
+}
+
+export interface Comparison {
+  /** CPU per request, the median of all rounds. */
+  readonly base: number
+  readonly contender: number
+  /** The median of the rounds' ratios: the two are measured in turn, since the machine's speed drifts. */
+  readonly ratio: number
+}
+
+export interface ComparisonOptions {
+  readonly clients: number
+  readonly requests: number
+  readonly warmUp: number
+}
+
+export async function compare(
+  base: Contender,
+  contender: Contender,
+  { clients, requests, warmUp }: ComparisonOptions,
+): Promise<Comparison> {
+  const one = async ({ pid, port, request }: Contender, count: number): Promise<number> =>
+    (await measure(pid, { port, clients, requests: count, request: () => request }, 0)).cpuMicrosecondsPerRequest
+  await one(base, warmUp)
+  await one(contender, warmUp)
+  const rounds: { base: number; contender: number }[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    rounds.push({ base: await one(base, requests), contender: await one(contender, requests) })
+  }
+  return {
+    base: median(rounds.map((round) => round.base)),
+    contender: median(rounds.map((round) => round.contender)),
+    ratio: median(rounds.map((round) => round.contender / round.base)),
+  }
+}
+
+export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+
+export async function startBare(bytes: Buffer): Promise<Contender & { stop: () => void }> {
+  const folder = mkdtempSync(join(tmpdir(), 'pangolin-bench-'))
+  const file = join(folder, 'body.json')
+  writeFileSync(file, bytes)
+  const child = spawn(process.execPath, [new URL('./bare.ts', import.meta.url).pathname, file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const port = await firstNumber(child)
+  const stop = (): void => {
+    child.kill()
+    rmSync(folder, { recursive: true })
+  }
+  return { pid: child.pid ?? 0, port, request: httpRequest('GET', '/', {}), stop }
+}
+
+function firstNumber(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the bare server ended with ${code}`)))
+    child.stdout?.once('data', (chunk: Buffer) => resolve(Number(chunk.toString())))
+  })
+}

@@ -1,0 +1,73 @@
+/**
+ * The credential access boundary that narrows a Google token to the objects of one table. Its conditions are expressions of
+ * a language of their own (CEL): built here from the few shapes that are needed and serialised, so that no name of anybody's
+ * is ever read as a part of their grammar.
+ */
+import { bucketAndKey } from '../../iceberg/location.ts'
+import { VendingError, type VendScope } from './vending.ts'
+
+export const MAX_RULES = 10
+const READ = 'inRole:roles/storage.objectViewer'
+/** Reads, lists, creates and deletes; unlike an administrator of objects it changes no access to them. */
+const WRITE = 'inRole:roles/storage.objectUser'
+
+export interface AccessBoundary {
+  readonly accessBoundary: {
+    readonly accessBoundaryRules: readonly {
+      readonly availableResource: string
+      readonly availablePermissions: readonly string[]
+      readonly availabilityCondition: { readonly expression: string }
+    }[]
+  }
+}
+
+/** Text as a literal: quotes, backslashes and everything that is not plain ASCII are escaped. */
+export function celString(text: string): string {
+  const escaped = [...text].map((character) => {
+    const code = character.codePointAt(0) ?? 0
+    if (character === '\\' || character === "'" || character === '"' || character === '`') return `\\${character}`
+    if (code >= 0x20 && code < 0x7f) return character
+    return code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
+  })
+  return `'${escaped.join('')}'`
+}
+
+type Text = { readonly variable: 'resource.name' } | { readonly attribute: string }
+type Condition = { readonly text: Text; readonly startsWith: string }
+
+function serializeText(text: Text): string {
+  return 'variable' in text ? text.variable : `api.getAttribute(${celString(text.attribute)}, '')`
+}
+
+const serialize = (anyOf: readonly Condition[]): string =>
+  anyOf.map(({ text, startsWith }) => `${serializeText(text)}.startsWith(${celString(startsWith)})`).join(' || ')
+
+/** @throws VendingError `invalid` when the scope can't be said */
+export function accessBoundary({ prefixes, access }: Pick<VendScope, 'prefixes' | 'access'>): AccessBoundary {
+  const places = prefixes.map(bucketAndKey)
+  const bucket = places[0]?.bucket
+  if (bucket === undefined) throw new VendingError('invalid', 'No credentials without a location')
+  if (places.some((place) => place.bucket !== bucket))
+    throw new VendingError('invalid', `No credentials for several buckets at once: ${prefixes.join(', ')}`)
+  // Without a key everything in the bucket would be meant.
+  if (places.some(({ key }) => key === '')) throw new VendingError('invalid', `No credentials for the whole of gs://${bucket}`)
+  if (places.length > MAX_RULES)
+    throw new VendingError(
+      'invalid',
+      `${prefixes[0]} and its other places are ${places.length}; Google's tokens open ${MAX_RULES}`,
+    )
+  return {
+    accessBoundary: {
+      accessBoundaryRules: places.map(({ key }) => ({
+        availableResource: `//storage.googleapis.com/projects/_/buckets/${bucket}`,
+        availablePermissions: [access === 'read' ? READ : WRITE],
+        availabilityCondition: {
+          expression: serialize([
+            { text: { variable: 'resource.name' }, startsWith: `projects/_/buckets/${bucket}/objects/${key}/` },
+            { text: { attribute: 'storage.googleapis.com/objectListPrefix' }, startsWith: `${key}/` },
+          ]),
+        },
+      })),
+    },
+  }
+}
