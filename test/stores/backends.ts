@@ -9,6 +9,7 @@ import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { NO_MONGO, givenMongo, installMongo, startMongo } from '../services/mongo.ts'
+import { startPgBouncer } from '../services/pgbouncer.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { faultyStore } from './faulty.ts'
 import { temporaryFolder } from './folder.ts'
@@ -152,6 +153,14 @@ const postgresWith = (name: string, openStore: (url: string) => Promise<Store>):
   },
 })
 
+const pgBouncer = 'missing' in server ? server : await startPgBouncer(await server.value.createDatabase())
+const noPgBouncer = 'missing' in pgBouncer ? { skip: pgBouncer.missing } : {}
+
+function behindPgBouncer(url: string): Promise<Store> {
+  if ('missing' in pgBouncer) throw new Error(pgBouncer.missing)
+  return openProcessesStore(pgBouncer.value.urlOf(url), 3)
+}
+
 function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store): Backend {
   return {
     ...backend,
@@ -168,6 +177,7 @@ export const backends: readonly Backend[] = [
   sqlite,
   postgresWith('postgres', async (url) => openPostgresStore({ url })),
   postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
+  { ...postgresWith('postgres, through several processes behind PgBouncer', behindPgBouncer), ...noPgBouncer },
   mongo({ name: 'mongo, on a stand-in', ...standInMongo }),
   mongo({
     name: 'mongo, on a stand-in, through several processes',
