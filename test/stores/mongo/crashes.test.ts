@@ -56,18 +56,19 @@ const batches: { readonly [name: string]: (given: Prepared) => readonly Mutation
     remove('namespaces', rows.get('a')!, rows.get('a')!.version),
     insert('namespaces', space(id, 'c', 1)),
   ],
-  'another name, which is unique': ({ tenant: row }) => [
-    replace('tenants', { ...bare(row), name: `${row.name} 2` }, row.version),
-  ],
+  'another name, which is unique': ({ tenant: row }) => [replace('tenants', renamed(row, `${row.name} 2`), row.version)],
   'another name, and all else that there is': ({ id, tenant: row, rows }) => [
-    replace('tenants', { ...bare(row), name: `${row.name} 2` }, row.version),
+    replace('tenants', renamed(row, `${row.name} 2`), row.version),
     remove('namespaces', rows.get('a')!, 'any'),
     replace('namespaces', space(id, 'b', 1), rows.get('b')!.version),
     insert('namespaces', space(id, 'c', 1)),
   ],
 }
 
-const bare = <R extends { version: number }>({ version: _, ...row }: R): Omit<R, 'version'> => row
+const renamed = (row: Row<'tenants'>, name: string): ReturnType<typeof tenant> => {
+  const { version: _, ...rest } = row
+  return { ...rest, name }
+}
 
 async function prepare(store: Store, id: string): Promise<Prepared> {
   await store.write([insert('tenants', tenant({ id })), ...['a', 'b'].map((name) => insert('namespaces', space(id, name)))])
@@ -208,7 +209,7 @@ describe('mongo, a process that stops for good', { skip: isSkipped }, () => {
     const all = ['a', 'b', 'c', 'd']
     const first = owner.name.replace(/ 2$/, '')
     await next.write([insert('tenants', tenant({ name: owner.name === first ? `${first} 2` : first }))])
-    await next.write([replace('tenants', { ...bare(owner), name: `${first} 3` }, owner.version)])
+    await next.write([replace('tenants', renamed(owner, `${first} 3`), owner.version)])
     for (const name of all) {
       const row = rows.get(name)
       await next.write([
