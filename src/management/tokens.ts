@@ -10,6 +10,7 @@ import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { decode } from '../catalog/shapes.ts'
 import { badRequest, commitStateUnknown, forbidden, IcebergError } from '../iceberg/errors.ts'
+import { RawNumber } from '../iceberg/json.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import { StoreError, type Mutation } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
@@ -78,6 +79,12 @@ function boundsOf({ access, within }: Pick<Type.Static<typeof MintRequest>, 'acc
   return createBounds(access ?? 'read', within)
 }
 
+/** Python spells a whole number of hours 24.0 where it was a fraction once. */
+function withPlainHours(json: { readonly expires_in_hours?: unknown }): object {
+  const { expires_in_hours: hours } = json
+  return hours instanceof RawNumber ? { ...json, expires_in_hours: hours.valueOf() } : json
+}
+
 function lifeOf(hours: number): number {
   if (hours > 0 && hours <= MAX_HOURS) return Math.ceil(hours * HOUR_MS)
   throw badRequest(`Invalid expires_in_hours: expected more than 0 and at most ${MAX_HOURS}, got ${hours}`)
@@ -94,20 +101,21 @@ function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequ
 
 export async function mintToken(context: ManagementContext, principal: Principal, json: unknown): Promise<MintedToken> {
   checkFields(json, FIELDS)
-  const request = decode(MintRequest, json)
+  const request = decode(MintRequest, withPlainHours(json as object))
   if (!isAllowed(principal, 'token.create', { tenantId: principal.tenantId })) throw forbidden('A narrowed token makes no tokens')
   refuseOthers(principal, request)
   const bounds = boundsOf(request)
-  const { store, now } = context.catalog
+  const { store } = context.catalog
   const token = newApiToken()
+  const now = context.catalog.now()
   const row: NewRow<'tokens'> = {
     id: token.id,
     tenant_id: principal.tenantId,
     user_id: principal.id,
     secret_hash: hashSecret(token.secret, bounds),
     description: request.description ?? null,
-    created_at: now(),
-    expires_at: now() + lifeOf(request.expires_in_hours ?? DEFAULT_HOURS),
+    created_at: now,
+    expires_at: now + lifeOf(request.expires_in_hours ?? DEFAULT_HOURS),
     bounds: bounds === undefined ? null : boundsJson(bounds),
   }
   const user: Mutation = { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' }
@@ -117,7 +125,7 @@ export async function mintToken(context: ManagementContext, principal: Principal
     if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 0) throw error
     throw badRequest('There is nobody to make a token for: without authentication nobody needs one')
   }
-  return { ...shown(row, principal, now()), token: formatApiToken(token) }
+  return { ...shown(row, principal, now), token: formatApiToken(token) }
 }
 
 /** The caller's own, oldest first; for a narrowed token only itself. */

@@ -63,6 +63,18 @@ describe('tokens', () => {
     await refusedSoon(server, token)
   })
 
+  test('its life may be spelled as a whole number or a fraction', async (t) => {
+    const server = await startTestServer(t)
+    for (const hours of ['24', '24.0', '2.4e1', '0.5']) {
+      const made = await call(server, 'POST', '/api/v1/tokens', { body: `{"expires_in_hours": ${hours}}` })
+      assert.equal(made.status, 200, made.text)
+      const { created_at: from, expires_at: until } = made.json
+      assert.equal(Date.parse(until) - Date.parse(from), Number(hours) * 3_600_000, hours)
+    }
+    const huge = await call(server, 'POST', '/api/v1/tokens', { body: '{"expires_in_hours": 1e400}' })
+    assert.equal(huge.status, 400, huge.text)
+  })
+
   test('what can not be meant is refused, and makes nothing', async (t) => {
     const server = await startTestServer(t)
     const refused: [object, number][] = [
