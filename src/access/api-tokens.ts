@@ -1,8 +1,10 @@
 /**
  * Long-lived tokens, `pgl_<id>_<secret>`: the id finds the row, the secret is compared by its SHA-256. The secret has 285
- * random bits, so a slow hash would protect nothing; and it is shown once, when it is made.
+ * random bits, so a slow hash would protect nothing; and it is shown once, when it is made. The hash covers the token's bounds
+ * too: a row that lost them, or a program that knows of none, lets nobody in instead of letting them do everything.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Bounds } from './bounds.ts'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const ID_LENGTH = 12
@@ -39,10 +41,15 @@ export function parseApiToken(text: string): ApiToken | undefined {
   return match === null ? undefined : { id: match[1]!, secret: match[2]! }
 }
 
-export const hashSecret = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+function digestOf(secret: string, bounds: Bounds | undefined): Buffer {
+  const hash = createHash('sha256').update(secret)
+  return (bounds === undefined ? hash : hash.update('\0').update(bounds.text)).digest()
+}
 
-export function secretMatches(secret: string, secretHash: string): boolean {
+export const hashSecret = (secret: string, bounds?: Bounds): string => digestOf(secret, bounds).toString('hex')
+
+export function secretMatches(secret: string, secretHash: string, bounds?: Bounds): boolean {
   const expected = Buffer.from(secretHash, 'hex')
-  const actual = createHash('sha256').update(secret).digest()
+  const actual = digestOf(secret, bounds)
   return expected.length === actual.length && timingSafeEqual(expected, actual)
 }

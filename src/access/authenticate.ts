@@ -8,9 +8,10 @@ import { IcebergError } from '../iceberg/errors.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
 import { parseApiToken, secretMatches } from './api-tokens.ts'
+import { readBounds, type Bounds } from './bounds.ts'
 import { passwordMatches } from './passwords.ts'
 import type { Principal } from './principal.ts'
-import type { SessionTokens } from './session-tokens.ts'
+import type { SessionSubject, SessionTokens } from './session-tokens.ts'
 import type { Throttle } from './throttle.ts'
 
 const REMEMBERED_MS = 60_000
@@ -45,9 +46,16 @@ export interface Authenticator {
 export interface Verified {
   readonly user: Row<'users'>
   readonly expiresAt: number
-  /** Absent for sessions. */
-  readonly token?: Row<'tokens'>
+  /** The long-lived token: the one shown, or the one that a session was given for. */
+  readonly token?: Row<'tokens'> | undefined
+  readonly bounds?: Bounds | undefined
 }
+
+/** What a session given for this credential is a session of. */
+export const subjectOf = ({ user, token, bounds }: Verified): SessionSubject => ({
+  userId: user.id,
+  token: token && { id: token.id, narrowed: bounds !== undefined },
+})
 
 interface Remembered {
   readonly principal: Principal
@@ -68,22 +76,28 @@ export function principalOf(user: Row<'users'>): Principal | undefined {
 
 /** The user whom a token of either kind names. */
 function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authenticator['verifyToken'] {
-  const activeUser = async (id: string): Promise<Row<'users'> | undefined> => {
-    const user = await store.get('users', { id })
-    return user !== undefined && principalOf(user) !== undefined ? user : undefined
+  const vouched = async (userId: string, found: Omit<Verified, 'user'>): Promise<Verified | undefined> => {
+    const user = found.expiresAt > now() ? await store.get('users', { id: userId }) : undefined
+    return user !== undefined && principalOf(user) !== undefined ? { user, ...found } : undefined
+  }
+  const longLived = async (id: string, secret: string): Promise<Verified | undefined> => {
+    const token = await store.get('tokens', { id })
+    if (token === undefined) return undefined
+    const bounds = readBounds(token.bounds)
+    if (!secretMatches(secret, token.secret_hash, bounds)) return undefined
+    return vouched(token.user_id, { expiresAt: token.expires_at ?? Infinity, token, bounds })
   }
   return async (text) => {
-    const token = parseApiToken(text)
-    if (token !== undefined) {
-      const row = await store.get('tokens', { id: token.id })
-      if (row === undefined || !secretMatches(token.secret, row.secret_hash)) return undefined
-      const expiresAt = row.expires_at ?? Infinity
-      const user = expiresAt > now() ? await activeUser(row.user_id) : undefined
-      return user === undefined ? undefined : { user, expiresAt, token: row }
-    }
+    const shown = parseApiToken(text)
+    if (shown !== undefined) return longLived(shown.id, shown.secret)
     const session = await sessions.verify(text)
-    const user = session === undefined ? undefined : await activeUser(session.userId)
-    return user === undefined || session === undefined ? undefined : { user, expiresAt: session.expiresAt }
+    if (session?.token === undefined) return session && vouched(session.userId, { expiresAt: session.expiresAt })
+    const token = await store.get('tokens', { id: session.token.id })
+    if (token?.user_id !== session.userId) return undefined
+    const bounds = readBounds(token.bounds)
+    if (session.token.narrowed !== (bounds !== undefined)) return undefined
+    const expiresAt = Math.min(session.expiresAt, token.expires_at ?? Infinity)
+    return vouched(session.userId, { expiresAt, token, bounds })
   }
 }
 
@@ -128,9 +142,14 @@ function credentialVerifier(
       verified = await verifyToken(credential)
     }
     if (verified === undefined) return undefined
-    const { user, token, expiresAt } = verified
+    const { user, token, bounds, expiresAt } = verified
     return {
-      principal: principalOf(user)!,
+      principal: {
+        ...principalOf(user)!,
+        bounds,
+        tokenId: token?.id,
+        expiresAtMs: expiresAt === Infinity ? undefined : expiresAt,
+      },
       until: Math.min(expiresAt, checkedAt + REMEMBERED_MS),
       userVersion: user.version,
       token: token && { id: token.id, version: token.version },

@@ -17,6 +17,7 @@ import { parseTableRequirements } from '../iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { assertMayCommit, creates } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
@@ -43,11 +44,22 @@ import {
   withoutVersion,
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { RepeatedRequest, idempotent } from './idempotency.ts'
-import type { OutcomeRecord, Success } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
+import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
+import {
+  assertLocationFree,
+  assertPlacesFree,
+  assignedUuid,
+  checkedLocation,
+  claimSteps,
+  defaultLocation,
+  groundOf,
+  locationCheck,
+  placeCheck,
+  withLocation,
+} from './locations.ts'
 import type { Claim } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
 export interface Staged {
@@ -216,9 +228,9 @@ export async function planTableCommit(
 ): Promise<Plan> {
   const { catalog } = call
   const row = await context.store.get('entries', entryKey(catalog, identifier))
-  const creates = commit.requirements.some(({ type }) => type === 'assert-create')
-  if (row !== undefined && row.kind !== 'table') throw creates ? nameTaken('table', row, identifier) : noSuch('table', identifier)
-  if (row === undefined && !creates) throw noSuch('table', identifier)
+  if (row !== undefined && row.kind !== 'table')
+    throw creates(commit) ? nameTaken('table', row, identifier) : noSuch('table', identifier)
+  if (row === undefined && !creates(commit)) throw noSuch('table', identifier)
   const [early] =
     row === undefined
       ? await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
@@ -228,11 +240,16 @@ export async function planTableCommit(
   const committed = commitTable(base, row === undefined ? withLocation(catalog, identifier, commit, uuid) : commit, {
     now: context.now(),
     newUuid: uuid,
-    checkLocation: locationCheck(catalog),
+    checkLocation: placeCheck(call, {
+      identifier,
+      locations: [row?.location ?? defaultLocation(catalog, identifier, assignedUuid(commit) ?? uuid)],
+      properties: base?.properties ?? {},
+    }),
     previousMetadataLocation: row?.metadata_location,
   })
   if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
   const { metadata, removedMetadataLocations } = committed
+  await assertPlacesFree(context, catalog, metadata, { properties: base?.properties, id: row?.id })
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
   return claimed(context, catalog, staged, { ground: early, uuid: metadata['table-uuid'] })
@@ -250,13 +267,6 @@ export async function claimed(
   const ground = known.ground ?? (await groundOf(context, catalog))
   await assertLocationFree(context, catalog, location, row?.id)
   return { ...staged, claim: { ground, own: location === defaultLocation(catalog, identifier, known.uuid ?? '') } }
-}
-
-/** A client that stages nothing may leave the place of its new table to us. */
-function withLocation(catalog: CatalogHandle, identifier: TableIdentifier, commit: TableCommit, uuid: string): TableCommit {
-  if (commit.updates.some(({ action }) => action === 'set-location')) return commit
-  const location = defaultLocation(catalog, identifier, uuid)
-  return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
 }
 
 function obsoleteFiles(catalog: CatalogHandle, metadata: Metadata, removed: readonly string[]): string[] {
@@ -380,5 +390,7 @@ export async function updateTable(
   request: CommitTableRequest,
 ): Promise<MetadataAnswer> {
   const commit = parseTableCommit(request)
-  return commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+  assertMayCommit(call, identifier, commit)
+  const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+  return landedWithCredentials(context, call, identifier, landed)
 }

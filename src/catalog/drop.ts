@@ -4,6 +4,7 @@
  */
 import { displayIdentifier } from '../iceberg/errors.ts'
 import type { Mutation } from '../stores/store.ts'
+import { assertMayTouch } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
@@ -25,6 +26,7 @@ async function dropEntry(
   kind: EntryKind,
   purge: boolean,
 ): Promise<void> {
+  assertMayTouch(call, `${kind}.drop`, identifier)
   const key = entryKey(call.catalog, identifier)
   await idempotent(context, call, {
     run: (record) =>

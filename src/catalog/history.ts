@@ -1,5 +1,6 @@
 /** The catalog's log of changes, for reading. It is written by `change.ts`, in the batch of each change. */
 import type { Json } from '../stores/entities.ts'
+import { assertMayTouchCatalog } from './authorize.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
 import { listPage } from './page-token.ts'
 
@@ -17,6 +18,7 @@ export async function listCommits(
   call: CatalogCall,
   page: PageRequest,
 ): Promise<{ readonly commits: readonly CatalogCommit[]; readonly 'next-page-token': string | null }> {
+  assertMayTouchCatalog(call, 'catalog.read')
   const { tenantId, id, branch } = call.catalog
   const where = { tenant_id: tenantId, catalog_id: id, branch }
   const { rows, next } = await listPage(context, call, page, {

@@ -2,12 +2,15 @@
  * Where the tables and views of a catalog may lie: below its root or another root of its warehouse, and never in, around
  * or at the place of another entry. Every location that metadata names comes through here before it is stored.
  */
-import { badRequest } from '../iceberg/errors.ts'
-import { canonicalFile, canonicalLocation, isBelow, joinLocation } from '../iceberg/location.ts'
+import { namespacesAround } from '../access/decide.ts'
+import { badRequest, forbidden } from '../iceberg/errors.ts'
+import { canonicalFile, canonicalLocation, isBelow, joinLocation, selfAndAbove } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
+import type { TableCommit } from '../iceberg/table-commit.ts'
+import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 
 /** Object stores allow keys of 1024 bytes, and files go below a table. */
 const MAX_DEFAULT_LENGTH = 700
@@ -20,11 +23,46 @@ function refuse(what: string, location: string): never {
   throw badRequest(`Invalid ${what}: expected a place below one of the warehouse's allowed locations, got ${shown}`)
 }
 
+type LocationCheck = (location: string, what: string) => void
+
+const canonicalPlace = (location: string): Location | undefined =>
+  canonicalFile(location.endsWith('/') ? location.slice(0, -1) : location)
+
 /** For the places that metadata names: `what` says which field. */
-export function locationCheck(catalog: CatalogHandle): (location: string, what: string) => void {
+export function locationCheck(catalog: CatalogHandle): LocationCheck {
   return (location, what) => {
-    const canonical = canonicalFile(location.endsWith('/') ? location.slice(0, -1) : location)
+    const canonical = canonicalPlace(location)
     if (canonical === undefined || !isAllowed(catalog, canonical)) refuse(what, location)
+  }
+}
+
+/** Properties that tell clients where to write. */
+export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
+
+/** An entry that is there, or that is to be; what it is known to have as its own. */
+interface Placed {
+  readonly identifier: TableIdentifier
+  readonly locations: readonly string[]
+  readonly properties?: Readonly<Record<string, string>>
+}
+
+/**
+ * The same, for what a principal chooses. A narrowed token places things only where its namespaces lie, and where the entry
+ * itself has a place already: else whoever may write one table could have it name the files of another one.
+ */
+export function placeCheck({ principal, catalog }: CatalogCall, entry: Placed): LocationCheck {
+  const check = locationCheck(catalog)
+  const around = namespacesAround(principal, catalog.name, entry.identifier.namespace)
+  if (around === undefined) return check
+  const areas = around.map((levels) => (levels.length === 0 ? catalog.root : joinLocation(catalog.root, ...levels)))
+  const { properties = {} } = entry
+  const named = PLACES.flatMap((key) => (Object.hasOwn(properties, key) ? (properties[key] ?? []) : []))
+  const own = [...entry.locations, ...named].map(canonicalPlace).filter((place) => place !== undefined)
+  return (location, what) => {
+    check(location, what)
+    const canonical = canonicalPlace(location)
+    if ([...areas, ...own].some((area) => canonical !== undefined && (area === canonical || isBelow(area, canonical)))) return
+    throw forbidden(`${principal.name}'s token does not allow this ${what}: ${location.slice(0, 300).toWellFormed()}`)
   }
 }
 
@@ -35,6 +73,10 @@ export function checkedLocation(catalog: CatalogHandle, location: string): Locat
   return canonical
 }
 
+/** A staged creation brings the identity that it was answered with, and the place made up for that. */
+export const assignedUuid = ({ updates }: TableCommit): string | undefined =>
+  updates.find((update) => update.action === 'assign-uuid')?.uuid
+
 /** Readable, and new each time: a table that is created again never finds the files of the one before. */
 export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentifier, uuid: string): Location {
   const readable = [...identifier.namespace, `${identifier.name}-${uuid.slice(0, 8)}`]
@@ -42,19 +84,24 @@ export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentif
   return length <= MAX_DEFAULT_LENGTH ? joinLocation(catalog.root, ...readable) : joinLocation(catalog.root, uuid)
 }
 
+/** A client that stages nothing may leave the place of its new table to us. */
+export function withLocation(
+  catalog: CatalogHandle,
+  identifier: TableIdentifier,
+  commit: TableCommit,
+  uuid: string,
+): TableCommit {
+  if (commit.updates.some(({ action }) => action === 'set-location')) return commit
+  const location = defaultLocation(catalog, identifier, uuid)
+  return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
+}
+
 /** Creations at places that clients chose wait for each other, instead of writing files and losing the race. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
-/** The location and what lies above it, as far up as tables may lie. */
-function selfAndAbove(catalog: CatalogHandle, location: Location): string[] {
-  const roots = [catalog.root, ...catalog.allowedRoots].filter((root) => isBelow(root, location))
-  const start = Math.min(...roots.map((root) => root.length))
-  const slashes = [...location.slice(start + 1).matchAll(/\//g)].map(({ index }) => start + 1 + index)
-  return [...slashes.map((end) => location.slice(0, end)), location]
-}
-
 /**
- * Makes sure that no entry of the tenant lies at, in or around the location; `ownId` is the entry that may.
+ * Makes sure that no entry of the tenant lies at, in or around the location, in whatever catalog and warehouse: two may share
+ * a bucket, one around the other. `ownId` is the entry that may.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
@@ -65,7 +112,7 @@ export async function assertLocationFree(
 ): Promise<void> {
   const tenant = { tenant_id: catalog.tenantId }
   // Of the rows at one place at most one is our own: two tell whether there is another.
-  const at = selfAndAbove(catalog, location).map((place) =>
+  const at = selfAndAbove(location).map((place) =>
     context.store.list('entries', { index: 'by_location', where: { ...tenant, location: place }, limit: 2 }),
   )
   const after = { ...tenant, location: `${location}/`, catalog_id: '', branch: '', namespace: '', name: '' }
@@ -74,6 +121,26 @@ export async function assertLocationFree(
   const others = [...found.flat(), ...below.filter((entry) => isBelow(location, entry.location as Location))]
   if (others.some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
+  }
+}
+
+/**
+ * The same for the places that metadata newly names for files: whoever may purge the table that lies there, or is given its
+ * files to read, would have these too. @throws IcebergError 400
+ */
+export async function assertPlacesFree(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  metadata: { readonly location: string; readonly properties: Readonly<Record<string, string>> },
+  known: { readonly properties?: Readonly<Record<string, string>> | undefined; readonly id?: string | undefined } = {},
+): Promise<void> {
+  const { properties = {}, id } = known
+  const fresh = PLACES.filter((key) => Object.hasOwn(metadata.properties, key) && metadata.properties[key] !== properties[key])
+  const own = canonicalPlace(metadata.location)
+  const places = fresh.map((key) => canonicalPlace(metadata.properties[key] as string))
+  for (const place of new Set(places)) {
+    if (place === undefined || own === undefined || place === own || isBelow(own, place)) continue
+    await assertLocationFree(context, catalog, place, id)
   }
 }
 

@@ -1,5 +1,6 @@
 /** Scan and commit reports: kept as clients sent them, also kinds that nobody here knows, and read back newest first. */
 import { IcebergError } from '../iceberg/errors.ts'
+import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from './call.ts'
 import { getEntry } from './entries.ts'
 import { listPage } from './page-token.ts'
@@ -24,6 +25,7 @@ export async function reportMetrics(
   request: ReportMetricsRequest,
   text: string,
 ): Promise<void> {
+  assertMayTouch(call, 'table.metrics', identifier)
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_REPORT_BYTES) {
     throw new IcebergError('ContentTooLargeException', `Metrics report of ${bytes} bytes, expected at most ${MAX_REPORT_BYTES}`)
@@ -54,6 +56,7 @@ export async function listMetrics(
   identifier: TableIdentifier,
   page: PageRequest,
 ): Promise<{ readonly reports: readonly MetricsReport[]; readonly 'next-page-token': string | null }> {
+  assertMayTouch(call, 'table.read', identifier)
   const table = await getEntry(context, call.catalog, identifier, 'table')
   const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }
   const { rows, next } = await listPage(context, call, page, {

@@ -15,6 +15,8 @@ import {
 import { checkProperties, checkPropertyCount } from '../iceberg/table-properties.ts'
 import type { Json } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { namesWithin } from '../access/decide.ts'
+import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
@@ -51,7 +53,7 @@ async function assertBranch(context: CatalogContext, catalog: CatalogHandle): Pr
   if ((await context.store.get('branches', branchKey(catalog))) === undefined) throw noSuchWarehouse(catalog.name)
 }
 
-/** The namespaces directly below `parent`, or the outermost ones. */
+/** The namespaces directly below `parent`, or the outermost ones: those that the principal may see. */
 export async function listNamespaces(
   context: CatalogContext,
   call: CatalogCall,
@@ -59,6 +61,7 @@ export async function listNamespaces(
   page: PageRequest,
 ): Promise<ListNamespacesResponse> {
   const levels = parent ?? []
+  assertMayTouchNamespace(call, 'namespace.list', levels)
   if (levels.length > 0) await assertNamespace(context, call.catalog, levels)
   const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
   const { rows, next } = await listPage(context, call, page, {
@@ -67,6 +70,7 @@ export async function listNamespaces(
     index: 'primary',
     where,
     by: 'name',
+    among: namesWithin(call.principal, call.catalog.name, levels, 'namespaces'),
   })
   return { namespaces: rows.map((row) => [...levels, row.name]), 'next-page-token': next }
 }
@@ -77,6 +81,7 @@ export async function createNamespace(
   request: CreateNamespaceRequest,
 ): Promise<CreateNamespaceResponse> {
   const { namespace } = request
+  assertMayTouchNamespace(call, 'namespace.create', namespace)
   if (namespace.length > MAX_LEVELS)
     throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
   for (const level of namespace) checkName(level, 'Namespace level')
@@ -119,23 +124,30 @@ export async function createNamespace(
   })
 }
 
+/**
+ * Of a namespace that only lies on the way to what the principal may see, clients that walk there learn that it exists, and
+ * none of its properties.
+ */
 export function loadNamespaceMetadata(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,
 ): Soon<GetNamespaceResponse> {
+  assertMayTouchNamespace(call, 'namespace.see', namespace)
   return soon(getNamespace(context, call.catalog, namespace), ({ properties }) => ({
     namespace,
-    properties: properties as Record<string, string>,
+    properties: mayTouchNamespace(call, 'namespace.read', namespace) ? (properties as Record<string, string>) : {},
   }))
 }
 
 /** Resolves when it exists, throws 404 when not. */
 export function namespaceExists(context: CatalogContext, call: CatalogCall, namespace: Namespace): Soon<unknown> {
+  assertMayTouchNamespace(call, 'namespace.see', namespace)
   return getNamespace(context, call.catalog, namespace)
 }
 
 export async function dropNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void> {
+  assertMayTouchNamespace(call, 'namespace.drop', namespace)
   const path = namespacePath(namespace)
   const inside = {
     entries: { ...rowsOf(call.catalog), namespace: path },
@@ -205,6 +217,7 @@ export async function updateProperties(
   namespace: Namespace,
   request: UpdateNamespacePropertiesRequest,
 ): Promise<UpdateNamespacePropertiesResponse> {
+  assertMayTouchNamespace(call, 'namespace.update', namespace)
   const both = (request.removals ?? []).find((key) => Object.hasOwn(request.updates ?? {}, key))
   if (both !== undefined) {
     const key = both.slice(0, 200).toWellFormed()

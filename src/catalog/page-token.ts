@@ -1,11 +1,11 @@
 /**
  * Page tokens: where a listing goes on, authenticated. A token names the last key seen and is bound to tenant, catalog,
- * branch and listing, so that a token can't be forged, nor carried from one listing to another. It stays good when rows
- * come and go, since it is a position and not an offset.
+ * branch, listing and the bounds of who asked, so that it can't be forged, nor carried from one listing or one narrowed
+ * token to another. It stays good when rows come and go, since it is a position and not an offset.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { badRequest } from '../iceberg/errors.ts'
-import type { EntityName, IndexName, Row } from '../stores/entities.ts'
+import type { EntityName, IndexName, Key, Row } from '../stores/entities.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
 
 const MAC_BYTES = 16
@@ -15,8 +15,9 @@ const MAX_PAGE_SIZE = 10_000
 
 function mac(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: Buffer): Buffer {
   const { tenantId, id, branch } = call.catalog
+  const { bounds } = call.principal
   // JSON keeps the parts apart: no two lists of parts have the same text.
-  const scope = JSON.stringify([tenantId, id, branch, ...listing])
+  const scope = JSON.stringify([tenantId, id, branch, ...listing, ...(bounds === undefined ? [] : [{ bounds: bounds.text }])])
   return createHmac('sha256', context.pageTokenKey).update(scope).update('\0').update(last).digest().subarray(0, MAC_BYTES)
 }
 
@@ -52,6 +53,8 @@ export interface Listing<E extends EntityName> {
   /** The column of text that follows those of `where` in the index, and tells the rows apart. */
   readonly by: string & keyof Row<E>
   readonly descending?: boolean
+  /** Rows of these names only, where not all may be seen. `where` and the name then hold the key. */
+  readonly among?: readonly string[] | undefined
 }
 
 export interface Page<R> {
@@ -81,13 +84,36 @@ const positionOf = <E extends EntityName>({ by }: Listing<E>, row: Row<E>): stri
 
 function rowsBehind<E extends EntityName>(
   context: CatalogContext,
-  { entity, index, where, by, descending = false }: Listing<E>,
+  listing: Listing<E>,
   after: string | undefined,
   limit: number,
 ): Promise<Row<E>[]> {
+  const { entity, index, where, by, descending = false, among } = listing
+  if (among !== undefined) return rowsAmong(context, listing, among, after, limit)
   const from = after === undefined ? {} : { after: { ...where, [by]: after } as Partial<Row<E>> }
   return context.store.list(entity, { index, where, descending, limit, ...from })
 }
+
+/** In one round trip: bounds have few names. */
+async function rowsAmong<E extends EntityName>(
+  context: CatalogContext,
+  { entity, where, by }: Listing<E>,
+  names: readonly string[],
+  after: string | undefined,
+  limit: number,
+): Promise<Row<E>[]> {
+  const behind = names.filter((name) => after === undefined || byCodePoint(name, after) > 0).toSorted(byCodePoint)
+  const rows = await context.store.getMany(
+    entity,
+    behind.map((name) => ({ ...where, [by]: name }) as unknown as Key<E>),
+  )
+  const wanted = Object.entries(where) as [keyof Row<E>, unknown][]
+  const found = rows.filter((row) => row !== undefined && wanted.every(([column, value]) => row[column] === value))
+  return (found as Row<E>[]).slice(0, limit)
+}
+
+/** The order of stores: that of UTF-8 bytes. */
+const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
 async function listAll<E extends EntityName>(context: CatalogContext, listing: Listing<E>): Promise<Row<E>[]> {
   const found: Row<E>[] = []

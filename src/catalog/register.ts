@@ -6,6 +6,7 @@ import { canonicalLocation } from '../iceberg/location.ts'
 import { parseTableMetadata } from '../iceberg/table-metadata.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
@@ -22,8 +23,18 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck, locationLane } from './locations.ts'
+import {
+  assertLocationFree,
+  assertPlacesFree,
+  checkedLocation,
+  claimSteps,
+  groundOf,
+  locationLane,
+  PLACES,
+  placeCheck,
+} from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 interface Source {
   readonly file: string
@@ -36,31 +47,31 @@ interface Metadata {
   readonly properties: Readonly<Record<string, string>>
 }
 
-/** Properties that tell clients where to write. */
-const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
-
 /** The file's metadata, judged as if it had come in a request; it stays what clients are answered. */
 async function readRegistered(
   context: CatalogContext,
   call: CatalogCall,
   file: string,
   parse: (json: JsonValue) => Metadata,
-  ownId: string | undefined,
+  entry: { readonly identifier: TableIdentifier; readonly row: Entry | undefined },
 ): Promise<{ readonly location: string; readonly json: Buffer }> {
   const { catalog } = call
+  const { identifier, row } = entry
   const canonical = canonicalLocation(file)
-  const check = locationCheck(catalog)
+  const check = placeCheck(call, { identifier, locations: row === undefined ? [] : [row.location] })
   check(canonical, 'metadata-location')
   if (!canonical.endsWith('.json') && !canonical.endsWith('.json.gz')) {
     throw badRequest(`Invalid metadata-location: expected a file *.metadata.json or *.gz.metadata.json, got ${file}`)
   }
   const { json, metadata } = await readForeign(catalog, file, parse)
   const location = checkedLocation(catalog, metadata.location)
+  check(location, 'location')
   for (const property of PLACES) {
     const place = Object.hasOwn(metadata.properties, property) ? metadata.properties[property] : undefined
     if (place !== undefined) check(place, property)
   }
-  await assertLocationFree(context, catalog, location, ownId)
+  await assertLocationFree(context, catalog, location, row?.id)
+  await assertPlacesFree(context, catalog, metadata, { id: row?.id })
   return { location, json }
 }
 
@@ -102,6 +113,8 @@ export async function registerEntry(
   parse: (json: JsonValue) => Metadata,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
+  assertMayTouch(call, `${kind}.create`, identifier)
+  if (source.overwrite) assertMayTouch(call, `${kind}.commit`, identifier)
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   const key = entryKey(catalog, identifier)
   const lanes = [entryLane(key), locationLane(catalog)]
@@ -115,7 +128,7 @@ export async function registerEntry(
           ])
           const row = await context.store.get('entries', key)
           if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
-          const { location, json } = await readRegistered(context, call, source.file, parse, row?.id)
+          const { location, json } = await readRegistered(context, call, source.file, parse, { identifier, row })
           const outcome = await writeChange(context, call, record, {
             message: `Register ${kind} ${displayIdentifier(identifier)}`,
             operations: [
@@ -150,7 +163,8 @@ export async function registerTable(
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
-  return registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  const registered = registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  return landedWithCredentials(context, call, identifier, registered)
 }
 
 /**
@@ -163,6 +177,7 @@ export async function unregisterTable(
   identifier: TableIdentifier,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
+  assertMayTouch(call, 'table.drop', identifier)
   const key = entryKey(catalog, identifier)
   const answer = async (location: string): Promise<MetadataAnswer> =>
     answerOnce(location, (await readDocument(context, catalog, location)).json, undefined)

@@ -1,6 +1,7 @@
 /** New names for tables and views, also in other namespaces. Metadata and files stay what and where they are. */
 import { checkName } from '../iceberg/identifier.ts'
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
+import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { assertNamespace, entryKey, entryLane, getEntry, requireNamespace, titleOf, withoutVersion } from './entries.ts'
@@ -56,6 +57,9 @@ async function renameEntry(
   request: RenameTableRequest,
 ): Promise<void> {
   const { source, destination } = request
+  // What gets a name is as good as created there: no right to the old name gives one to the new.
+  assertMayTouch(call, `${kind}.rename`, source)
+  assertMayTouch(call, `${kind}.create`, destination)
   checkName(destination.name, kind === 'table' ? 'Table name' : 'View name')
   const lanes = [source, destination].map((identifier) => entryLane(entryKey(call.catalog, identifier)))
   await idempotent(context, call, {

@@ -1,29 +1,40 @@
 /** Tables: list, create, load. Commits are in `commit.ts`, the rest of a table's life in `register`, `rename` and `drop`. */
 import { checkName } from '../iceberg/identifier.ts'
-import { displayIdentifier } from '../iceberg/errors.ts'
+import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
 import { acceptLocation } from '../iceberg/location.ts'
-import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
+import { namesWithin } from '../access/decide.ts'
+import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
-import { answerLanded, answerOnce, answerWithEntry, storageFailure } from './documents.ts'
+import { answerLanded, answerOnce, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationCheck, locationLane } from './locations.ts'
+import {
+  assertLocationFree,
+  assertPlacesFree,
+  checkedLocation,
+  defaultLocation,
+  groundOf,
+  locationLane,
+  placeCheck,
+} from './locations.ts'
 import type { Claim } from './locations.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
+import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } from './vending.ts'
 
 /** `snapshots`: all of them, or those that a branch or tag names; `ifNoneMatch`: the header as it came. */
 export type LoadTableOptions = AnswerOptions
 
-/** What of a kind is in a namespace, in order of names. */
+/** What of a kind is in a namespace and may be seen, in order of names. */
 export async function listEntries(
   context: CatalogContext,
   call: CatalogCall,
@@ -31,7 +42,8 @@ export async function listEntries(
   kind: EntryKind,
   page: PageRequest,
 ): Promise<ListTablesResponse> {
-  const { tenantId, id, branch } = call.catalog
+  assertMayTouchNamespace(call, `${kind}.list`, namespace)
+  const { tenantId, id, name: catalog, branch } = call.catalog
   await assertNamespace(context, call.catalog, namespace)
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
   const { rows, next } = await listPage(context, call, page, {
@@ -40,6 +52,7 @@ export async function listEntries(
     index: 'by_kind',
     where,
     by: 'name',
+    among: namesWithin(call.principal, catalog, namespace, 'entries'),
   })
   return { identifiers: rows.map(({ name }) => ({ namespace, name })), 'next-page-token': next }
 }
@@ -58,12 +71,14 @@ export function loadTable(
   identifier: TableIdentifier,
   options: LoadTableOptions = {},
 ): Soon<MetadataAnswer> {
+  assertMayTouch(call, 'table.read', identifier)
   const entry = getEntry(context, call.catalog, identifier, 'table')
-  return soon(entry, (row) => answerWithEntry(context, call.catalog, row, options))
+  return soon(entry, (row) => answerWithCredentials(context, call, identifier, row, options))
 }
 
 /** Something when it exists. @throws IcebergError 404 when not */
 export function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> {
+  assertMayTouch(call, 'table.read', identifier)
   return getEntry(context, call.catalog, identifier, 'table')
 }
 
@@ -78,9 +93,12 @@ export interface NewPlace {
 /** Where something new goes, as metadata will spell it. @throws IcebergError when its name or place is taken */
 export async function placeNew(
   context: CatalogContext,
-  { catalog }: CatalogCall,
+  call: CatalogCall,
   { identifier, kind, requested, uuid }: NewPlace,
 ): Promise<{ readonly location: string; readonly claim: Claim }> {
+  const { catalog } = call
+  // Before anybody learns what lies there.
+  if (requested !== undefined) placeCheck(call, { identifier, locations: [] })(requested, 'location')
   const [ground] = await Promise.all([groundOf(context, catalog), assertNameFree(context, catalog, identifier, kind)])
   const location = requested === undefined ? defaultLocation(catalog, identifier, uuid) : acceptLocation(requested).spelling
   await assertLocationFree(context, catalog, checkedLocation(catalog, location))
@@ -113,8 +131,9 @@ async function newTable(
     order: request['write-order'],
     properties: request.properties ?? {},
     now: context.now(),
-    checkLocation: locationCheck(call.catalog),
+    checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
   })
+  await assertPlacesFree(context, call.catalog, metadata)
   await prepareLocation(call, metadata.location)
   return { metadata, claim }
 }
@@ -126,14 +145,24 @@ function stageTable(
   identifier: TableIdentifier,
   request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
-  const answer = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
+  const plain = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
   return idempotent(context, call, {
     run: async () => {
       const { metadata } = await newTable(context, call, identifier, request)
       const json = serializeTableMetadata(metadata)
-      return { answer: answer(json), status: 200, outcome: json }
+      const answer = await stagedWithCredentials(context, call, identifier, metadata, plain(json))
+      return { answer, status: 200, outcome: json }
     },
-    replay: async (json) => answer(json as string),
+    replay: async (json) => {
+      const metadata = parseTableMetadata(Buffer.from(json as string))
+      try {
+        return await stagedWithCredentials(context, call, identifier, metadata, plain(json as string))
+      } catch (error) {
+        // The place is taken by now, perhaps by the very table that was staged.
+        if (error instanceof IcebergError && error.code === 400) return plain(json as string)
+        throw error
+      }
+    },
   })
 }
 
@@ -145,12 +174,14 @@ export async function createTable(
   request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
+  assertMayTouch(call, 'table.create', identifier)
   checkName(request.name, 'Table name')
   if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
-  return createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
+  const created = createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
     const { metadata, claim } = await newTable(context, call, identifier, request)
     return { ...stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata), claim }
   })
+  return landedWithCredentials(context, call, identifier, created)
 }
 
 /** Creates a table or view; `plan` makes its metadata anew for each attempt. */

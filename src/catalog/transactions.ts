@@ -1,5 +1,6 @@
 /** Commits to several tables, all or nothing: every file is written first, then one batch flips all pointers. */
 import { IcebergError, badRequest, displayIdentifier } from '../iceberg/errors.ts'
+import { assertMayCommit } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { commitEntries, parseTableCommit, planTableCommit } from './commit.ts'
 import { entryKey, entryLane } from './entries.ts'
@@ -16,6 +17,7 @@ export async function commitTransaction(
   const twice = identifiers.find((_, at) => lanes.indexOf(lanes[at] as string) !== at)
   if (twice !== undefined) throw badRequest(`Invalid transaction: table ${displayIdentifier(twice)} is in table-changes twice`)
   const commits = request['table-changes'].map((change, at) => naming(identifiers[at], () => parseTableCommit(change)))
+  for (const [at, commit] of commits.entries()) assertMayCommit(call, identifiers[at]!, commit)
   return idempotent(context, call, {
     run: async (record) => {
       const { status, outcome } = await commitEntries(context, call, record, {

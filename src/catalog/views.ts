@@ -6,11 +6,12 @@ import { parseViewRequirements } from '../iceberg/table-requirement.ts'
 import { commitView } from '../iceberg/view-commit.ts'
 import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
 import { parseViewUpdates } from '../iceberg/view-update.ts'
+import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commit.ts'
 import { answerWithEntry, readView } from './documents.ts'
 import { getEntry } from './entries.ts'
-import { locationCheck } from './locations.ts'
+import { assertPlacesFree, placeCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
 import { createEntry, listEntries, placeNew } from './tables.ts'
@@ -33,6 +34,7 @@ export async function createView(
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   const identifier = { namespace, name: request.name }
+  assertMayTouch(call, 'view.create', identifier)
   checkName(request.name, 'View name')
   const requested = request.location ?? undefined
   return createEntry(context, call, identifier, 'view', requested, async () => {
@@ -45,8 +47,9 @@ export async function createView(
       viewVersion: request['view-version'],
       properties: request.properties ?? {},
       now: context.now(),
-      checkLocation: locationCheck(catalog),
+      checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
     })
+    await assertPlacesFree(context, catalog, metadata)
     return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim }
   })
 }
@@ -57,12 +60,14 @@ export async function loadView(
   identifier: TableIdentifier,
   options: { readonly ifNoneMatch?: string | undefined } = {},
 ): Promise<MetadataAnswer> {
+  assertMayTouch(call, 'view.read', identifier)
   const row = await getEntry(context, call.catalog, identifier, 'view')
   return answerWithEntry(context, call.catalog, row, { ifNoneMatch: options.ifNoneMatch })
 }
 
 /** Resolves when it exists, throws 404 when not. */
 export async function viewExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
+  assertMayTouch(call, 'view.read', identifier)
   await getEntry(context, call.catalog, identifier, 'view')
 }
 
@@ -74,6 +79,7 @@ export async function replaceView(
   request: CommitViewRequest,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
+  assertMayTouch(call, 'view.commit', identifier)
   const commit = {
     requirements: parseViewRequirements((request.requirements ?? []) as JsonValue),
     updates: parseViewUpdates(request.updates as JsonValue),
@@ -81,8 +87,10 @@ export async function replaceView(
   return commitEntry(context, call, identifier, 'view', async () => {
     const row = await getEntry(context, catalog, identifier, 'view')
     const base = await readView(context, catalog, row.metadata_location)
-    const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation: locationCheck(catalog) })
+    const checkLocation = placeCheck(call, { identifier, locations: [row.location], properties: base.properties })
+    const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation })
     if (!changed) return { unchanged: row.metadata_location }
+    await assertPlacesFree(context, catalog, metadata, { properties: base.properties, id: row.id })
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
     return claimed(context, catalog, staged, { uuid: metadata['view-uuid'] })
   })

@@ -4,12 +4,15 @@
  */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { assertSees } from '../catalog/authorize.ts'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
+import { soon, type Soon } from '../catalog/soon.ts'
 import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
 import { badRequest } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
 import { parse, type JsonValue } from '../iceberg/json.ts'
+import { withoutBranch } from '../management/handles.ts'
 import type { ServerContext } from './context.ts'
 import type { Route } from './route.ts'
 import type { Address } from './router.ts'
@@ -18,6 +21,12 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
 
+/** The header lists all the ways that the client can deal with. */
+function wantsCredentials(delegation: string | undefined): boolean {
+  if (delegation === undefined || delegation === VENDED) return delegation !== undefined
+  return delegation.split(',').some((way) => way.trim().toLowerCase() === VENDED)
+}
+const VENDED = 'vended-credentials'
 const joined = (value: string | string[] | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export class Exchange {
@@ -80,12 +89,21 @@ export class Exchange {
     return this.principal
   }
 
+  /** @throws IcebergError 404, also for a catalog in which the caller may do nothing */
+  catalogNamed(name: string): Soon<CatalogHandle> {
+    return soon(this.context.handles.resolve(this.caller.tenantId, name), (catalog) =>
+      assertSees(this.caller, catalog, withoutBranch(name) ?? name),
+    )
+  }
+
   /** For the use cases of the catalog. */
   get call(): CatalogCall {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { caller: principal, catalog } = this
-    return idempotency === undefined ? { principal, catalog } : { principal, catalog, idempotency }
+    const delegation = this.header('x-iceberg-access-delegation')
+    if (idempotency === undefined && delegation === undefined) return { principal, catalog }
+    return { principal, catalog, ...(idempotency && { idempotency }), asksForCredentials: wantsCredentials(delegation) }
   }
 
   #idempotency(): CatalogCall['idempotency'] {
@@ -93,7 +111,10 @@ export class Exchange {
     if (key === undefined) return undefined
     if (!UUID_V7.test(key)) throw badRequest('The header Idempotency-Key must be a UUID of version 7')
     const hash = createHash('sha256')
-    for (const part of [this.caller.id, this.method, this.path, this.query]) hash.update(part).update('\0')
+    const { id, bounds } = this.caller
+    // Bounds only where there are some: servers of before know the same fingerprint for everybody else.
+    const who = bounds === undefined ? [id] : [id, bounds.text]
+    for (const part of [...who, this.method, this.path, this.query]) hash.update(part).update('\0')
     return { key: key.toLowerCase(), fingerprint: hash.update(this.body).digest('hex') }
   }
 

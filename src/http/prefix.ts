@@ -16,7 +16,7 @@ export function bindCatalog(exchange: Exchange, match: Match): Soon<void> {
   const address = (match.address ??= addressOf(match, exchange.path))
   exchange.address = address
   if (address.catalogName === undefined) return undefined
-  return soon(exchange.context.handles.resolve(exchange.caller.tenantId, address.catalogName), (catalog) => {
+  return soon(exchange.catalogNamed(address.catalogName), (catalog) => {
     exchange.catalog = catalog
   })
 }

@@ -67,4 +67,10 @@ export function pageOf(query: string): PageRequest {
   return { pageToken: parameter(query, 'pageToken'), pageSize: integerParameter(query, 'pageSize', 1, MAX_PAGE_SIZE) }
 }
 
+/** Of the management API. */
+export const paging = (query: string): { limit: number; offset: number } => ({
+  limit: integerParameter(query, 'limit', 1, 10_000) ?? 10_000,
+  offset: integerParameter(query, 'offset', 0, 10_000) ?? 0,
+})
+
 const quote = (text: string): string => JSON.stringify(text.slice(0, 100))

@@ -80,6 +80,8 @@ export const illegalArgument = (message: string): IcebergError => new IcebergErr
 /** The content of a request or of a metadata file breaks a rule of the table format. */
 export const validationFailed = (message: string, options?: ErrorOptions): IcebergError =>
   new IcebergError('ValidationException', message, options)
+/** Says nothing of whether the object exists. */
+export const forbidden = (message: string): IcebergError => new IcebergError('ForbiddenException', message)
 export const noSuchWarehouse = (name: string): IcebergError =>
   new IcebergError('NoSuchWarehouseException', `Warehouse does not exist: ${name}`)
 export const noSuchNamespace = (namespace: readonly string[]): IcebergError =>

@@ -101,6 +101,11 @@ function pathProblem(path: string): string | undefined {
   return undefined
 }
 
+/** Clients of the JVM decode paths on Azure and others do not: with an escape in it, one location would be two places. */
+const readsEscapes = (scheme: Scheme): boolean => scheme === 'abfss'
+const escapeProblem = (path: string): string | undefined =>
+  path.includes('%') ? 'on Azure, where some clients decode them, escapes are not allowed' : undefined
+
 function canonicalAuthority(text: string, scheme: Scheme, authority: string): string {
   // Lower-casing turns the Kelvin sign into a k: names of hosts are ASCII.
   if (!/^[!-~]*$/.test(authority)) refuse(text, 'expected an ASCII bucket, container or host name')
@@ -168,7 +173,7 @@ const allowed = (text: string, schemes: readonly Scheme[] | undefined): boolean 
 export function canonicalLocation(text: string, options: LocationOptions = {}): Location {
   if (text.length <= MAX_BYTES && PLAIN.test(text) && allowed(text, options.schemes)) return text as Location
   const parts = split(text, options)
-  const problem = pathProblem(parts.path)
+  const problem = pathProblem(parts.path) ?? (readsEscapes(parts.scheme) ? escapeProblem(parts.path) : undefined)
   if (problem !== undefined) refuse(text, problem)
   return assemble(text, parts)
 }
@@ -207,14 +212,23 @@ export function overlaps(a: Location, b: Location): boolean {
   return a === b || isBelow(a, b) || isBelow(b, a)
 }
 
+/** The location itself and all that lies above it, down from the bucket. */
+export function selfAndAbove(location: Location): Location[] {
+  const start = location.indexOf('/', location.indexOf('://') + 3)
+  const slashes = [...location.slice(start).matchAll(/\//g)].map(({ index }) => start + index)
+  const above = slashes.map((end) => location.slice(0, end) as Location)
+  return [...(schemeOf(location) === 'file' ? above.slice(1) : above), location]
+}
+
 const MAX_SEGMENT = 180
 
 /** A name of any characters as one path segment: readable where it can be, and different for different names. */
-export function locationSegment(name: string): string {
+export function locationSegment(name: string, scheme?: Scheme): string {
   // A tilde is always escaped, so that it can mark the names that have no readable form.
   const escape = (c: string): string => `%${c.charCodeAt(0).toString(16).toUpperCase()}`
   const readable = name.isWellFormed() ? encodeURIComponent(name).replace(/[!'()*~]/g, escape) : undefined
-  if (readable && readable.length <= MAX_SEGMENT && pathProblem(`/${readable}`) === undefined) return readable
+  const isLiteral = scheme === undefined || !readsEscapes(scheme) || !readable?.includes('%')
+  if (readable && isLiteral && readable.length <= MAX_SEGMENT && pathProblem(`/${readable}`) === undefined) return readable
   const digest = createHash('sha256').update(name, 'utf16le').digest('hex').slice(0, 32)
   const start = /^[A-Za-z0-9_-]{0,40}/.exec(name)?.[0] ?? ''
   return `${start}~${digest}`
@@ -222,7 +236,8 @@ export function locationSegment(name: string): string {
 
 /** The location of something named below a location; each segment may hold any characters. */
 export function joinLocation(parent: Location, ...segments: readonly string[]): Location {
-  return canonicalLocation([parent, ...segments.map(locationSegment)].join('/'))
+  const scheme = schemeOf(parent)
+  return canonicalLocation([parent, ...segments.map((segment) => locationSegment(segment, scheme))].join('/'))
 }
 
 export function schemeOf(location: Location): Scheme {

@@ -1,5 +1,6 @@
 /** Catalogs: each lies at a place of its own in a warehouse, and is what clients name as their `warehouse`. */
 import Type from 'typebox'
+import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { createCatalogRow, dropCatalogRow } from '../catalog/catalogs.ts'
 import { createNamespace, dropNamespace, listNamespaces } from '../catalog/namespaces.ts'
@@ -28,6 +29,11 @@ const CREATE_FIELDS = ['id', ...UPDATE_FIELDS]
 /** Pangolin's contract: a catalog made through this API has it from the start. */
 const FIRST_NAMESPACE = ['default']
 
+/** Of the first start. */
+export const FIRST_CATALOG = 'lake'
+
+const noSuchCatalog = (name: string): IcebergError => new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
+
 export interface Catalog {
   readonly id: string
   readonly name: string
@@ -43,15 +49,39 @@ function shown(row: NewRow<'catalogs'>): Catalog {
   return { id, name, catalog_type, warehouse_name, storage_location, federated_config, properties }
 }
 
+const mayRead = (principal: Principal, name: string): boolean =>
+  isAllowed(principal, 'catalog.read', { tenantId: principal.tenantId, catalog: name })
+
+/** Those that the principal may read as a whole. */
 export async function listCatalogs(context: ManagementContext, principal: Principal, paging: Paging): Promise<Catalog[]> {
-  const limit = Math.min(paging.offset + paging.limit, MAX_LISTED)
-  const rows = await context.catalog.store.list('catalogs', { index: 'primary', where: { tenant_id: principal.tenantId }, limit })
-  return rows.slice(paging.offset).map(shown)
+  const { store } = context.catalog
+  const { tenantId, bounds } = principal
+  const limit = bounds === undefined ? Math.min(paging.offset + paging.limit, MAX_LISTED) : MAX_LISTED
+  const rows = await store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit })
+  const readable = rows.filter(({ name }) => mayRead(principal, name))
+  return readable.slice(paging.offset, paging.offset + paging.limit).map(shown)
 }
 
+/** What a client gets that names no catalog: the one that it sees, or the one of the first start. */
+export async function defaultCatalog(context: ManagementContext, principal: Principal): Promise<string> {
+  const { tenantId, bounds } = principal
+  const limit = bounds === undefined ? 2 : MAX_LISTED
+  const rows = await context.catalog.store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit })
+  const sees = (name: string): boolean => isAllowed(principal, 'config.read', { tenantId, catalog: name })
+  const [only, another] = rows.filter(({ name }) => sees(name))
+  if (only !== undefined && another === undefined) return only.name
+  const first = sees(FIRST_CATALOG)
+    ? await context.catalog.store.get('catalogs', { tenant_id: tenantId, name: FIRST_CATALOG })
+    : undefined
+  if (first === undefined) throw badRequest('Name a catalog in the query parameter warehouse')
+  return first.name
+}
+
+/** One that may not be read is as if it did not exist. */
 async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'catalogs'>> {
+  if (!mayRead(principal, name)) throw noSuchCatalog(name)
   const row = await context.catalog.store.get('catalogs', { tenant_id: principal.tenantId, name })
-  if (row === undefined) throw new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
+  if (row === undefined) throw noSuchCatalog(name)
   return row
 }
 

@@ -11,14 +11,13 @@ import type { Principal } from '../access/principal.ts'
 import { createPrivateFile } from '../access/secrets.ts'
 import { IcebergError } from '../iceberg/errors.ts'
 import { StoreError } from '../stores/store.ts'
-import { createCatalog } from './catalogs.ts'
+import { createCatalog, FIRST_CATALOG } from './catalogs.ts'
 import type { ManagementContext } from './context.ts'
 import { createWarehouse } from './warehouses.ts'
 
 export const DEFAULT_TENANT = '00000000-0000-0000-0000-000000000000'
 export const ADMIN_FILE = 'admin.json'
 const WAREHOUSE = 'local'
-const CATALOG = 'lake'
 
 /** Its message is for the person who starts the server. */
 export class FirstStartError extends Error {}
@@ -46,7 +45,9 @@ export async function firstStart(context: ManagementContext, options: FirstStart
       storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
     }),
   )
-  await unlessThere(createCatalog(context, principal, { name: CATALOG, warehouse_name: WAREHOUSE }, { firstNamespace: false }))
+  await unlessThere(
+    createCatalog(context, principal, { name: FIRST_CATALOG, warehouse_name: WAREHOUSE }, { firstNamespace: false }),
+  )
   const tenant = { id: DEFAULT_TENANT, name: 'default', properties: {}, created_at: now() }
   await unlessThere(store.write([{ op: 'insert', entity: 'tenants', row: tenant }]))
   return true
@@ -97,6 +98,7 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
     description: 'first start',
     created_at: now(),
     expires_at: null,
+    bounds: null,
   }
   await unlessThere(
     store.write([

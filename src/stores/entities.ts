@@ -56,7 +56,10 @@ export const entities = {
     key: ['id'],
     indexes: { by_username: { columns: ['username'], unique: true }, by_tenant: { columns: ['tenant_id', 'username'] } },
   }),
-  /** Long-lived tokens (`pgl_<id>_<secret>`): found by id, compared by the SHA-256 of the secret. */
+  /**
+   * Long-lived tokens (`pgl_<id>_<secret>`): found by id, compared by the SHA-256 of the secret. `bounds` is what a token was
+   * narrowed to (see `access/bounds.ts`); the hash covers it.
+   */
   tokens: entity({
     columns: {
       id: 'text',
@@ -66,6 +69,7 @@ export const entities = {
       description: 'text?',
       created_at: 'integer',
       expires_at: 'integer?',
+      bounds: 'json?',
     },
     key: ['id'],
     indexes: { by_user: { columns: ['user_id', 'created_at'] } },

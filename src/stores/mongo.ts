@@ -9,6 +9,7 @@ import type { EntityName, Key, Row } from './entities.ts'
 import { decodeContent, encodeKey, encodeParts, rangeOf } from './mongo/codec.ts'
 import type { Content } from './mongo/codec.ts'
 import type { Documents } from './mongo/documents.ts'
+import { LEFT_MS } from './mongo/environment.ts'
 import { MongoDocuments, closedError } from './mongo/driver.ts'
 import type { MongoOptions } from './mongo/driver.ts'
 import { translate } from './mongo/failures.ts'
@@ -24,8 +25,6 @@ import type { Table } from './tables.ts'
 
 export type { MongoOptions } from './mongo/driver.ts'
 
-/** A transaction that is older than this has been left by its process, or will be told so. */
-const LEFT_MS = 60_000
 /** Until then whoever lost the answer to a commit may come and ask for it. */
 const FORGOTTEN_MS = 600_000
 const SWEEP_MS = 10_000
@@ -53,7 +52,6 @@ class MongoStore implements Store {
   constructor(mongo: MongoDocuments) {
     this.#mongo = mongo
     this.#documents = mongo
-    this.#reads = new Reads(this.#documents)
     const environment = {
       now: () => Date.now(),
       sleep: (ms: number) => sleep(ms),
@@ -61,6 +59,7 @@ class MongoStore implements Store {
       // What is lost here is done by whoever comes next.
       background: (work: Promise<void>) => void this.#track(work.catch(() => undefined)),
     }
+    this.#reads = new Reads(this.#documents, environment)
     this.#protocol = new Protocol(this.#documents, environment, this.#reads)
   }
 

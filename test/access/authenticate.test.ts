@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatApiToken, hashSecret, newApiToken } from '../../src/access/api-tokens.ts'
-import { createAuthenticator } from '../../src/access/authenticate.ts'
-import { isAllowed } from '../../src/access/decide.ts'
+import { createAuthenticator, subjectOf } from '../../src/access/authenticate.ts'
+import { createBounds, boundsJson } from '../../src/access/bounds.ts'
 import { hashPassword, passwordMatches } from '../../src/access/passwords.ts'
 import { createSessionTokens } from '../../src/access/session-tokens.ts'
 import { createThrottle } from '../../src/access/throttle.ts'
@@ -37,6 +37,7 @@ async function setUp(expiresAt: number | null = null) {
     description: null,
     created_at: 0,
     expires_at: expiresAt === null ? null : clock.now + expiresAt,
+    bounds: null,
   }
   await store.write([
     { op: 'insert', entity: 'users', row: user },
@@ -50,8 +51,9 @@ async function setUp(expiresAt: number | null = null) {
 }
 
 test('a token is verified once, then remembered, then verified again', async () => {
-  const { clock, store, authenticator, ask, bearer } = await setUp()
-  assert.deepEqual(await ask(bearer), { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' })
+  const { clock, store, authenticator, ask, bearer, token } = await setUp()
+  const { id, name, tenantId, role, bounds, tokenId } = await ask(bearer)
+  assert.deepEqual([id, name, tenantId, role, bounds, tokenId], ['u1', 'ada', 't1', 'tenant-admin', undefined, token.id])
   assert.ok(!(authenticator.authenticate({ authorization: bearer }, '') instanceof Promise), 'remembered')
   const [row] = await store.list('tokens', { index: 'by_user', where: { user_id: 'u1' }, limit: 1 })
   await store.write([{ op: 'remove', entity: 'tokens', key: { id: row!.id }, expected: 'any' }])
@@ -66,7 +68,7 @@ test('what is remembered is looked at once a second, by one of all who ask', asy
   const authenticator = createAuthenticator({ store: counted, sessions, throttle, now: () => clock.now })
   const ask = async (authorization: string) => authenticator.authenticate({ authorization }, '10.0.0.1')
   const basic = `Basic ${Buffer.from('ada:correct horse').toString('base64')}`
-  for (const header of [`Bearer ${formatApiToken(token)}`, `Bearer ${(await sessions.issue('u1')).token}`, basic]) {
+  for (const header of [`Bearer ${formatApiToken(token)}`, `Bearer ${(await sessions.issue({ userId: 'u1' })).token}`, basic]) {
     await ask(header)
     const before = counted.calls.get
     clock.now += 999
@@ -124,12 +126,12 @@ test('a token is remembered no longer than it lasts', async () => {
 
 test('sessions, the other headers, and what is no credential', async () => {
   const { authenticator, sessions, ask, token } = await setUp()
-  const { token: session } = await sessions.issue('u1')
+  const { token: session } = await sessions.issue({ userId: 'u1' })
   assert.equal((await ask(`bearer ${session}`)).id, 'u1')
   assert.equal((await authenticator.authenticate({ 'x-api-key': formatApiToken(token) }, '')).id, 'u1')
   assert.equal((await ask(`Basic ${Buffer.from('ada:correct horse').toString('base64')}`)).id, 'u1')
   assert.throws(() => authenticator.authenticate({}, ''), code(401))
-  const nobody = (await sessions.issue('u2')).token
+  const nobody = (await sessions.issue({ userId: 'u2' })).token
   const wrong = [
     'Bearer',
     'Bearer ',
@@ -183,9 +185,55 @@ test('nobody logs in as nobody', async () => {
   assert.equal(await passwordMatches(await hashPassword('x'.repeat(2000)), 'x'.repeat(2000)), false, 'too long to be a password')
 })
 
-test("what is another tenant's is forbidden", () => {
-  const principal = { id: 'u', name: 'u', tenantId: 't1', role: 'tenant-admin' } as const
-  assert.equal(isAllowed(principal, 'table.read', { tenantId: 't1' }), true)
-  assert.equal(isAllowed(principal, 'table.read', { tenantId: 't2' }), false)
-  assert.equal(isAllowed({ ...principal, role: 'reader' as 'tenant-admin' }, 'table.read', { tenantId: 't1' }), false)
+test('a narrowed token acts within its bounds, and so does what it is exchanged for, for as long as it lasts', async () => {
+  const { clock, store, token, ask, sessions, authenticator } = await setUp()
+  const bounds = createBounds('read', [{ catalog: 'lake' }])
+  const { id, secret } = newApiToken()
+  const [row] = await store.list('tokens', { index: 'by_user', where: { user_id: 'u1' }, limit: 1 })
+  const narrow = {
+    ...row!,
+    id,
+    secret_hash: hashSecret(secret, bounds),
+    bounds: boundsJson(bounds),
+    expires_at: clock.now + 90_000,
+  }
+  await store.write([{ op: 'insert', entity: 'tokens', row: narrow }])
+  assert.deepEqual((await ask(`Bearer ${formatApiToken({ id, secret })}`)).bounds, bounds)
+  const verified = await authenticator.verifyToken(formatApiToken({ id, secret }))
+  const session = await sessions.issue(subjectOf(verified!), verified!.expiresAt)
+  assert.equal(session.seconds, 90)
+  const asked = await ask(`Bearer ${session.token}`)
+  assert.deepEqual([asked.bounds, asked.tokenId], [bounds, id])
+  const again = await sessions.issue(subjectOf((await authenticator.verifyToken(session.token))!))
+  assert.deepEqual((await ask(`Bearer ${again.token}`)).bounds, bounds, 'also when it is exchanged once more')
+
+  const replace = async (change: object) => {
+    const now = await store.get('tokens', { id })
+    await store.write([{ op: 'replace', entity: 'tokens', row: { ...now!, ...change }, expected: now!.version }])
+    clock.now += 1000
+  }
+  const all = [`Bearer ${formatApiToken({ id, secret })}`, `Bearer ${session.token}`, `Bearer ${again.token}`]
+  const refused = async () => {
+    for (const header of all) await assert.rejects(async () => ask(header), code(401))
+  }
+  await replace({ bounds: null })
+  await refused()
+  await replace({ bounds: boundsJson(createBounds('read-write', undefined)) })
+  await assert.rejects(async () => ask(all[0]!), code(401))
+  await replace({ bounds: boundsJson(bounds), user_id: 'u2' })
+  await refused()
+  await replace({ user_id: 'u1' })
+  assert.equal((await ask(all[1]!)).id, 'u1')
+  await store.write([{ op: 'remove', entity: 'tokens', key: { id }, expected: 'any' }])
+  clock.now += 1000
+  await refused()
+  assert.equal((await ask(`Bearer ${formatApiToken(token)}`)).bounds, undefined, 'the other token is as it was')
+})
+
+test('a session of a narrowed token ends with it', async () => {
+  const { clock, token, sessions, ask } = await setUp(5000)
+  const session = await sessions.issue({ userId: 'u1', token: { id: token.id, narrowed: false } })
+  await ask(`Bearer ${session.token}`)
+  clock.now += 5000
+  await assert.rejects(async () => ask(`Bearer ${session.token}`), code(401))
 })

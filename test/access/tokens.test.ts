@@ -43,9 +43,9 @@ function forge(token: string, header: Record<string, unknown>, claims: Record<st
 test('session tokens: issued, verified, and over after their hour', async () => {
   let now = START
   const sessions = createSessionTokens(SECRET, () => now)
-  const { token, expiresAt } = await sessions.issue('user-1')
+  const { token, expiresAt } = await sessions.issue({ userId: 'user-1' })
   assert.equal(expiresAt, START + 3_600_000)
-  assert.deepEqual(await sessions.verify(token), { userId: 'user-1', expiresAt })
+  assert.deepEqual(await sessions.verify(token), { userId: 'user-1', token: undefined, expiresAt })
   now = START + 3_599_000
   assert.ok(await sessions.verify(token))
   now = START + 3_600_000
@@ -54,7 +54,7 @@ test('session tokens: issued, verified, and over after their hour', async () => 
 
 test('session tokens that were tampered with are refused', async () => {
   const sessions = createSessionTokens(SECRET, () => START)
-  const { token } = await sessions.issue('user-1')
+  const { token } = await sessions.issue({ userId: 'user-1' })
   assert.ok(await sessions.verify(forge(token, {})), 'the forger of this test can sign')
   const [head = '', body = '', signature = ''] = token.split('.')
   const forged: Record<string, string> = {
@@ -67,6 +67,7 @@ test('session tokens that were tampered with are refused', async () => {
     'a critical extension': forge(token, { crit: ['x'], x: 1 }),
     'another issuer': forge(token, {}, { iss: 'pangolin.evil' }),
     'another audience': forge(token, {}, { aud: 'other' }),
+    'the audience of narrowed tokens': forge(token, {}, { aud: 'pangolin/narrowed' }),
     'no end': forge(token, {}, { exp: undefined }),
     'an end that is text': forge(token, {}, { exp: 'never' }),
     'not begun': forge(token, {}, { nbf: START / 1000 + 60 }),
@@ -76,7 +77,7 @@ test('session tokens that were tampered with are refused', async () => {
     'no token': 'a.b.c',
     empty: '',
     huge: 'a'.repeat(100_000),
-    'another secret': (await createSessionTokens('t'.repeat(32), () => START).issue('user-1')).token,
+    'another secret': (await createSessionTokens('t'.repeat(32), () => START).issue({ userId: 'user-1' })).token,
   }
   for (const [how, text] of Object.entries(forged)) assert.equal(await sessions.verify(text), undefined, how)
 })

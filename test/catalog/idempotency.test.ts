@@ -49,7 +49,8 @@ test('a key is of version 7, and belongs to the request that used it first', asy
   await create(key7(1), 'one body')
   await assert.rejects(create(key7(1), 'another body'), rejects(422, /another request/, 'UnprocessableEntityException'))
   // Another tenant's keys are other keys.
-  const foreign = withKey({ ...call, catalog: { ...call.catalog, tenantId: 't2' } }, key7(1), 'another body')
+  const principal = { ...call.principal, tenantId: 't2' }
+  const foreign = withKey({ principal, catalog: { ...call.catalog, tenantId: 't2' } }, key7(1), 'another body')
   await assert.rejects(createNamespace(context, foreign, { namespace: ['a'] }), rejects(404, /Warehouse does not exist/))
 })
 

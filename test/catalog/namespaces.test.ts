@@ -163,7 +163,7 @@ test('hostile page tokens are 400', async (t) => {
   ]) {
     await assert.rejects(list(bad), rejects(400, /Invalid pageToken/))
   }
-  const elsewhere = { ...call, catalog: { ...catalog, tenantId: 't2' } }
+  const elsewhere = { principal: { ...call.principal, tenantId: 't2' }, catalog: { ...catalog, tenantId: 't2' } }
   await assert.rejects(listNamespaces(context, elsewhere, undefined, { pageToken: token }), rejects(400, /pageToken/))
   await assert.rejects(listNamespaces(context, call, ['a'], { pageToken: token }), rejects(400, /pageToken/))
   for (const size of [0, -1, 1.5, Number.NaN]) await assert.rejects(list('', size), rejects(400, /Invalid pageSize/))

@@ -55,11 +55,11 @@ const catalogRow = {
   updated_at: 0,
 }
 
-/** A fresh catalog with the namespace `ns`. */
-export async function open(t: TestContext, parts: Partial<CatalogContext> = {}): Promise<Fixture> {
+/** A fresh catalog with the namespace `ns`, in an empty store. */
+export async function open(t: TestContext, parts: Partial<CatalogContext> = {}, given?: Store): Promise<Fixture> {
   const folder = mkdtempSync(path.join(tmpdir(), 'catalog-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const store = await openTestStore(t)
+  const store = given ?? (await openTestStore(t))
   const tenant = { id: catalogRow.tenant_id, name: 'one', properties: {}, created_at: 0 }
   await store.write([{ op: 'insert', entity: 'tenants', row: tenant }, ...createCatalogRow(catalogRow)])
   const fixture = attach(store, folder, parts)
@@ -126,6 +126,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     warehouseName: 'local',
     clientConfig: { 'client.region': 'eu-west-1' },
     configVersion: 'v1',
+    vending: undefined,
     properties: {},
   }
   const call: CatalogCall = { principal: { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' }, catalog }
@@ -159,11 +160,12 @@ export interface LoadResult {
   readonly 'metadata-location': string | null
   readonly metadata: Loose
   readonly config?: Readonly<Record<string, string>>
+  readonly 'storage-credentials'?: readonly { readonly prefix: string; readonly config: Readonly<Record<string, string>> }[]
 }
 
 export function bodyOf(answer: MetadataAnswer): LoadResult {
   if (answer.body === undefined) throw new Error('the answer has no body')
-  return parse(answer.body) as unknown as LoadResult
+  return parse(Buffer.concat([answer.body, answer.tail ?? new Uint8Array()])) as unknown as LoadResult
 }
 
 export const ident = (name: string, ...namespace: string[]) => ({ namespace: namespace.length > 0 ? namespace : ['ns'], name })

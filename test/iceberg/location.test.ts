@@ -325,6 +325,17 @@ describe('joinLocation', () => {
     assert.equal(joinLocation(root, 'a b/c%d', '\u00fc'), 's3://bucket/lake/a%20b%2Fc%25d/%C3%BC')
     assert.equal(joinLocation(root, "it's*?~"), 's3://bucket/lake/it%27s%2A%3F%7E')
   })
+
+  it('has no escapes on Azure, where some clients decode them', () => {
+    const azure = canonicalLocation('abfss://c@a.dfs.core.windows.net/lake')
+    assert.equal(joinLocation(azure, 'sales', 'orders_2026'), `${azure}/sales/orders_2026`)
+    const names = ['a b', 'a%20b', "it's", '\u00fc', '~', 'a/b', 'a%2Fb']
+    const places = names.map((name) => joinLocation(azure, name))
+    assert.equal(new Set(places).size, names.length)
+    for (const place of places) assert.match(place.slice(azure.length), /^\/[A-Za-z0-9_-]*~[0-9a-f]{32}$/)
+    for (const text of [`${azure}/a%20b`, `${azure}/a%2Fb`, `wasbs://c@a.blob.core.windows.net/a%25`]) refused(text)
+    assert.equal(canonicalFile(`${azure}/t/p=a%2Fb/f`), `${azure}/t/p=a%2Fb/f`)
+  })
   it('gives names without a readable form a digest', () => {
     for (const name of [
       '.',

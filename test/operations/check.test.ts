@@ -31,6 +31,7 @@ const token = (values: Partial<NewRow<'tokens'>>): NewRow<'tokens'> => ({
   description: null,
   created_at: 1,
   expires_at: null,
+  bounds: null,
   ...values,
 })
 const task = (values: Partial<NewRow<'tasks'>>): NewRow<'tasks'> => ({

@@ -28,6 +28,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
     description: null,
     created_at: AT,
     expires_at: null,
+    bounds: { access: 'read', within: HOSTILE.map((catalog) => ({ catalog })) },
   }
   const properties = Object.fromEntries(HOSTILE.map((text, at) => [`${at}${text}`, [text, 1.5, -0, null, true, { [text]: AT }]]))
   const namespace = { ...place, epoch: 0, deleted: false, properties, ...times }

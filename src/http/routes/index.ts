@@ -6,6 +6,7 @@ import { managementRoutes } from './management.ts'
 import { namespaceRoutes } from './namespaces.ts'
 import { oauthRoutes } from './oauth.ts'
 import { tableRoutes } from './tables.ts'
+import { tokenRoutes } from './tokens.ts'
 import { viewRoutes } from './views.ts'
 
 export const routes: readonly Route[] = [
@@ -15,6 +16,7 @@ export const routes: readonly Route[] = [
   ...tableRoutes,
   ...viewRoutes,
   ...managementRoutes,
+  ...tokenRoutes,
   ...healthRoutes,
 ]
 

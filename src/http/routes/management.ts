@@ -9,16 +9,10 @@ import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } 
 import { catalogSummary } from '../../management/summary.ts'
 import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
 import { json, NO_CONTENT } from '../answer.ts'
-import type { Exchange } from '../exchange.ts'
-import { integerParameter, pageOf, parameter } from '../query.ts'
+import { integerParameter, pageOf, paging, parameter } from '../query.ts'
 import type { Route } from '../route.ts'
 
 const LoginRequest = Type.Object({ username: Type.String(), password: Type.String() })
-
-const paging = (exchange: Exchange): { limit: number; offset: number } => ({
-  limit: integerParameter(exchange.query, 'limit', 1, 10_000) ?? 10_000,
-  offset: integerParameter(exchange.query, 'offset', 0, 10_000) ?? 0,
-})
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
@@ -33,7 +27,7 @@ const userRoutes: readonly Route[] = [
       const { username, password } = decode(LoginRequest, exchange.json())
       const user = await exchange.context.authenticator.login(username, password, exchange.remoteAddress)
       if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
-      const { token, expiresAt } = await exchange.context.sessions.issue(user.id)
+      const { token, expiresAt } = await exchange.context.sessions.issue({ userId: user.id })
       const info = {
         id: user.id,
         username: user.username,
@@ -55,7 +49,7 @@ const warehouseRoutes: readonly Route[] = [
     template: WAREHOUSES,
     operationId: 'listWarehouses',
     action: 'warehouse.read',
-    handler: async (exchange) => json(await listWarehouses(exchange.context.management, exchange.caller, paging(exchange))),
+    handler: async (exchange) => json(await listWarehouses(exchange.context.management, exchange.caller, paging(exchange.query))),
   },
   {
     method: 'POST',
@@ -104,7 +98,7 @@ const catalogRoutes: readonly Route[] = [
     template: CATALOGS,
     operationId: 'listCatalogs',
     action: 'catalog.list',
-    handler: async (exchange) => json(await listCatalogs(exchange.context.management, exchange.caller, paging(exchange))),
+    handler: async (exchange) => json(await listCatalogs(exchange.context.management, exchange.caller, paging(exchange.query))),
   },
   {
     method: 'POST',
@@ -161,7 +155,7 @@ const logRoutes: readonly Route[] = [
     handler: async (exchange) => {
       const name = parameter(exchange.query, 'catalog')
       if (name === undefined) throw badRequest('The query parameter catalog is missing')
-      const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, `${name}@${exchange.segment(0)}`)
+      const catalog = await exchange.catalogNamed(`${name}@${exchange.segment(0)}`)
       const pageSize = integerParameter(exchange.query, 'limit', 1, 1000) ?? 100
       const pageToken = parameter(exchange.query, 'pageToken') ?? ''
       const page = await listCommits(exchange.context.catalog, { principal: exchange.caller, catalog }, { pageToken, pageSize })
@@ -179,7 +173,7 @@ const logRoutes: readonly Route[] = [
     operationId: 'listMetrics',
     action: 'table.read',
     handler: async (exchange) => {
-      const catalog = await exchange.context.handles.resolve(exchange.caller.tenantId, exchange.segment(0))
+      const catalog = await exchange.catalogNamed(exchange.segment(0))
       const identifier = { namespace: exchange.namespaceAt(1), name: exchange.segment(2) }
       const call = { principal: exchange.caller, catalog }
       const page = await listMetrics(exchange.context.catalog, call, identifier, pageOf(exchange.query))

@@ -2,7 +2,7 @@
  * Many operations of one kind as one message. It is still one write for each document, of which some may be carried out and
  * others not: nothing more than that is asked of a batch's marks.
  */
-import type { Collection, Filter, UpdateFilter } from 'mongodb'
+import type { Collection, Filter } from 'mongodb'
 import type { Operation, RowDocument } from './documents.ts'
 import { filterOf, updateOf } from './filters.ts'
 
@@ -21,9 +21,9 @@ export function groupAlike(operations: readonly Operation[]): number[][] {
 function kindOf(operation: Operation): string {
   const { op, collection } = operation
   if (op === 'insert') return `${op}\t${collection}`
-  const { mark, reader, version } = operation.where
+  const { mark, reader, version, outbox } = operation.where
   const change = op === 'remove' ? [] : 'content' in operation.change ? ['content'] : Object.entries(operation.change).flat()
-  return [op, collection, mark, reader, typeof version === 'number' ? 'number' : version, ...change].join('\t')
+  return [op, collection, mark, reader, outbox, typeof version === 'number' ? 'number' : version, ...change].join('\t')
 }
 
 /** For those that set a mark, whether it was set; others count as done. */
@@ -35,7 +35,7 @@ export async function applyAlike(collection: Collection<RowDocument>, operations
   if (first.op === 'update' && 'content' in first.change) {
     const models = operations.flatMap((operation) =>
       operation.op === 'update' && 'content' in operation.change
-        ? [{ replaceOne: { filter: filterOf(operation.where), replacement: operation.change.content } }]
+        ? [{ updateOne: { filter: filterOf(operation.where), update: updateOf(operation.change) } }]
         : [],
     )
     await collection.bulkWrite(models, { ordered: false })
@@ -46,8 +46,8 @@ export async function applyAlike(collection: Collection<RowDocument>, operations
     await collection.deleteMany(filter)
     return ids.map(() => true)
   }
-  const change = first.change as Exclude<typeof first.change, { content: unknown }>
-  await collection.updateMany(filter, updateOf(change) as UpdateFilter<RowDocument>)
+  const { change } = first
+  await collection.updateMany(filter, updateOf(change))
   const set =
     'addReader' in change ? { r: change.addReader } : 'mark' in change && change.mark !== null ? { m: change.mark } : null
   if (set === null) return ids.map(() => true)

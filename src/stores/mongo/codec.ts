@@ -70,7 +70,8 @@ export function encodeContent(table: Table, values: readonly Value[], version: V
   return { v: version, c: columns, i: places }
 }
 
-export const valuesOf = (table: Table, content: Content): Value[] => table.columns.map(({ name }) => content.c[name] as Value)
+/** A column that is younger than the document is empty. */
+export const valuesOf = (table: Table, content: Content): Value[] => table.columns.map(({ name }) => content.c[name] ?? null)
 
 export function decodeContent(table: Table, content: Content): object {
   return decodeRow(table, valuesOf(table, content), content.v)

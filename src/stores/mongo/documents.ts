@@ -5,13 +5,26 @@
 import type { Content } from './codec.ts'
 
 /**
- * A row, or its place holder: without `v` there is no row (yet). `m` is the transaction that holds the document exclusively;
- * `r` are those that hold it in common.
+ * A row, its place holder or its draft: without `v` there is no row (yet). `m` is the batch that holds the document
+ * exclusively; `r` are those that hold it in common.
  */
 export interface RowDocument extends Partial<Content> {
   readonly _id: string
   readonly m?: string
   readonly r?: readonly string[]
+  /** The row that `m` makes of a draft, whose places in the indexes are those of this row already. */
+  readonly d?: Pick<Content, 'v' | 'c'>
+  /** Batches that this row's present version or one before it has decided, and whose drafts are not all rows yet. */
+  readonly o?: readonly Sent[]
+  /** Batches that were to replace this version and shall not. */
+  readonly x?: readonly string[]
+}
+
+/** A batch in the outbox of the document that decided it. */
+export interface Sent {
+  readonly t: string
+  /** Its drafts: collection and id of each. */
+  readonly k: readonly (readonly [string, string])[]
 }
 
 export type TransactionState = 'pending' | 'committed' | 'aborted'
@@ -28,17 +41,21 @@ export interface Item {
   readonly n?: Content | null
 }
 
-export interface TransactionDocument {
+/** What is known of a batch of several documents. */
+export interface Decision {
   readonly _id: string
   readonly state: TransactionState
   /** When the batch was first tried: the older of two goes first. */
   readonly born: number
   readonly at: number
+  readonly items: readonly Item[]
+}
+
+export interface TransactionDocument extends Decision {
   /** The collections that it writes to; none when it is finished. */
   readonly touches: readonly string[]
   /** Nothing refers to it any more. */
   readonly finished?: true
-  readonly items: readonly Item[]
 }
 
 /** Which state a document must be in for a change; all that is given must hold. */
@@ -49,14 +66,22 @@ export interface Where {
   readonly mark?: string | null
   /** Held in common by this transaction among others, or (`null`) by none. */
   readonly reader?: string | null
+  /** Its outbox is empty, or has room for one more. */
+  readonly outbox?: 'empty' | 'room'
+  /** This batch was not called off. */
+  readonly allowed?: string
 }
 
 export type Change =
   | { readonly mark: string | null }
   | { readonly addReader: string }
   | { readonly removeReader: string }
-  /** The row's new content, held by nobody. */
-  | { readonly content: Content }
+  /** The row's new content, held by nobody; its outbox stays, with this batch in it if one is given. */
+  | { readonly content: Content; readonly sent?: Sent }
+  /** Calls a batch off that was to replace this version. */
+  | { readonly forbid: string }
+  /** All drafts of this batch are rows. */
+  | { readonly delivered: string }
 
 export type Operation =
   | { readonly op: 'insert'; readonly collection: string; readonly document: RowDocument }

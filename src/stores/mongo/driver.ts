@@ -238,15 +238,8 @@ async function applyOne(db: Db, operation: Operation): Promise<boolean> {
         if ((error as { code?: unknown }).code === 11000) return false
         throw error
       }
-    case 'update': {
-      const filter = filterOf(operation.where)
-      const { change } = operation
-      const { matchedCount } =
-        'content' in change
-          ? await collection.replaceOne(filter, change.content)
-          : await collection.updateOne(filter, updateOf(change))
-      return matchedCount === 1
-    }
+    case 'update':
+      return (await collection.updateOne(filterOf(operation.where), updateOf(operation.change))).matchedCount === 1
     case 'remove':
       return (await collection.deleteOne(filterOf(operation.where))).deletedCount === 1
   }

@@ -50,3 +50,10 @@ export function translate(error: unknown, isChange: boolean): unknown {
 }
 
 export const withoutSecrets = (message: string): string => message.replace(/\/\/[^/\s]*@/g, '//***@')
+
+export const conflict = (step: number): StoreError =>
+  new StoreError('conflict', `Step ${step} of the batch does not hold`, { step })
+export const tooBusy = (): StoreError => new StoreError('unavailable', 'The rows of the batch are too busy')
+export const isLostConnection = (error: unknown): error is StoreError => error instanceof StoreError && error.kind !== 'conflict'
+export const nothingChanged = (error: StoreError): StoreError =>
+  new StoreError('unavailable', `${error.message}; nothing was changed`, { cause: error })

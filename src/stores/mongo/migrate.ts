@@ -7,7 +7,8 @@ import { StoreError } from '../store.ts'
 import { allTables } from '../tables.ts'
 import { TRANSACTIONS, collectionNames } from './driver.ts'
 
-export const SCHEMA_VERSION = 1
+/** 2: tokens have bounds; documents of before lack them, which is read as none. */
+export const SCHEMA_VERSION = 2
 const SCHEMA = 'schema'
 
 interface SchemaDocument {

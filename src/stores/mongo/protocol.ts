@@ -1,6 +1,6 @@
 /**
- * Batches by single-document writes. A batch of one row is one compare-and-set. Any other is a transaction document with all
- * that it will do; its id is then set on each document that it needs, where the document is as the batch expects; and it is
+ * Batches by single-document writes. A batch of one row is one compare-and-set; one that replaces a row and inserts others is
+ * decided by that row's document (`carried.ts`). Any other is a transaction document with all that it will do; its id is then set on each document that it needs, where the document is as the batch expects; and it is
  * decided by one write, from pending to committed: the only commit point. What follows only makes the documents say it too.
  *
  * All that a batch depends on is held until that point, so batches are serialisable in the order of their decisions. Of two
@@ -13,25 +13,19 @@ import { StoreError } from '../store.ts'
 import type { Version } from '../store.ts'
 import { addressOf, planTargets, rowsToKnow } from './batch.ts'
 import type { Emptiness, Plan, Target } from './batch.ts'
-import type { Documents, Item, Operation, RowDocument, TransactionDocument, Where } from './documents.ts'
+import { Carried, READ_BACK_DELAYS_MS, planCarried } from './carried.ts'
+import type { Decision, Documents, Item, Operation, RowDocument, TransactionDocument, Where } from './documents.ts'
+import type { Environment, Parts } from './environment.ts'
+import { conflict, isLostConnection, nothingChanged, tooBusy } from './failures.ts'
+import { abort, fateOf } from './fates.ts'
 import type { Reads } from './reads.ts'
 import { release, settle } from './settle.ts'
-
-export interface Environment {
-  readonly now: () => number
-  readonly sleep: (ms: number) => Promise<void>
-  /** Unique among all processes. */
-  readonly newId: () => string
-  /** Work that nobody waits for; it may be lost. */
-  readonly background: (work: Promise<void>) => void
-}
 
 /** How long the older of two batches waits for the younger; and anybody for one that gives no sign of life. */
 const PATIENCE_MS = 25
 const ABANDONED_MS = 3000
 /** A batch gives up when it has been in the way of others, or they in its, for so long. */
 const DEADLINE_MS = 20_000
-const READ_BACK_DELAYS_MS = [0, 20, 100, 400, 1000]
 
 const LARGE = 100
 
@@ -55,7 +49,7 @@ export class Protocol {
     for (let round = 0; ; round++) {
       const plan = planTargets(steps, await this.#reads.known(rowsToKnow(steps)))
       try {
-        await (isSingle(plan) ? this.#single(plan.targets[0] as Target) : new Attempt(this.#parts, plan, born).run())
+        await this.#carryOut(plan, born, round === 0)
         return steps.map((step) => ('version' in step ? step.version : undefined))
       } catch (error) {
         if (!(error instanceof Again)) throw error
@@ -63,6 +57,13 @@ export class Protocol {
       if (this.#environment.now() - born > DEADLINE_MS) throw tooBusy()
       await this.#environment.sleep(backoff(round))
     }
+  }
+
+  async #carryOut(plan: Plan, born: number, isFirst: boolean): Promise<void> {
+    if (isSingle(plan)) return this.#single(plan.targets[0] as Target)
+    const carried = isFirst ? planCarried(plan) : undefined
+    if (carried !== undefined && (await new Carried(this.#parts, carried, born).run())) return
+    await new Attempt(this.#parts, plan, born).run()
   }
 
   get #parts(): Parts {
@@ -76,7 +77,7 @@ export class Protocol {
       need === 'none'
         ? { op: 'insert', collection, document: { _id: id, ...becomes } }
         : becomes === null || becomes === undefined
-          ? { op: 'remove', collection, where }
+          ? { op: 'remove', collection, where: { ...where, outbox: 'empty' } }
           : { op: 'update', collection, where, change: { content: becomes } }
     const wait = new Wait(this.#parts, this.#environment.now(), undefined)
     for (;;) {
@@ -99,12 +100,6 @@ export class Protocol {
       throw error
     }
   }
-}
-
-interface Parts {
-  readonly documents: Documents
-  readonly environment: Environment
-  readonly reads: Reads
 }
 
 /** One try to carry out a transaction. */
@@ -135,7 +130,7 @@ class Attempt {
       await this.#check()
     } catch (error) {
       background(this.#undo())
-      throw isLostConnection(error) ? unavailable(error) : error
+      throw isLostConnection(error) ? nothingChanged(error) : error
     }
     if (!(await this.#commit())) {
       background(this.#undo())
@@ -220,11 +215,11 @@ class Attempt {
       return await documents.decide(this.#id, 'committed')
     } catch (error) {
       if (!isLostConnection(error)) throw error
-      const outcome = (error as StoreError).kind === 'unavailable' ? 'aborted' : await this.#outcome()
+      const outcome = error.kind === 'unavailable' ? 'aborted' : await this.#outcome()
       if (outcome === 'committed') return true
       if (outcome === undefined) throw error
       environment.background(this.#undo())
-      throw unavailable(error)
+      throw nothingChanged(error)
     }
   }
 
@@ -286,17 +281,17 @@ class Wait {
     let pending = false
     for (const holder of holders) {
       if (holder === this.#id) continue
-      const fate = await documents.findTransaction(holder)
+      const fate = await fateOf(documents, holder)
       if (fate?.state !== 'pending') await release(documents, collection, row, holder, fate)
       else if (this.#hasPatience(fate)) pending = true
-      else if (await documents.decide(holder, 'aborted')) {
+      else if (await abort(documents, holder)) {
         await release(documents, collection, row, holder, { ...fate, state: 'aborted' })
       }
     }
     if (pending) await environment.sleep(backoff(this.#rounds++))
   }
 
-  #hasPatience(other: TransactionDocument): boolean {
+  #hasPatience(other: Decision): boolean {
     const now = this.#parts.environment.now()
     const since = this.#met.get(other._id) ?? now
     this.#met.set(other._id, since)
@@ -322,9 +317,10 @@ function acquisition(target: Target, id: string): Operation {
   const { collection, need } = target
   if (need === 'none') return { op: 'insert', collection, document: { _id: target.id, m: id } }
   const where = { id: target.id, version: need === 'any' ? 'present' : need, mark: null } as const
-  return isShared(target)
-    ? { op: 'update', collection, where, change: { addReader: id } }
-    : { op: 'update', collection, where: { ...where, reader: null }, change: { mark: id } }
+  if (isShared(target)) return { op: 'update', collection, where, change: { addReader: id } }
+  // What is in the outbox of a document that goes must be delivered before.
+  const outbox = target.becomes === null ? { outbox: 'empty' as const } : {}
+  return { op: 'update', collection, where: { ...where, reader: null, ...outbox }, change: { mark: id } }
 }
 
 function holds(row: RowDocument | undefined, need: Target['need']): boolean {
@@ -334,13 +330,7 @@ function holds(row: RowDocument | undefined, need: Target['need']): boolean {
 const failedStep = (target: Target, row: RowDocument | undefined): number =>
   target.need !== 'none' && row?.v === undefined ? target.rowStep : target.step
 
-const blockers = (row: RowDocument): readonly string[] => (row.m === undefined ? (row.r ?? []) : [row.m])
-
-const conflict = (step: number): StoreError => new StoreError('conflict', `Step ${step} of the batch does not hold`, { step })
-const tooBusy = (): StoreError => new StoreError('unavailable', 'The rows of the batch are too busy')
-const isLostConnection = (error: unknown): boolean => error instanceof StoreError && error.kind !== 'conflict'
-
-const unavailable = (error: unknown): StoreError =>
-  new StoreError('unavailable', `${(error as Error).message}; nothing was changed`, { cause: error })
+const blockers = ({ m, r = [], o = [] }: RowDocument): readonly string[] =>
+  m === undefined ? [...r, ...o.map(({ t }) => t)] : [m]
 
 const backoff = (round: number): number => Math.min(50, 2 ** Math.min(round, 6)) * (0.5 + Math.random())

@@ -9,7 +9,11 @@ import { addressOf } from './batch.ts'
 import type { Known } from './batch.ts'
 import { placeOf } from './codec.ts'
 import type { Content } from './codec.ts'
-import type { Documents, Item, RowDocument, TransactionDocument } from './documents.ts'
+import type { Decision, Documents, Item, RowDocument } from './documents.ts'
+import type { Environment } from './environment.ts'
+import { fateOf } from './fates.ts'
+import type { Fate } from './fates.ts'
+import { draftOf, isLeft, tidy } from './settle.ts'
 
 export interface Found {
   readonly id: string
@@ -31,16 +35,20 @@ const ATTEMPTS = 200
 export class Reads {
   readonly #documents: Documents
 
-  constructor(documents: Documents) {
+  readonly #environment: Pick<Environment, 'now' | 'background'>
+
+  constructor(documents: Documents, environment: Pick<Environment, 'now' | 'background'>) {
     this.#documents = documents
+    this.#environment = environment
   }
 
   async get(collection: string, id: string): Promise<Content | undefined> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = await this.#documents.find(collection, id)
       if (row?.m === undefined) return contentOf(row)
-      const transaction = await this.#documents.findTransaction(row.m)
-      if (transaction !== undefined) return resolve(collection, row, new Map([[row.m, transaction]]))
+      const fate = await fateOf(this.#documents, row.m)
+      this.#tidy(collection, row, fate)
+      if (fate !== undefined) return resolve(collection, row, new Map([[row.m, fate]]))
       // It has been finished meanwhile, and the row changed; or the mark came too late to count.
       const again = await this.#documents.find(collection, id)
       if (again?.m === undefined || again.m === row.m) return contentOf(again)
@@ -55,7 +63,7 @@ export class Reads {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const rows = await this.#documents.findMany(collection, unique)
       const marks = marksOf(rows)
-      const transactions = await this.#transactions(marks)
+      const transactions = await this.#decisions(collection, rows, marks)
       const contents = inOrder(collection, ids, rows, transactions)
       const state = [...contents.map((content) => content?.v), ...unclear(rows, transactions)].join()
       if ((marks.length === 0 && last === undefined) || state === last) return contents
@@ -101,23 +109,31 @@ export class Reads {
     )
     const others = arriving.length === 0 ? [] : await this.#documents.findMany(collection, [...new Set(arriving)])
     const all = [...rows, ...others]
-    const known = new Map(committed.map((transaction) => [transaction._id, transaction]))
+    const known = new Map<string, Decision>(committed.map((transaction) => [transaction._id, transaction]))
     // Others may have been committed before their marks were read.
-    const later = await this.#transactions(marksOf(all).filter((mark) => !known.has(mark)))
+    const unknown = marksOf(all).filter((mark) => !known.has(mark))
+    const later = await this.#decisions(collection, all, unknown)
     const transactions = new Map([...known, ...later])
     return { rows, others, transactions, unclear: unclear(all, transactions) }
   }
 
-  async #transactions(ids: readonly string[]): Promise<Map<string, TransactionDocument>> {
-    const found = await Promise.all(ids.map((id) => this.#documents.findTransaction(id)))
-    return new Map(found.flatMap((transaction) => (transaction === undefined ? [] : [[transaction._id, transaction]])))
+  async #decisions(collection: string, rows: readonly RowDocument[], marks: readonly string[]): Promise<Map<string, Decision>> {
+    const fates = await Promise.all(marks.map((mark) => fateOf(this.#documents, mark)))
+    const found = new Map(marks.map((mark, i) => [mark, fates[i]]))
+    for (const row of rows) if (row.m !== undefined && found.has(row.m)) this.#tidy(collection, row, found.get(row.m))
+    return new Map([...found].flatMap(([mark, fate]) => (fate === undefined ? [] : [[mark, fate]])))
+  }
+
+  #tidy(collection: string, row: RowDocument, fate: Fate): void {
+    const { now, background } = this.#environment
+    if (isLeft(row, fate, now())) background(tidy(this.#documents, collection, row, fate))
   }
 }
 
 interface Seen {
   readonly rows: readonly RowDocument[]
   readonly others: readonly RowDocument[]
-  readonly transactions: ReadonlyMap<string, TransactionDocument>
+  readonly transactions: ReadonlyMap<string, Decision>
   readonly unclear: readonly string[]
 }
 
@@ -151,38 +167,35 @@ const marksOf = (rows: readonly RowDocument[]): string[] => [...new Set(rows.fla
  * Rows that bear the id of a transaction that is gone: it was finished since they were read, and they are not what they seem;
  * unless they still bear it the next time, when it was set too late to count.
  */
-function unclear(rows: readonly RowDocument[], transactions: ReadonlyMap<string, TransactionDocument>): string[] {
+function unclear(rows: readonly RowDocument[], transactions: ReadonlyMap<string, Decision>): string[] {
   return rows.flatMap(({ _id, m }) => (m === undefined || transactions.has(m) ? [] : [`${_id}?${m}`])).toSorted()
 }
 
 const contentOf = (row: RowDocument | undefined): Content | undefined =>
   row?.v === undefined ? undefined : { v: row.v, c: row.c ?? {}, i: row.i ?? {} }
 
-function resolve(
-  collection: string,
-  row: RowDocument,
-  transactions: ReadonlyMap<string, TransactionDocument>,
-): Content | undefined {
+function resolve(collection: string, row: RowDocument, transactions: ReadonlyMap<string, Decision>): Content | undefined {
   const transaction = row.m === undefined ? undefined : transactions.get(row.m)
+  if (row.d !== undefined) return transaction?.state === 'committed' ? draftOf(row) : undefined
   const item = transaction?.state === 'committed' ? itemsOf(transaction).get(addressOf(collection, row._id)) : undefined
   return item?.n === undefined ? contentOf(row) : (item.n ?? undefined)
 }
 
 /** A transaction may have thousands of items, and each of its rows asks for one. */
-function itemsOf(transaction: TransactionDocument): ReadonlyMap<string, Item> {
+function itemsOf(transaction: Decision): ReadonlyMap<string, Item> {
   const known = indexed.get(transaction)
   if (known !== undefined) return known
   const items = new Map(transaction.items.map((item) => [addressOf(item.e, item.k), item]))
   indexed.set(transaction, items)
   return items
 }
-const indexed = new WeakMap<TransactionDocument, ReadonlyMap<string, Item>>()
+const indexed = new WeakMap<Decision, ReadonlyMap<string, Item>>()
 
 function inOrder(
   collection: string,
   ids: readonly string[],
   rows: readonly RowDocument[],
-  transactions: ReadonlyMap<string, TransactionDocument>,
+  transactions: ReadonlyMap<string, Decision>,
 ): (Content | undefined)[] {
   const found = new Map(rows.map((row) => [row._id, resolve(collection, row, transactions)]))
   return ids.map((id) => found.get(id))

@@ -4,6 +4,7 @@
  * A process is known by what it was answered, so two ways to one state of database and processes are explored as one.
  */
 import type { Content } from '../../../src/stores/mongo/codec.ts'
+import type { Documents } from '../../../src/stores/mongo/documents.ts'
 import { encodeKey } from '../../../src/stores/mongo/codec.ts'
 import { Protocol } from '../../../src/stores/mongo/protocol.ts'
 import { Reads } from '../../../src/stores/mongo/reads.ts'
@@ -39,10 +40,18 @@ export interface Run {
 export interface Model {
   readonly prepare: readonly Mutation[]
   readonly tasks: (rows: FakeDatabase) => readonly Task[]
+  /** Whether one of the processes may die. */
   readonly crashes: boolean
+  /** How often each may lose patience while others could go on: others are slow then, and what they sent comes late. */
+  readonly haste: number
+  /** A protocol with a fault in it: what becomes of the operations that the true one asks for. */
+  readonly fault?: ((documents: Documents) => Documents) | undefined
 }
 
 type Choice = { readonly run: number } | { readonly crash: number }
+
+/** When all that is under way counts as left. */
+const LATER_MS = 3_600_000
 
 /** How far time goes when somebody sleeps: half as long as anybody waits for a transaction that was left. */
 const NAP_MS = 1600
@@ -58,20 +67,31 @@ class Schedule {
   crashed: number | undefined
   #clock = 0
   #steps = 0
+  #last: number | undefined
+  readonly #haste: number
+  readonly #fault: (documents: Documents) => Documents
+
+  constructor({ haste, fault }: Model) {
+    this.#haste = haste
+    this.#fault = fault ?? ((documents) => documents)
+  }
 
   async begin(planned: readonly (readonly Step[] | undefined)[], tasks: readonly Task[]): Promise<void> {
     for (const [process, task] of tasks.entries()) {
       this.history[process] = []
       this.spans[process] = { begin: -1, end: Infinity }
-      let ids = 0
-      const documents = this.database.documents((name, act) => this.#gate(process, name, act))
-      const reads = new Reads(documents)
+      let [ids, naps] = [0, 0]
+      const documents = this.#fault(this.database.documents((name, act) => this.#gate(process, name, act)))
       const environment = {
         now: () => this.#clock,
-        sleep: async () => void (await this.#gate(process, 'sleep', () => void (this.#clock += NAP_MS))),
+        sleep: async () => {
+          const name = naps++ < this.#haste ? 'nap' : 'sleep'
+          await this.#gate(process, name, () => void (this.#clock += NAP_MS))
+        },
         newId: () => `T${process}${'abcdefghijklmnopqrstuvwxyz'[ids++]}`,
         background: (work: Promise<void>) => void work.catch(() => undefined),
       }
+      const reads = new Reads(documents, environment)
       const steps = planned[process]
       const work =
         steps !== undefined
@@ -108,6 +128,7 @@ class Schedule {
     }
     const [next] = this.waiting.splice(choice.run, 1)
     if (next === undefined) throw new Error('no such choice')
+    this.#last = next.process
     const span = this.spans[next.process]!
     if (span.begin < 0) span.begin = this.#steps
     next.act()
@@ -121,9 +142,10 @@ class Schedule {
     const unseen = this.waiting.findIndex(({ name }) => name.startsWith('insert '))
     if (unseen >= 0) return [{ run: unseen }]
     const runs = awake.length > 0 ? awake : this.waiting.map((_, run) => ({ run }))
-    if (!crashes || this.crashed !== undefined) return runs
-    const living = [...new Set(this.waiting.map(({ process }) => process))].filter((process) => this.spans[process]!.begin >= 0)
-    return [...runs, ...living.map((crash) => ({ crash }))]
+    // A crash is seen by nobody: who dies later may as well have died right after the last that it did.
+    const mortal = this.#last
+    if (!crashes || this.crashed !== undefined || mortal === undefined) return runs
+    return this.waiting.some(({ process }) => process === mortal) ? [...runs, { crash: mortal }] : runs
   }
 
   state(): string {
@@ -174,7 +196,7 @@ export async function explore(model: Model, check: (run: Run) => Promise<void>, 
   const planned = tasks.map((task) => ('batch' in task ? planBatch(task.batch) : undefined))
   const stack: Choice[][] = [[]]
   for (let path = stack.pop(); path !== undefined; path = stack.pop()) {
-    const schedule = new Schedule()
+    const schedule = new Schedule(model)
     for (const [address, row] of prepared.rows) schedule.database.rows.set(address, row)
     await schedule.begin(planned, tasks)
     for (const choice of path) await schedule.take(choice)
@@ -214,7 +236,7 @@ export async function write(database: FakeDatabase, mutations: readonly Mutation
     newId: () => `later${Math.random()}`,
     background: (one: Promise<void>) => void work.push(one),
   }
-  await new Protocol(documents, environment, new Reads(documents)).write(planBatch(mutations))
+  await new Protocol(documents, environment, new Reads(documents, environment)).write(planBatch(mutations))
   await Promise.all(work)
 }
 
@@ -222,4 +244,11 @@ export async function write(database: FakeDatabase, mutations: readonly Mutation
 export async function recover(database: FakeDatabase): Promise<void> {
   const documents = database.documents(direct)
   for (const transaction of await documents.oldTransactions(0, 0)) await takeOver(documents, transaction, true)
+  const work: Promise<void>[] = []
+  const reads = new Reads(documents, { now: () => LATER_MS, background: (one) => void work.push(one) })
+  for (const address of database.rows.keys()) {
+    const [collection = '', ...id] = address.split('/')
+    await reads.get(collection, id.join('/'))
+  }
+  await Promise.all(work)
 }

@@ -4,6 +4,8 @@
  */
 import type { Documents, Operation, Range, RowDocument, TransactionDocument, Where } from '../../../src/stores/mongo/documents.ts'
 
+import { OUTBOX_ROOM } from '../../../src/stores/mongo/filters.ts'
+
 /** Called with what is about to happen; calls `act` when it happens and answers with what is heard of it. */
 export type Gate = <T>(name: string, act: () => T) => Promise<T>
 
@@ -63,18 +65,27 @@ export class FakeDatabase {
   }
 }
 
-function matches({ v, m, r = [] }: RowDocument, { version, mark, reader }: Where): boolean {
+function matches({ v, m, r = [], o = [], x = [] }: RowDocument, where: Where): boolean {
+  const { version, mark, reader, outbox, allowed } = where
   if (version === 'present' && v === undefined) return false
   if (version === 'absent' && v !== undefined) return false
   if (typeof version === 'number' && v !== version) return false
   if (mark !== undefined && (mark ?? undefined) !== m) return false
+  if (outbox !== undefined && o.length > (outbox === 'empty' ? 0 : OUTBOX_ROOM - 1)) return false
+  if (allowed !== undefined && x.includes(allowed)) return false
   return reader === undefined || (reader === null ? r.length === 0 : r.includes(reader))
 }
 
 function changed(row: RowDocument, change: Extract<Operation, { op: 'update' }>['change']): RowDocument {
-  if ('content' in change) return { _id: row._id, ...change.content }
+  if ('content' in change) {
+    const { m: _m, d: _d, x: _x, ...kept } = row
+    const sent = change.sent === undefined ? {} : { o: [...(row.o ?? []), change.sent] }
+    return { ...kept, ...change.content, ...sent }
+  }
   if ('addReader' in change) return { ...row, r: [...new Set([...(row.r ?? []), change.addReader])] }
   if ('removeReader' in change) return { ...row, r: (row.r ?? []).filter((id) => id !== change.removeReader) }
+  if ('forbid' in change) return { ...row, x: [...new Set([...(row.x ?? []), change.forbid])] }
+  if ('delivered' in change) return { ...row, o: (row.o ?? []).filter(({ t }) => t !== change.delivered) }
   const { m: _, ...free } = row
   return change.mark === null ? free : { ...free, m: change.mark }
 }

@@ -1,0 +1,45 @@
+/**
+ * Whether the principal of a call may do what it asks, with exactly this object. Each use case asks before it looks anything
+ * up, so that a refusal is the same whether the object exists or not.
+ */
+import { isAllowed, type Action } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
+import { displayIdentifier, displayNamespace, forbidden, noSuchWarehouse } from '../iceberg/errors.ts'
+import type { TableCommit } from '../iceberg/table-commit.ts'
+import type { CatalogCall, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+
+/** @throws IcebergError 403 */
+export function assertMayTouch({ principal, catalog }: CatalogCall, action: Action, identifier: TableIdentifier): void {
+  const { namespace, name } = identifier
+  if (isAllowed(principal, action, { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name })) return
+  throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}.${displayIdentifier(identifier)}`)
+}
+
+export function mayTouchNamespace({ principal, catalog }: CatalogCall, action: Action, namespace: Namespace): boolean {
+  return isAllowed(principal, action, { tenantId: catalog.tenantId, catalog: catalog.name, namespace })
+}
+
+/** @throws IcebergError 403 */
+export function assertMayTouchNamespace(call: CatalogCall, action: Action, namespace: Namespace): void {
+  if (mayTouchNamespace(call, action, namespace)) return
+  const { principal, catalog } = call
+  throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}.${displayNamespace(namespace)}`)
+}
+
+export const creates = ({ requirements }: TableCommit): boolean => requirements.some(({ type }) => type === 'assert-create')
+
+/** Asked for every table of a request before any of them is looked at. @throws IcebergError 403 */
+export const assertMayCommit = (call: CatalogCall, identifier: TableIdentifier, commit: TableCommit): void =>
+  assertMayTouch(call, creates(commit) ? 'table.create' : 'table.commit', identifier)
+
+/** A catalog in which the principal may do nothing is for it as if it did not exist. @throws IcebergError 404 */
+export function assertSees(principal: Principal, catalog: CatalogHandle, asked: string): CatalogHandle {
+  if (isAllowed(principal, 'config.read', { tenantId: catalog.tenantId, catalog: catalog.name })) return catalog
+  throw noSuchWarehouse(asked)
+}
+
+/** For what is about a catalog as a whole. @throws IcebergError 403 */
+export function assertMayTouchCatalog({ principal, catalog }: CatalogCall, action: Action): void {
+  if (isAllowed(principal, action, { tenantId: catalog.tenantId, catalog: catalog.name })) return
+  throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}`)
+}

@@ -1,0 +1,199 @@
+/**
+ * Long-lived tokens: made, listed, replaced and revoked by the user whose they are. A token is shown once. One may be
+ * narrowed when it is made, and stays so. Whoever holds a narrowed one makes no others with it: they would outlive its
+ * revocation, which is what one revokes for.
+ */
+import Type from 'typebox'
+import { formatApiToken, hashSecret, newApiToken } from '../access/api-tokens.ts'
+import { AccessShape, boundsJson, createBounds, readBounds, WithinShape, type Bounds } from '../access/bounds.ts'
+import { isAllowed } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
+import { decode } from '../catalog/shapes.ts'
+import { badRequest, commitStateUnknown, forbidden, IcebergError } from '../iceberg/errors.ts'
+import { RawNumber } from '../iceberg/json.ts'
+import type { NewRow, Row } from '../stores/entities.ts'
+import { StoreError, type Mutation } from '../stores/store.ts'
+import type { ManagementContext } from './context.ts'
+import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
+
+const HOUR_MS = 3_600_000
+const DEFAULT_HOURS = 24
+const MAX_HOURS = 366 * 24
+/** What the contract and its SDK call the only role that there is. */
+const OWN_ROLE = new Set(['tenant-admin', 'TenantAdmin', 'Admin', 'admin'])
+
+const optionalText = Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Null()]))
+const MintRequest = Type.Object({
+  tenant_id: optionalText,
+  username: optionalText,
+  roles: Type.Optional(Type.Union([Type.Array(Type.String(), { maxItems: 10 }), Type.Null()])),
+  expires_in_hours: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  description: optionalText,
+  // Not null: bounds that got lost on a client's way must not make a token that has none.
+  access: Type.Optional(AccessShape),
+  within: Type.Optional(WithinShape),
+})
+const FIELDS = Object.keys(MintRequest.properties)
+const RotateRequest = Type.Object({ token_id: optionalText })
+
+/** What is shown of a token, again and again. `access` and `within` are null where it is not narrowed. */
+export interface ShownToken {
+  readonly id: string
+  readonly tenant_id: string | null
+  readonly user_id: string
+  readonly username: string
+  readonly description: string | null
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly is_valid: boolean
+  readonly access: Bounds['access'] | null
+  readonly within: Bounds['within'] | null
+}
+
+/** With the token itself: the one time that it is shown. */
+export type MintedToken = ShownToken & { readonly token: string }
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+function shown(row: NewRow<'tokens'>, principal: Principal, now: number): ShownToken {
+  const { id, tenant_id, user_id, description, created_at, expires_at } = row
+  const bounds = readBounds(row.bounds)
+  return {
+    id,
+    tenant_id,
+    user_id,
+    username: principal.name,
+    description,
+    created_at: iso(created_at),
+    expires_at: expires_at === null ? null : iso(expires_at),
+    is_valid: expires_at === null || expires_at > now,
+    access: bounds?.access ?? null,
+    within: bounds?.within ?? null,
+  }
+}
+
+/** Asked for with `access` or `within`. Who says where and not what may read. */
+function boundsOf({ access, within }: Pick<Type.Static<typeof MintRequest>, 'access' | 'within'>): Bounds | undefined {
+  if (access === undefined && within === undefined) return undefined
+  for (const { catalog } of within ?? []) checkName('Catalog', catalog)
+  return createBounds(access ?? 'read', within)
+}
+
+/** Python spells a whole number of hours 24.0 where it was a fraction once. */
+function withPlainHours(json: { readonly expires_in_hours?: unknown }): object {
+  const { expires_in_hours: hours } = json
+  return hours instanceof RawNumber ? { ...json, expires_in_hours: hours.valueOf() } : json
+}
+
+function lifeOf(hours: number): number {
+  if (hours > 0 && hours <= MAX_HOURS) return Math.ceil(hours * HOUR_MS)
+  throw badRequest(`Invalid expires_in_hours: expected more than 0 and at most ${MAX_HOURS}, got ${hours}`)
+}
+
+function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequest>): void {
+  const { tenant_id: tenant, username, roles } = request
+  if (tenant != null && tenant !== principal.tenantId) throw forbidden('A token is for your own tenant only')
+  if (username != null && username !== principal.name) throw forbidden('A token is for yourself only')
+  const other = roles?.find((role) => !OWN_ROLE.has(role))
+  if (other === undefined) return
+  throw badRequest(`roles must be ["tenant-admin"] or absent; narrow a token with access and within instead`)
+}
+
+export async function mintToken(context: ManagementContext, principal: Principal, json: unknown): Promise<MintedToken> {
+  checkFields(json, FIELDS)
+  const request = decode(MintRequest, withPlainHours(json as object))
+  if (!isAllowed(principal, 'token.create', { tenantId: principal.tenantId })) throw forbidden('A narrowed token makes no tokens')
+  refuseOthers(principal, request)
+  const bounds = boundsOf(request)
+  const { store } = context.catalog
+  const token = newApiToken()
+  const now = context.catalog.now()
+  const row: NewRow<'tokens'> = {
+    id: token.id,
+    tenant_id: principal.tenantId,
+    user_id: principal.id,
+    secret_hash: hashSecret(token.secret, bounds),
+    description: request.description ?? null,
+    created_at: now,
+    expires_at: now + lifeOf(request.expires_in_hours ?? DEFAULT_HOURS),
+    bounds: bounds === undefined ? null : boundsJson(bounds),
+  }
+  const user: Mutation = { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' }
+  try {
+    await store.write([user, { op: 'insert', entity: 'tokens', row }])
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 0) throw error
+    throw badRequest('There is nobody to make a token for: without authentication nobody needs one')
+  }
+  return { ...shown(row, principal, now), token: formatApiToken(token) }
+}
+
+/** The caller's own, oldest first; for a narrowed token only itself. */
+export async function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<ShownToken[]> {
+  const { store, now } = context.catalog
+  const where = { user_id: principal.id }
+  const rows = await store.list('tokens', { index: 'by_user', where, limit: MAX_LISTED })
+  const { tenantId } = principal
+  const visible = rows.filter(({ id, tenant_id }) => {
+    return tenant_id === tenantId && isAllowed(principal, 'token.see', { tenantId, tokenId: id })
+  })
+  return visible.slice(paging.offset, paging.offset + paging.limit).map((row) => shown(row, principal, now()))
+}
+
+/** @throws IcebergError 403 before anything is looked up, 404 for a token that is gone or somebody else's */
+async function ownToken(context: ManagementContext, principal: Principal, id: string): Promise<Row<'tokens'>> {
+  const { tenantId } = principal
+  if (!isAllowed(principal, 'token.revoke', { tenantId, tokenId: id })) throw forbidden('A narrowed token revokes itself only')
+  const row = await context.catalog.store.get('tokens', { id })
+  if (row === undefined || row.tenant_id !== tenantId || row.user_id !== principal.id) throw noSuchToken(id)
+  return row
+}
+
+const noSuchToken = (id: string): IcebergError =>
+  new IcebergError('NotFoundException', `Token does not exist: ${id.slice(0, 100).toWellFormed()}`)
+
+/** The token behind the credential of the request. */
+function currentToken({ tokenId }: Principal): string {
+  if (tokenId !== undefined) return tokenId
+  throw badRequest('The credential of this request is no long-lived token, nor was it given for one: a login ends by itself')
+}
+
+/** Within a second nobody is let in with it, or with what it was exchanged for, in any process. */
+export async function revokeToken(
+  context: ManagementContext,
+  principal: Principal,
+  id: string = currentToken(principal),
+): Promise<void> {
+  await ownToken(context, principal, id)
+  try {
+    await context.catalog.store.write([{ op: 'remove', entity: 'tokens', key: { id }, expected: 'any' }])
+  } catch (error) {
+    if (error instanceof StoreError && error.kind === 'conflict') throw noSuchToken(id)
+    throw error
+  }
+}
+
+/** A new token in the place of one: the same bounds, and no longer a life. The old one is over. */
+export async function rotateToken(context: ManagementContext, principal: Principal, json: unknown): Promise<MintedToken> {
+  checkFields(json, Object.keys(RotateRequest.properties))
+  const { token_id: asked } = decode(RotateRequest, json)
+  const { store, now } = context.catalog
+  const { version, ...old } = await ownToken(context, principal, asked ?? currentToken(principal))
+  if (old.expires_at !== null && old.expires_at <= now()) throw badRequest(`Token ${old.id} is over: make another one`)
+  const token = newApiToken()
+  const secret_hash = hashSecret(token.secret, readBounds(old.bounds))
+  const row: NewRow<'tokens'> = { ...old, id: token.id, secret_hash, created_at: now() }
+  try {
+    await store.write([
+      { op: 'remove', entity: 'tokens', key: { id: old.id }, expected: version },
+      { op: 'insert', entity: 'tokens', row },
+    ])
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.kind === 'unavailable') throw error
+    if (error.kind === 'conflict') throw noSuchToken(old.id)
+    if ((await store.get('tokens', { id: token.id }).catch(() => undefined)) === undefined) {
+      throw commitStateUnknown('Whether the token was replaced is not known; make another one if it is refused', { cause: error })
+    }
+  }
+  return { ...shown(row, principal, now()), token: formatApiToken(token) }
+}
