@@ -318,6 +318,17 @@ describe('attempts', () => {
     }
   })
 
+  it('are not multiplied where one request waits for another', async () => {
+    let attempts = 0
+    const inner = (): Promise<never> =>
+      withAttempts(() => {
+        attempts += 1
+        return Promise.reject(new Error('busy'))
+      }, failure)
+    await assert.rejects(withAttempts(inner, failure), is('unavailable'))
+    assert.equal(attempts, 4)
+  })
+
   it('of a creation look at what is there only where an answer was lost', async () => {
     const holds = (): Promise<boolean> => Promise.reject(new Error('not to be asked'))
     const taken = new StorageError('exists', 'taken')
