@@ -22,9 +22,11 @@ import {
   clientConfig,
   joinSecrets,
   openObjectStore,
+  openVending,
   rootLocation,
   splitSecrets,
   validateWarehouse,
+  warehouseWarnings,
 } from './storage/open.ts'
 import { openStore } from './stores/open.ts'
 import { StoreError, type Store } from './stores/store.ts'
@@ -41,15 +43,18 @@ export interface App {
 
 const ANONYMOUS = { id: 'anonymous', name: 'anonymous', tenantId: DEFAULT_TENANT, role: 'tenant-admin' } as const
 
-function storageOf(localRoots: readonly string[]): WarehouseStorage {
+function storageOf({ localRoots, webIdentityTokenFile }: Settings): WarehouseStorage {
+  const options = { localRoots, webIdentityTokenFile }
   return {
-    validate: (settings) => validateWarehouse(settings, { localRoots }),
+    validate: (settings) => validateWarehouse(settings, options),
     split: splitSecrets,
     join: joinSecrets,
     change: changedSettings,
     rootOf: rootLocation,
     clientConfig,
-    open: (settings) => openObjectStore(settings, { localRoots }),
+    open: (settings) => openObjectStore(settings, options),
+    vending: (settings) => openVending(settings, options),
+    warnings: warehouseWarnings,
   }
 }
 
@@ -95,7 +100,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
   const secret = settings.jwtSecret ?? loadOrCreateKey(settings.dataDirectory, 'session').toString('base64')
   const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
   const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
-  const storage = storageOf(settings.localRoots)
+  const storage = storageOf(settings)
   // The tasks need the handles, the handles the context, the context the tasks.
   const background: { tasks?: Tasks } = {}
   const taskStored = (): void => background.tasks?.stored()
@@ -142,7 +147,7 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
 /** For tools that look at the files behind a store, as the server with these settings would. */
 export function openWarehouses(store: Store, settings: Settings): { readonly storageOf: StorageOf; close(): Promise<void> } {
   const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
-  const handles = createCatalogHandles({ store, storage: storageOf(settings.localRoots), secrets, now: Date.now })
+  const handles = createCatalogHandles({ store, storage: storageOf(settings), secrets, now: Date.now })
   return {
     storageOf: async (tenantId, warehouse) => (await handles.storageOf(tenantId, warehouse))?.storage,
     close: () => handles.close(),

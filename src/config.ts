@@ -33,6 +33,8 @@ export interface Settings {
   readonly adminPassword: string | undefined
   /** Folders below which local warehouses may lie, absolute. */
   readonly localRoots: readonly string[]
+  /** Holds the identity that warehouses may show to token services. */
+  readonly webIdentityTokenFile: string | undefined
   readonly requestTimeoutSeconds: number
   readonly maxBodyBytes: number
   readonly maxConcurrentRequests: number
@@ -141,6 +143,7 @@ const SETTINGS = {
   PANGOLIN_ADMIN_USER: text,
   PANGOLIN_ADMIN_PASSWORD: text,
   PANGOLIN_LOCAL_ROOTS: list,
+  PANGOLIN_WEB_IDENTITY_TOKEN_FILE: text,
   PANGOLIN_REQUEST_TIMEOUT_SECS: integer(1, 3600, 30),
   PANGOLIN_MAX_BODY_BYTES: integer(1024, 1024 * MEGABYTE, 16 * MEGABYTE),
   PANGOLIN_MAX_CONCURRENT_REQUESTS: integer(1, 1_000_000, 512),
@@ -260,6 +263,7 @@ function check(
     adminUser: values.PANGOLIN_ADMIN_USER ?? 'admin',
     adminPassword: values.PANGOLIN_ADMIN_PASSWORD,
     localRoots: [join(dataDirectory, 'warehouse'), ...values.PANGOLIN_LOCAL_ROOTS.map((path) => resolve(path))],
+    webIdentityTokenFile: values.PANGOLIN_WEB_IDENTITY_TOKEN_FILE,
     requestTimeoutSeconds: values.PANGOLIN_REQUEST_TIMEOUT_SECS,
     maxBodyBytes: values.PANGOLIN_MAX_BODY_BYTES,
     maxConcurrentRequests: values.PANGOLIN_MAX_CONCURRENT_REQUESTS,

@@ -144,7 +144,12 @@ function credentialVerifier(
     if (verified === undefined) return undefined
     const { user, token, bounds, expiresAt } = verified
     return {
-      principal: { ...principalOf(user)!, bounds, tokenId: token?.id },
+      principal: {
+        ...principalOf(user)!,
+        bounds,
+        tokenId: token?.id,
+        expiresAtMs: expiresAt === Infinity ? undefined : expiresAt,
+      },
       until: Math.min(expiresAt, checkedAt + REMEMBERED_MS),
       userVersion: user.version,
       token: token && { id: token.id, version: token.version },

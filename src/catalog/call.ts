@@ -8,6 +8,7 @@ import type { Principal } from '../access/principal.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { Store } from '../stores/store.ts'
+import type { CatalogVending, CredentialCache } from './credentials.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { MetadataCache } from './metadata-cache.ts'
 
@@ -33,6 +34,8 @@ export interface CatalogHandle {
   readonly storage: ObjectStore
   /** What clients get as `config` of a table: the warehouse's own static, non-secret settings. */
   readonly clientConfig: Readonly<Record<string, string>>
+  /** How clients come to credentials for tables; undefined where they bring their own. */
+  readonly vending: CatalogVending | undefined
   /** Changes whenever `clientConfig` or `root` does: part of ETags and cache keys. */
   readonly configVersion: string
   readonly properties: Readonly<Record<string, string>>
@@ -41,6 +44,7 @@ export interface CatalogHandle {
 export interface CatalogContext {
   readonly store: Store
   readonly cache: MetadataCache
+  readonly credentials: CredentialCache
   /** Commits to one table wait for each other in here, instead of racing and losing. */
   readonly queue: KeyedQueue
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
@@ -63,6 +67,8 @@ export interface CatalogCall {
   readonly catalog: CatalogHandle
   /** Present when the request carried an Idempotency-Key; the fingerprint covers principal, method, path and body. */
   readonly idempotency?: { readonly key: string; readonly fingerprint: string }
+  /** The client wants credentials for the table's files (`vended-credentials` in the header of access delegation). */
+  readonly asksForCredentials?: boolean
 }
 
 /** An answer with a metadata document: bytes, ready for the socket. `body` is absent for 304. */
@@ -70,6 +76,9 @@ export interface MetadataAnswer {
   readonly status: 200 | 304
   readonly etag: string | undefined
   readonly body: Uint8Array | undefined
+  /** The rest of the body, with credentials in it: for this caller alone. Then `documentEtag` names `body` without it. */
+  readonly tail?: Uint8Array | undefined
+  readonly documentEtag?: string | undefined
 }
 
 /** `pageToken` absent: everything at once. Empty: the first page. */

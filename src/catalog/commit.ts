@@ -44,8 +44,7 @@ import {
   withoutVersion,
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { RepeatedRequest, idempotent } from './idempotency.ts'
-import type { OutcomeRecord, Success } from './idempotency.ts'
+import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import {
   assertLocationFree,
   assignedUuid,
@@ -58,6 +57,7 @@ import {
 } from './locations.ts'
 import type { Claim } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
 export interface Staged {
@@ -395,5 +395,6 @@ export async function updateTable(
 ): Promise<MetadataAnswer> {
   const commit = parseTableCommit(request)
   assertMayCommit(call, identifier, commit)
-  return commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+  const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
+  return landedWithCredentials(context, call, identifier, landed)
 }

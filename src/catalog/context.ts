@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
+import { createCredentialCache } from './credentials.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { createMetadataCache } from './metadata-cache.ts'
 import { createUuidV7 } from './uuid.ts'
@@ -17,17 +18,19 @@ export type CatalogContextParts = {
 export function createCatalogContext(parts: CatalogContextParts): CatalogContext {
   const { cacheBytes, ...given } = parts
   const now = given.now ?? Date.now
+  const log = given.log ?? (() => {})
   const random = given.random ?? Math.random
   const sleep = given.sleep ?? ((ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)))
   return {
     cache: createMetadataCache({ maxBytes: cacheBytes ?? DEFAULT_CACHE_BYTES }),
+    credentials: createCredentialCache({ now, log }),
     queue: createKeyedQueue({ sleep, random }),
     now,
     uuid: randomUUID,
     uuidV7: createUuidV7(now),
     random,
     sleep,
-    log: () => {},
+    log,
     taskStored: () => {},
     ...given,
   }

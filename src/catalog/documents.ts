@@ -78,6 +78,27 @@ async function readParsed<M>(
 export const readTable = (context: CatalogContext, catalog: CatalogHandle, location: string): Promise<TableMetadata> =>
   readParsed(context, catalog, location, (json) => parseTableMetadata(json))
 
+/** What of a table's metadata says where its files lie. */
+export interface Placed {
+  /** As the client spelled it. */
+  readonly location: string
+  readonly properties: Readonly<Record<string, string>>
+}
+const placedOfDocuments = new WeakMap<CachedDocument, Placed>()
+
+/** Kept for as long as the document is; its parsed form is not. */
+export function placedOf(context: CatalogContext, catalog: CatalogHandle, location: string): Soon<Placed> {
+  const key = cacheKey(catalog, location)
+  return soon(context.cache.get(key) ?? readDocument(context, catalog, location), (document) => {
+    let placed = placedOfDocuments.get(document)
+    if (placed === undefined) {
+      const { location: place, properties } = context.cache.parsed<TableMetadata>(key) ?? parseTableMetadata(document.json)
+      placedOfDocuments.set(document, (placed = { location: place, properties }))
+    }
+    return placed
+  })
+}
+
 export const readView = (context: CatalogContext, catalog: CatalogHandle, location: string): Promise<ViewMetadata> =>
   readParsed(context, catalog, location, (json) => parseViewMetadata(json))
 
@@ -124,6 +145,15 @@ type ClientConfig = Readonly<Record<string, string>> | undefined
 
 const beforeDocument = (location: string | null): string => `{"metadata-location":${stringify(location)},"metadata":`
 const behindDocument = (config: ClientConfig): string => (config === undefined ? '}' : `,"config":${stringify(config)}}`)
+
+const configBytes = new WeakMap<CatalogHandle, number>()
+
+/** The part of a composed answer that others' settings can follow. */
+export function withoutConfig(catalog: CatalogHandle, body: Uint8Array): Uint8Array {
+  let bytes = configBytes.get(catalog)
+  if (bytes === undefined) configBytes.set(catalog, (bytes = Buffer.byteLength(behindDocument(catalog.clientConfig))))
+  return body.subarray(0, body.length - bytes)
+}
 
 // Buffers of answers are not from the pool: they are kept for as long as the cache likes.
 

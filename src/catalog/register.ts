@@ -25,6 +25,7 @@ import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, PLACES, placeCheck } from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
 
 interface Source {
   readonly file: string
@@ -152,7 +153,8 @@ export async function registerTable(
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
-  return registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  const registered = registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  return landedWithCredentials(context, call, identifier, registered)
 }
 
 /**

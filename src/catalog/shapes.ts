@@ -113,3 +113,10 @@ export function decode<T extends TSchema>(schema: T, json: unknown): Static<T> {
 }
 
 const shorten = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}...` : text).toWellFormed()
+
+export interface LoadCredentialsResponse {
+  readonly 'storage-credentials': readonly {
+    readonly prefix: string
+    readonly config: Readonly<Record<string, string>>
+  }[]
+}

@@ -1,9 +1,9 @@
 /** Tables: list, create, load. Commits are in `commit.ts`, the rest of a table's life in `register`, `rename` and `drop`. */
 import { checkName } from '../iceberg/identifier.ts'
-import { displayIdentifier } from '../iceberg/errors.ts'
+import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
 import { acceptLocation } from '../iceberg/location.ts'
-import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
@@ -11,7 +11,7 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
-import { answerLanded, answerOnce, answerWithEntry, storageFailure } from './documents.ts'
+import { answerLanded, answerOnce, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
@@ -21,6 +21,7 @@ import type { Claim } from './locations.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
+import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } from './vending.ts'
 
 /** `snapshots`: all of them, or those that a branch or tag names; `ifNoneMatch`: the header as it came. */
 export type LoadTableOptions = AnswerOptions
@@ -64,7 +65,7 @@ export function loadTable(
 ): Soon<MetadataAnswer> {
   assertMayTouch(call, 'table.read', identifier)
   const entry = getEntry(context, call.catalog, identifier, 'table')
-  return soon(entry, (row) => answerWithEntry(context, call.catalog, row, options))
+  return soon(entry, (row) => answerWithCredentials(context, call, identifier, row, options))
 }
 
 /** Something when it exists. @throws IcebergError 404 when not */
@@ -135,14 +136,24 @@ function stageTable(
   identifier: TableIdentifier,
   request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
-  const answer = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
+  const plain = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
   return idempotent(context, call, {
     run: async () => {
       const { metadata } = await newTable(context, call, identifier, request)
       const json = serializeTableMetadata(metadata)
-      return { answer: answer(json), status: 200, outcome: json }
+      const answer = await stagedWithCredentials(context, call, identifier, metadata, plain(json))
+      return { answer, status: 200, outcome: json }
     },
-    replay: async (json) => answer(json as string),
+    replay: async (json) => {
+      const metadata = parseTableMetadata(Buffer.from(json as string))
+      try {
+        return await stagedWithCredentials(context, call, identifier, metadata, plain(json as string))
+      } catch (error) {
+        // The place is taken by now, perhaps by the very table that was staged.
+        if (error instanceof IcebergError && error.code === 400) return plain(json as string)
+        throw error
+      }
+    },
   })
 }
 
@@ -157,10 +168,11 @@ export async function createTable(
   assertMayTouch(call, 'table.create', identifier)
   checkName(request.name, 'Table name')
   if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
-  return createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
+  const created = createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
     const { metadata, claim } = await newTable(context, call, identifier, request)
     return { ...stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata), claim }
   })
+  return landedWithCredentials(context, call, identifier, created)
 }
 
 /** Creates a table or view; `plan` makes its metadata anew for each attempt. */

@@ -1,15 +1,55 @@
 /**
  * Compressed answers. A document with an ETag is compressed once and kept, since the ETag names its very bytes; everything
- * else is compressed as it passes. Off the event loop, at the level that costs least.
+ * else is compressed as it passes. Off the event loop, at the level that costs least. What follows a document for one caller
+ * is put behind it as it is: it costs nothing, and the length of an answer says nothing of the credentials in it.
  */
-import { constants, gzip } from 'node:zlib'
+import { constants, crc32, deflateRaw } from 'node:zlib'
 
 const MIN_BYTES = 1024
 const CACHE_BYTES = 16 * 1024 * 1024
 
+/** The beginning of a gzip file (RFC 1952): its head and the blocks of a body, none of which says that it is the last. */
+export interface Compressed {
+  readonly bytes: Buffer
+  readonly crc: number
+  readonly bodyBytes: number
+}
+
 export interface Compressor {
-  /** The compressed bytes, or undefined where compressing would not pay. */
-  compress(body: Uint8Array | string, cacheKey: string | undefined): Promise<Buffer | undefined>
+  /** Undefined where compressing would not pay. */
+  compress(body: Uint8Array | string, cacheKey: string | undefined): Promise<Compressed | undefined>
+}
+
+const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255])
+const MAX_STORED = 65_535
+const NOTHING = new Uint8Array()
+
+/** The rest of the file: the tail in blocks that are not compressed, the last of all among them, and the checks. */
+export function gzipEnd({ crc, bodyBytes }: Compressed, tail: Uint8Array = NOTHING): Buffer {
+  const blocks = Math.max(1, Math.ceil(tail.length / MAX_STORED))
+  const end = Buffer.allocUnsafe(5 * blocks + tail.length + 8)
+  let at = 0
+  for (let block = 0; block < blocks; block++) {
+    const part = tail.subarray(block * MAX_STORED, (block + 1) * MAX_STORED)
+    at = end.writeUInt8(block === blocks - 1 ? 1 : 0, at)
+    at = end.writeUInt16LE(part.length, at)
+    at = end.writeUInt16LE(part.length ^ 0xffff, at)
+    end.set(part, at)
+    at += part.length
+  }
+  at = end.writeUInt32LE(crc32(tail, crc), at)
+  end.writeUInt32LE((bodyBytes + tail.length) % 2 ** 32, at)
+  return end
+}
+
+function begin(body: Uint8Array): Promise<Compressed> {
+  const options = { level: constants.Z_BEST_SPEED, finishFlush: constants.Z_SYNC_FLUSH }
+  return new Promise((resolve, reject) => {
+    deflateRaw(body, options, (error, blocks) => {
+      if (error !== null) return reject(error)
+      resolve({ bytes: Buffer.concat([GZIP_HEAD, blocks]), crc: crc32(body), bodyBytes: body.length })
+    })
+  })
 }
 
 /** True when gzip stands in the header, and not with a weight of zero. */
@@ -24,17 +64,17 @@ export function acceptsGzip(header: string | undefined): boolean {
 }
 
 export function createCompressor(): Compressor {
-  const cache = new Map<string, Buffer>()
+  const cache = new Map<string, Compressed>()
   let cachedBytes = 0
 
-  const keep = (key: string, bytes: Buffer): void => {
-    if (bytes.length > CACHE_BYTES / 8 || cache.has(key)) return
-    cache.set(key, bytes)
-    cachedBytes += bytes.length
+  const keep = (key: string, compressed: Compressed): void => {
+    if (compressed.bytes.length > CACHE_BYTES / 8 || cache.has(key)) return
+    cache.set(key, compressed)
+    cachedBytes += compressed.bytes.length
     for (const [oldest, value] of cache) {
       if (cachedBytes <= CACHE_BYTES) break
       cache.delete(oldest)
-      cachedBytes -= value.length
+      cachedBytes -= value.bytes.length
     }
   }
 
@@ -48,11 +88,9 @@ export function createCompressor(): Compressor {
         cache.set(cacheKey!, known)
         return known
       }
-      const bytes = await new Promise<Buffer>((resolve, reject) => {
-        gzip(body, { level: constants.Z_BEST_SPEED }, (error, result) => (error === null ? resolve(result) : reject(error)))
-      })
-      if (cacheKey !== undefined) keep(cacheKey, bytes)
-      return bytes
+      const compressed = await begin(typeof body === 'string' ? Buffer.from(body) : body)
+      if (cacheKey !== undefined) keep(cacheKey, compressed)
+      return compressed
     },
   }
 }

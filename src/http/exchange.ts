@@ -21,6 +21,12 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
 
+/** The header lists all the ways that the client can deal with. */
+function wantsCredentials(delegation: string | undefined): boolean {
+  if (delegation === undefined || delegation === VENDED) return delegation !== undefined
+  return delegation.split(',').some((way) => way.trim().toLowerCase() === VENDED)
+}
+const VENDED = 'vended-credentials'
 const joined = (value: string | string[] | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export class Exchange {
@@ -95,7 +101,9 @@ export class Exchange {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { caller: principal, catalog } = this
-    return idempotency === undefined ? { principal, catalog } : { principal, catalog, idempotency }
+    const delegation = this.header('x-iceberg-access-delegation')
+    if (idempotency === undefined && delegation === undefined) return { principal, catalog }
+    return { principal, catalog, ...(idempotency && { idempotency }), asksForCredentials: wantsCredentials(delegation) }
   }
 
   #idempotency(): CatalogCall['idempotency'] {

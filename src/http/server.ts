@@ -11,7 +11,7 @@ import { soon, type Soon } from '../catalog/soon.ts'
 import { commitStateUnknown, forbidden, IcebergError } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
 import { readBody } from './body.ts'
-import { acceptsGzip, createCompressor, type Compressor } from './compression.ts'
+import { acceptsGzip, createCompressor, gzipEnd, type Compressor } from './compression.ts'
 import type { ServerContext } from './context.ts'
 import { corsHeaders, preflightHeaders, refuseForeignPages } from './cors.ts'
 import { describe, renderError } from './errors.ts'
@@ -116,10 +116,10 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   if (exchange.answered) return
   exchange.answered = true
   try {
-    const { body } = answer
+    const { body, tail } = answer
     if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
       sendCompressed(parts, exchange, response, answer, body)
-    } else send(parts, exchange, response, answer, body, false)
+    } else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
   } catch (error) {
     abandon(parts, response, error)
   }
@@ -132,16 +132,27 @@ function sendCompressed(
   answer: Answer,
   body: Uint8Array | string,
 ): void {
+  const { tail } = answer
   response.on('error', ignore)
   parts.compressor
     .compress(body, cacheKey(exchange, answer))
-    .then((compressed) => send(parts, exchange, response, answer, compressed ?? body, compressed !== undefined))
+    .then((compressed) =>
+      compressed === undefined
+        ? send(parts, exchange, response, answer, { body, tail, isCompressed: false })
+        : send(parts, exchange, response, answer, {
+            body: compressed.bytes,
+            tail: gzipEnd(compressed, tail),
+            isCompressed: true,
+          }),
+    )
     .catch((error: unknown) => abandon(parts, response, error))
 }
 
 /** An ETag names a document's bytes within its catalog. */
-function cacheKey(exchange: Exchange, answer: Answer): string | undefined {
-  return answer.etag === undefined || exchange.catalog === undefined ? undefined : `${exchange.catalog.id} ${answer.etag}`
+function cacheKey({ catalog }: Exchange, { etag, tail, bodyEtag }: Answer): string | undefined {
+  if (catalog === undefined) return undefined
+  if (tail !== undefined) return bodyEtag === undefined ? undefined : `${catalog.id} ${bodyEtag} without its end`
+  return etag === undefined ? undefined : `${catalog.id} ${etag}`
 }
 
 function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
@@ -203,29 +214,38 @@ function rendered(parts: Parts, exchange: Exchange, error: unknown): Answer {
   return renderError(error, { requestId, oauth: exchange.route?.oauth === true, log: parts.context.log })
 }
 
-function send(
-  parts: Parts,
-  exchange: Exchange,
-  response: ServerResponse,
-  answer: Answer,
-  body: Uint8Array | string | undefined,
-  compressed: boolean,
-): void {
+interface Content {
+  readonly body: Uint8Array | string | undefined
+  readonly tail: Uint8Array | undefined
+  readonly isCompressed: boolean
+}
+
+const lengthOf = (body: Uint8Array | string): number => (typeof body === 'string' ? Buffer.byteLength(body) : body.length)
+
+function send(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, content: Content): void {
   if (response.destroyed) return
+  const { body, tail, isCompressed } = content
   const origin = exchange.header('origin')
   const headers = ['X-Request-Id', parts.ids.of(exchange)]
   if (body !== undefined) {
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    const length = lengthOf(body) + (tail?.length ?? 0)
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
-    if (body.length >= 1024 || compressed) headers.push('Vary', 'Accept-Encoding')
+    if (body.length >= 1024 || isCompressed) headers.push('Vary', 'Accept-Encoding')
   }
-  if (compressed) headers.push('Content-Encoding', 'gzip')
-  if (answer.etag !== undefined) headers.push('ETag', answer.etag, 'Cache-Control', 'private, no-cache')
+  if (isCompressed) headers.push('Content-Encoding', 'gzip')
+  if (answer.etag !== undefined) headers.push('ETag', answer.etag)
+  if (answer.tail !== undefined) headers.push('Cache-Control', 'private, no-store')
+  else if (answer.etag !== undefined) headers.push('Cache-Control', 'private, no-cache')
   if (answer.headers !== undefined) headers.push(...answer.headers)
   if (origin !== undefined) headers.push(...corsHeaders(origin, parts.context.corsAllowedOrigins))
   if (parts.context.state.draining) headers.push('Connection', 'close')
   response.writeHead(answer.status, headers)
-  response.end(exchange.method === 'HEAD' ? undefined : body)
+  if (exchange.method === 'HEAD' || body === undefined) return void response.end()
+  if (tail === undefined) return void response.end(body)
+  // Neither is copied: the socket gets both, and the headers, in one call.
+  response.cork()
+  response.write(body)
+  response.end(tail)
 }
 
 /** Requests that take too long. A change may still land, so its end is unknown; a body that does not come is the client's. */
@@ -242,7 +262,7 @@ function answerOverdue(parts: Parts, timeoutMs: number): void {
         ? commitStateUnknown('The request took too long; its outcome is not known')
         : new IcebergError('ServiceUnavailableException', 'The request took too long', { retryAfterSeconds: 1 })
     const answer = rendered(parts, exchange, error)
-    send(parts, exchange, response, answer, answer.body, false)
+    send(parts, exchange, response, answer, { body: answer.body, tail: undefined, isCompressed: false })
   }
 }
 

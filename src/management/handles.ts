@@ -7,8 +7,9 @@ import type { SecretBox } from '../access/secrets.ts'
 import type { CatalogHandle } from '../catalog/call.ts'
 import { noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, joinLocation } from '../iceberg/location.ts'
-import { stringify } from '../iceberg/json.ts'
+import { stringify, type JsonValue } from '../iceberg/json.ts'
 import type { ObjectStore } from '../storage/storage.ts'
+import type { Vending } from '../storage/vending/vending.ts'
 import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
@@ -65,6 +66,7 @@ function forgetTenant(entries: Entries, tenantId: string): void {
 interface Opened {
   readonly version: Version
   readonly store: ObjectStore
+  readonly vending: Vending | undefined
 }
 
 export interface HandleParts {
@@ -78,12 +80,15 @@ export interface HandleParts {
 export const sealOwner = (warehouse: { readonly tenant_id: string; readonly id: string }): string =>
   `warehouse/${warehouse.tenant_id}/${warehouse.id}`
 
+/** A warehouse's settings without the secrets. */
+export const openSettings = (warehouse: Pick<Row<'warehouses'>, 'storage_config' | 'vending_strategy'>): WarehouseSettings => ({
+  storageConfig: warehouse.storage_config as WarehouseSettings['storageConfig'],
+  vendingStrategy: warehouse.vending_strategy as WarehouseSettings['vendingStrategy'],
+})
+
 /** A warehouse's settings with the secrets in them. */
 export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts, 'storage' | 'secrets'>): WarehouseSettings {
-  const open = {
-    storageConfig: warehouse.storage_config as WarehouseSettings['storageConfig'],
-    vendingStrategy: warehouse.vending_strategy as WarehouseSettings['vendingStrategy'],
-  }
+  const open = openSettings(warehouse)
   if (warehouse.secrets === null) return open
   return parts.storage.join(open, parts.secrets.open(warehouse.secrets, sealOwner(warehouse)) as WarehouseSecrets)
 }
@@ -95,25 +100,32 @@ export function withoutBranch(name: string): string | undefined {
   return name.slice(mark + 1) === 'main' ? name.slice(0, mark) : undefined
 }
 
-/** Object stores, one a warehouse, opened anew when the warehouse changes. */
-function openStores(parts: HandleParts) {
+/** Object stores and who makes credentials for them, one a warehouse, opened anew when the warehouse changes. */
+function openWarehouses(parts: HandleParts) {
   const opened = new Map<string, Opened>()
+  const close = async ({ store, vending }: Opened): Promise<void> => {
+    await Promise.all([store.close(), vending?.vendor.close()])
+  }
   return {
-    of: (warehouse: Row<'warehouses'>, settings: WarehouseSettings): ObjectStore => {
+    of: (warehouse: Row<'warehouses'>, settings: WarehouseSettings): Opened => {
       const key = `${warehouse.tenant_id}\0${warehouse.name}`
       const known = opened.get(key)
-      if (known?.version === warehouse.version) return known.store
-      const store = parts.storage.open(settings)
-      opened.set(key, { version: warehouse.version, store })
-      if (known !== undefined) setTimeout(() => void known.store.close(), LINGER_MS).unref()
-      return store
+      if (known?.version === warehouse.version) return known
+      const { version } = warehouse
+      const fresh = { version, store: parts.storage.open(settings), vending: parts.storage.vending(settings) }
+      opened.set(key, fresh)
+      if (known !== undefined) setTimeout(() => void close(known), LINGER_MS).unref()
+      return fresh
     },
     close: async () => {
-      await Promise.all([...opened.values()].map(({ store }) => store.close()))
+      await Promise.all([...opened.values()].map(close))
       opened.clear()
     },
   }
 }
+
+const digest = (...values: readonly JsonValue[]): string =>
+  createHash('sha256').update(stringify(values)).digest('base64url').slice(0, 16)
 
 /** DuckDB writes the URL of its endpoint in lower case: the one catalog whose name differs from `name` in that alone. */
 async function inLowerCase(store: Store, tenantId: string, name: string): Promise<Row<'catalogs'> | undefined> {
@@ -125,17 +137,16 @@ async function inLowerCase(store: Store, tenantId: string, name: string): Promis
 }
 
 /** Asks the store for the rows of a catalog by name; keeps the handle that is known where they are the same. */
-function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<typeof openStores>) {
+function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnType<typeof openWarehouses>) {
   const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
     const settings = settingsOf(warehouse, parts)
     const warehouseRoot = parts.storage.rootOf(settings)
     const root =
       catalog.storage_location === null ? joinLocation(warehouseRoot, catalog.name) : canonicalLocation(catalog.storage_location)
     const clientConfig = parts.storage.clientConfig(settings)
-    const configVersion = createHash('sha256')
-      .update(stringify([root, clientConfig]))
-      .digest('base64url')
-      .slice(0, 16)
+    const allowedRoots = [warehouseRoot]
+    const { store, vending } = warehouses.of(warehouse, settings)
+    const vendingId = digest(warehouse.id, String(warehouse.version), catalog.id, root, allowedRoots)
     const properties = catalog.properties as Readonly<Record<string, string>>
     return {
       tenantId: catalog.tenant_id,
@@ -144,10 +155,11 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
       branch: 'main',
       warehouseName: warehouse.name,
       root,
-      allowedRoots: [warehouseRoot],
-      storage: stores.of(warehouse, settings),
+      allowedRoots,
+      storage: store,
       clientConfig,
-      configVersion,
+      configVersion: digest(root, clientConfig),
+      vending: vending && { ...vending, id: vendingId, warehouseName: warehouse.name },
       properties,
     }
   }
@@ -188,8 +200,8 @@ function catalogLoader(parts: HandleParts, entries: Entries, stores: ReturnType<
 export function createCatalogHandles(parts: HandleParts): CatalogHandles {
   const entries: Entries = { byTenant: new Map(), size: 0, generation: 0 }
   const pending = new Map<string, Promise<CatalogHandle>>()
-  const stores = openStores(parts)
-  const load = catalogLoader(parts, entries, stores)
+  const warehouses = openWarehouses(parts)
+  const load = catalogLoader(parts, entries, warehouses)
 
   return {
     resolve: (tenantId, nameAndBranch) => {
@@ -208,7 +220,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
     },
     storageOf: async (tenantId, warehouseName) => {
       const warehouse = await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName })
-      return warehouse && { storage: stores.of(warehouse, settingsOf(warehouse, parts)) }
+      return warehouse && { storage: warehouses.of(warehouse, settingsOf(warehouse, parts)).store }
     },
     forget: (tenantId) => {
       const start = `${tenantId}\0`
@@ -218,7 +230,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
     },
     close: async () => {
-      await stores.close()
+      await warehouses.close()
       forgetAll(entries)
     },
   }

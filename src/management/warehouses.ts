@@ -12,7 +12,7 @@ import type { VendingStrategy, WarehouseSettings } from '../storage/open.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
-import { sealOwner, settingsOf } from './handles.ts'
+import { openSettings, sealOwner, settingsOf } from './handles.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 
 const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))
@@ -42,11 +42,14 @@ export interface Warehouse {
   readonly use_sts: boolean
   readonly storage_config: Json
   readonly vending_strategy: Json
+  readonly warnings?: readonly string[]
 }
 
-function shown(row: NewRow<'warehouses'>): Warehouse {
-  const { id, name, tenant_id, use_sts, storage_config, vending_strategy } = row
-  return { id, name, tenant_id, use_sts, storage_config, vending_strategy: vending_strategy === 'None' ? null : vending_strategy }
+function shown(context: ManagementContext, row: NewRow<'warehouses'>): Warehouse {
+  const { id, name, tenant_id, use_sts, storage_config, vending_strategy: strategy } = row
+  const warnings = context.storage.warnings(openSettings(row))
+  const vending_strategy = strategy === 'None' ? null : strategy
+  return { id, name, tenant_id, use_sts, storage_config, vending_strategy, ...(warnings.length > 0 && { warnings }) }
 }
 
 export async function listWarehouses(context: ManagementContext, principal: Principal, paging: Paging): Promise<Warehouse[]> {
@@ -56,7 +59,7 @@ export async function listWarehouses(context: ManagementContext, principal: Prin
     where: { tenant_id: principal.tenantId },
     limit,
   })
-  return rows.slice(paging.offset).map(shown)
+  return rows.slice(paging.offset).map((row) => shown(context, row))
 }
 
 async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'warehouses'>> {
@@ -66,7 +69,7 @@ async function rowOf(context: ManagementContext, principal: Principal, name: str
 }
 
 export async function loadWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<Warehouse> {
-  return shown(await rowOf(context, principal, name))
+  return shown(context, await rowOf(context, principal, name))
 }
 
 const withoutNulls = (config: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> =>
@@ -107,7 +110,7 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
     if (error instanceof StoreError && error.kind === 'conflict') throw alreadyExists('Warehouse', request.name)
     throw error
   }
-  return shown(row)
+  return shown(context, row)
 }
 
 export async function updateWarehouse(
@@ -135,7 +138,7 @@ export async function updateWarehouse(
   }
   await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])
   context.handles.forget(principal.tenantId)
-  return shown(changed)
+  return shown(context, changed)
 }
 
 /** Tables of a catalog that lies outside the warehouse's new root could not be read any more. */

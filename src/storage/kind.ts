@@ -1,7 +1,7 @@
 /** What one kind of storage declares. Adding a kind is one file that exports a `StorageKind`, and its line in `open.ts`. */
 import type { Location, Scheme } from '../iceberg/location.ts'
 import type { ObjectStore } from './storage.ts'
-import type { CredentialVendor } from './vending/vending.ts'
+import type { CredentialVendor, RefreshKeys } from './vending/vending.ts'
 
 export interface SettingKey {
   /** Other spellings of the key in a warehouse's `storage_config`. */
@@ -24,6 +24,14 @@ export interface Credential {
 /** Settings under the declared names of their keys. */
 export type Settings = Readonly<Record<string, string>>
 
+/** What whoever runs the server grants to warehouses. */
+export interface ServerOptions {
+  /** Folders below which (or at which) local warehouses may lie; anywhere when absent. */
+  readonly localRoots?: readonly string[]
+  /** Holds the identity that warehouses may show to token services. */
+  readonly webIdentityTokenFile?: string | undefined
+}
+
 export interface StrategyField {
   /** The name under which the functions below get the field. */
   readonly setting: string
@@ -39,9 +47,9 @@ export interface VendingStrategyDeclaration {
   /** Its fields are a credential that the server uses too, where the settings have none. */
   readonly isCredential?: boolean
   /** Checks the fields, and what of the warehouse's settings they need. @throws IcebergError 400 */
-  readonly validate?: (settings: Settings, strategy: Settings) => void
-  /** Costs nothing until the first request. Absent where clients get no credentials. */
-  readonly vendor?: (settings: Settings, strategy: Settings) => CredentialVendor
+  readonly validate?: (settings: Settings, strategy: Settings, options: ServerOptions) => void
+  /** Costs nothing until the first request. Absent, or nothing, where clients get no credentials. */
+  readonly vendor?: (settings: Settings, strategy: Settings, options: ServerOptions) => CredentialVendor | undefined
 }
 
 export interface StorageKind {
@@ -53,15 +61,12 @@ export interface StorageKind {
   readonly credentials?: readonly Credential[]
   /** The vending strategies that may stand beside this kind, by name. */
   readonly strategies: { readonly [variant: string]: VendingStrategyDeclaration }
-  /** What clients call the place where they get new credentials, and the switch for that where there is one. */
-  readonly refreshKeys?: { readonly endpoint: string; readonly enabled?: string }
+  readonly refreshKeys?: RefreshKeys
   /** Checks what single keys can't show. @throws IcebergError 400 */
   readonly validate?: (settings: Settings) => void
   readonly rootLocation: (settings: Settings) => Location
-  /**
-   * What clients of a table are told. Secrets only where `staticCredentials` says that the warehouse hands out its own.
-   */
-  readonly clientConfig: (settings: Settings, staticCredentials: Settings | undefined) => Settings
+  /** What clients of a table are told, and no secret. */
+  readonly clientConfig: (settings: Settings) => Settings
   /** Costs nothing until the first request. */
   readonly open: (settings: Settings) => ObjectStore
   /** As a client that has only what was vended to it: to prove that this opens what it should. Nothing where it has no key. */

@@ -7,11 +7,12 @@ import { canonicalLocation, isBelow, type Location } from '../iceberg/location.t
 import { adlsKind } from './adls.ts'
 import { fileKind } from './file.ts'
 import { gcsKind } from './gcs.ts'
-import type { Credential, Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
+import type { Credential, ServerOptions, Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
 import { s3Kind } from './s3.ts'
 import { nearest } from './nearest.ts'
 import type { ObjectStore } from './storage.ts'
-import type { CredentialVendor } from './vending/vending.ts'
+import { handsOutAlways } from './vending/strategies.ts'
+import type { Vending } from './vending/vending.ts'
 
 const KINDS: readonly StorageKind[] = [fileKind, s3Kind, adlsKind, gcsKind]
 
@@ -28,11 +29,6 @@ export interface WarehouseSettings {
 export interface WarehouseSecrets {
   readonly storageConfig?: Settings
   readonly vendingStrategy?: Settings
-}
-
-export interface OpenOptions {
-  /** Folders below which (or at which) local warehouses may lie; anywhere when absent. */
-  readonly localRoots?: readonly string[]
 }
 
 interface Parsed {
@@ -142,17 +138,21 @@ function serverSettings(kind: StorageKind, settings: Settings, strategy: Strateg
  * Checks the whole of what a user says of a warehouse.
  * @throws IcebergError 400 that names the key and, for an unknown one, the nearest known
  */
-export function validateWarehouse(warehouse: WarehouseSettings, options: OpenOptions = {}): void {
-  const { kind, settings } = parse(warehouse.storageConfig)
+export function validateWarehouse(warehouse: WarehouseSettings, options: ServerOptions = {}): void {
+  const { kind, settings } = validateStorage(warehouse, options)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  kind.validate?.(serverSettings(kind, settings, strategy))
-  strategy?.declared.validate?.(settings, strategySettings(strategy))
+  strategy?.declared.validate?.(settings, strategySettings(strategy), options)
+}
+
+function validateStorage(warehouse: WarehouseSettings, options: ServerOptions): Parsed {
+  const parsed = parse(warehouse.storageConfig)
+  const { kind, settings } = parsed
+  kind.validate?.(serverSettings(kind, settings, strategyOf(kind, warehouse.vendingStrategy)))
   const root = kind.rootLocation(settings)
-  if (kind.name !== 'file' || options.localRoots === undefined) return
+  if (kind.name !== 'file' || options.localRoots === undefined) return parsed
   const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
-  if (!roots.some((folder) => folder === root || isBelow(folder, root))) {
-    throw badRequest(`Local warehouses must lie below ${roots.join(' or ')}, not at ${root}`)
-  }
+  if (roots.some((folder) => folder === root || isBelow(folder, root))) return parsed
+  throw badRequest(`Local warehouses must lie below ${roots.join(' or ')}, not at ${root}`)
 }
 
 const pick = (settings: Settings, keep: (key: string) => boolean): Settings =>
@@ -257,30 +257,39 @@ export function rootLocation(warehouse: WarehouseSettings): Location {
   return kind.rootLocation(settings)
 }
 
-/**
- * The settings that clients of the warehouse's tables need. No secret is among them, unless the warehouse's strategy is to
- * hand out its own static credentials (`AwsStatic`).
- */
+/** The settings that clients of the warehouse's tables need to find it; no secret is among them. */
 export function clientConfig(warehouse: WarehouseSettings): Settings {
   const { kind, settings } = parse(warehouse.storageConfig)
-  const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  return kind.clientConfig(settings, strategy?.declared.isStatic === true ? strategySettings(strategy) : undefined)
+  return kind.clientConfig(settings)
 }
 
-/** Who makes credentials for clients of the warehouse's tables (its settings with the secrets in them), if anybody does. */
-export function openVendor(warehouse: WarehouseSettings): CredentialVendor | undefined {
+/** Nothing where clients have credentials of their own. `warehouse`: with the secrets in it. */
+export function openVending(warehouse: WarehouseSettings, options: ServerOptions = {}): Vending | undefined {
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  return strategy?.declared.vendor?.(settings, strategySettings(strategy))
+  if (strategy === undefined) return undefined
+  const fields = strategySettings(strategy)
+  const vendor = strategy.declared.vendor?.(settings, fields, options)
+  if (vendor === undefined) return undefined
+  return { vendor, always: strategy.declared.isStatic === true && handsOutAlways(fields), refreshKeys: kind.refreshKeys }
+}
+
+/** What a person who manages the warehouse should know, though it is allowed. */
+export function warehouseWarnings(warehouse: WarehouseSettings): string[] {
+  const { kind } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  if (strategy?.declared.isStatic !== true) return []
+  return [
+    `vending_strategy ${strategy.variant}: everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire`,
+  ]
 }
 
 /**
  * Opens the object store of a warehouse (its settings with the secrets in them). Connects on first use.
  * @throws IcebergError 400 for settings that can't be used
  */
-export function openObjectStore(warehouse: WarehouseSettings, options: OpenOptions = {}): ObjectStore {
-  validateWarehouse(warehouse, options)
-  const { kind, settings } = parse(warehouse.storageConfig)
+export function openObjectStore(warehouse: WarehouseSettings, options: ServerOptions = {}): ObjectStore {
+  const { kind, settings } = validateStorage(warehouse, options)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   return kind.open(serverSettings(kind, settings, strategy))
 }

@@ -3,13 +3,13 @@
  * pays for it. Every request has a time limit; what is retried is safe to repeat, a conditional PUT included.
  */
 import type * as S3 from '@aws-sdk/client-s3'
-import { badRequest } from '../iceberg/errors.ts'
-import { bucketAndKey, canonicalLocation, type Location } from '../iceberg/location.ts'
+import { bucketAndKey, type Location } from '../iceberg/location.ts'
 import { holdsBytes } from './attempts.ts'
-import { validateEndpoint } from './endpoint.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
-import type { Settings, StorageKind } from './kind.ts'
+import type { StorageKind } from './kind.ts'
+import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
+import { s3Strategies } from './vending/s3.ts'
 
 type Library = typeof S3
 type Client = S3.S3Client
@@ -25,9 +25,7 @@ export interface S3Options {
   readonly endpoint?: string | undefined
   readonly pathStyle: boolean
   /** The process's own (environment, instance role) when absent. */
-  readonly credentials?:
-    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }
-    | undefined
+  readonly credentials?: S3Credentials | undefined
 }
 
 interface ServiceError {
@@ -225,56 +223,6 @@ async function connect(options: S3Options): Promise<{ library: Library; client: 
   return { library, client }
 }
 
-const truth = (text: string | undefined): boolean | undefined => (text === undefined ? undefined : text.toLowerCase() === 'true')
-/** Services with an endpoint of their own rarely have a host name for each bucket. */
-const pathStyle = (settings: Settings): boolean =>
-  truth(settings['s3.path-style-access']) ?? settings['s3.endpoint'] !== undefined
-const region = (settings: Settings): string => settings['s3.region'] ?? 'us-east-1'
-
-function rootLocation(settings: Settings): Location {
-  const prefix = (settings['s3.prefix'] ?? '').replace(/^\/|\/$/g, '')
-  return canonicalLocation(`s3://${settings['s3.bucket'] ?? ''}${prefix === '' ? '' : `/${prefix}`}`, { schemes: ['s3'] })
-}
-
-function validate(settings: Settings): void {
-  const { 's3.endpoint': endpoint, 's3.path-style-access': style, 's3.region': name } = settings
-  if (endpoint !== undefined) validateEndpoint('s3.endpoint', endpoint)
-  if (style !== undefined && !/^(true|false)$/i.test(style))
-    throw badRequest(`s3.path-style-access must be true or false, not "${style}"`)
-  if (name !== undefined && !/^[A-Za-z0-9-]{1,64}$/.test(name))
-    throw badRequest('s3.region must be the name of a region, such as us-east-1')
-  if ((settings['s3.access-key-id'] === undefined) !== (settings['s3.secret-access-key'] === undefined)) {
-    throw badRequest('s3.access-key-id and s3.secret-access-key must be given together')
-  }
-}
-
-function clientConfig(settings: Settings, staticCredentials: Settings | undefined): Settings {
-  const { 's3.endpoint': endpoint, 's3.path-style-access': style } = settings
-  // Never the id of one pair with the secret of another.
-  const keys = staticCredentials?.['s3.access-key-id'] === undefined ? settings : staticCredentials
-  const id = keys['s3.access-key-id']
-  const secret = keys['s3.secret-access-key']
-  const token = keys['s3.session-token']
-  return {
-    // The JVM reads client.region only, others s3.region first.
-    ...(settings['s3.region'] === undefined && endpoint === undefined
-      ? {}
-      : { 's3.region': region(settings), 'client.region': region(settings) }),
-    ...(endpoint === undefined ? {} : { 's3.endpoint': endpoint }),
-    // DuckDB wants it said; PyIceberg has a name of its own for the opposite.
-    ...(endpoint === undefined && style === undefined
-      ? {}
-      : { 's3.path-style-access': String(pathStyle(settings)), 's3.force-virtual-addressing': String(!pathStyle(settings)) }),
-    ...(staticCredentials === undefined || id === undefined || secret === undefined
-      ? {}
-      : {
-          's3.access-key-id': id,
-          's3.secret-access-key': secret,
-          ...(token === undefined ? {} : { 's3.session-token': token }),
-        }),
-  }
-}
-
 export const s3Kind: StorageKind = {
   name: 's3',
   types: ['s3', 'aws', 'minio'],
@@ -292,36 +240,17 @@ export const s3Kind: StorageKind = {
     's3.external-id': { aliases: ['external_id'] },
   },
   credentials: [{ keys: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'] }],
-  strategies: {
-    AwsStatic: {
-      fields: {
-        access_key_id: { setting: 's3.access-key-id' },
-        secret_access_key: { setting: 's3.secret-access-key', secret: true },
-        session_token: { setting: 's3.session-token', secret: true },
-      },
-      isStatic: true,
-      isCredential: true,
-      validate: (_settings, strategy) => validate(strategy),
-    },
-    AwsSts: {
-      fields: { role_arn: { setting: 's3.role-arn' }, external_id: { setting: 's3.external-id' } },
-    },
-  },
+  strategies: s3Strategies,
   refreshKeys: { endpoint: 'client.refresh-credentials-endpoint', enabled: 'client.refresh-credentials-enabled' },
   rootLocation,
   validate,
   clientConfig,
-  open: (settings) => {
-    const { 's3.access-key-id': id, 's3.secret-access-key': secret, 's3.session-token': token } = settings
-    return openS3Store({
+  open: (settings) =>
+    openS3Store({
       root: rootLocation(settings),
       region: region(settings),
       endpoint: settings['s3.endpoint'],
       pathStyle: pathStyle(settings),
-      credentials:
-        id === undefined || secret === undefined
-          ? undefined
-          : { accessKeyId: id, secretAccessKey: secret, ...(token === undefined ? {} : { sessionToken: token }) },
-    })
-  },
+      credentials: credentialsOf(settings),
+    }),
 }

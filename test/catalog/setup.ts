@@ -126,6 +126,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     warehouseName: 'local',
     clientConfig: { 'client.region': 'eu-west-1' },
     configVersion: 'v1',
+    vending: undefined,
     properties: {},
   }
   const call: CatalogCall = { principal: { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' }, catalog }
@@ -159,11 +160,12 @@ export interface LoadResult {
   readonly 'metadata-location': string | null
   readonly metadata: Loose
   readonly config?: Readonly<Record<string, string>>
+  readonly 'storage-credentials'?: readonly { readonly prefix: string; readonly config: Readonly<Record<string, string>> }[]
 }
 
 export function bodyOf(answer: MetadataAnswer): LoadResult {
   if (answer.body === undefined) throw new Error('the answer has no body')
-  return parse(answer.body) as unknown as LoadResult
+  return parse(Buffer.concat([answer.body, answer.tail ?? new Uint8Array()])) as unknown as LoadResult
 }
 
 export const ident = (name: string, ...namespace: string[]) => ({ namespace: namespace.length > 0 ? namespace : ['ns'], name })

@@ -198,6 +198,8 @@ async function lifeOfTable(caller: Client, collection: string, version: number):
   await caller.call(204, 'HEAD', table)
   const loaded = await caller.call(200, 'GET', table)
   await caller.call(304, 'GET', table, undefined, { 'if-none-match': loaded.etag })
+  await caller.call(200, 'GET', `${table}/credentials`)
+  await caller.call(404, 'GET', `${collection}/nothing/credentials`)
   const id = '9007199254740993'
   const added = snapshot(id, 1, version).replace('LOCATION', created.metadata.location)
   const reference = (name: string, type: string, rest = '') =>

@@ -31,6 +31,8 @@ async function setUp() {
     rootOf: () => canonicalLocation('s3://bucket/root'),
     clientConfig: ({ storageConfig }) => ({ 'client.region': storageConfig['region'] ?? '' }),
     open: () => ({ close: async () => undefined, number: ++opened }) as unknown as ObjectStore,
+    vending: () => undefined,
+    warnings: () => [],
   }
   const secrets = openSecretBox({ key: Buffer.alloc(32, 7) })
   const handles = createCatalogHandles({ store: counting, storage, secrets, now: () => clock.now })

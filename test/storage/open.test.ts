@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { IcebergError } from '../../src/iceberg/errors.ts'
+import { canonicalLocation } from '../../src/iceberg/location.ts'
 import {
   changedSettings,
   clientConfig,
   joinSecrets,
   openObjectStore,
+  openVending,
   rootLocation,
   splitSecrets,
   validateWarehouse,
+  warehouseWarnings,
   type WarehouseSettings,
 } from '../../src/storage/open.ts'
 
@@ -182,7 +185,7 @@ describe('a change of a warehouse', () => {
 
 describe('clientConfig', () => {
   it('tells where the storage is, in the words of every client, and no secret', () => {
-    for (const vendingStrategy of [undefined, null, 'None', { None: {} }, { AwsSts: { role_arn: 'x' } }]) {
+    for (const vendingStrategy of [undefined, null, 'None', { None: {} }, { AwsSts: { role_arn: 'x' } }, { AwsStatic: {} }]) {
       assert.deepEqual(clientConfig({ storageConfig: s3, vendingStrategy }), {
         's3.endpoint': 'http://127.0.0.1:9000',
         's3.region': 'eu-west-1',
@@ -194,25 +197,60 @@ describe('clientConfig', () => {
     assert.deepEqual(clientConfig({ storageConfig: { type: 'local', path: '/x' } }), {})
     assert.deepEqual(clientConfig({ storageConfig: { type: 's3', bucket: 'lake' } }), {})
   })
-  it('hands out static credentials where the warehouse says so', () => {
-    const own = clientConfig({ storageConfig: s3, vendingStrategy: { AwsStatic: {} } })
-    assert.equal(own['s3.access-key-id'], 'AK')
-    assert.equal(own['s3.secret-access-key'], 'hunter2')
-    const other = clientConfig({
-      storageConfig: s3,
-      vendingStrategy: { AwsStatic: { access_key_id: 'AK2', secret_access_key: 'S2' } },
+})
+
+describe('the vendor of a warehouse', () => {
+  const keysOf = async (warehouse: WarehouseSettings) => {
+    const vending = openVending(warehouse)
+    const principal = { id: 'p', name: 'p', tenantId: 't' }
+    const prefixes = [canonicalLocation('s3://lake/t')]
+    return (await vending?.vendor.vend({ prefixes, access: 'read', principal, lifetimeSeconds: 900 }))?.credentials[0]?.config
+  }
+  it('hands out static credentials where the warehouse says so, and never the secret of one pair with the id of another', async () => {
+    assert.deepEqual(await keysOf({ storageConfig: s3, vendingStrategy: { AwsStatic: {} } }), {
+      's3.access-key-id': 'AK',
+      's3.secret-access-key': 'hunter2',
     })
-    assert.equal(other['s3.access-key-id'], 'AK2')
-    assert.equal(other['s3.secret-access-key'], 'S2')
-    const withToken = { ...s3, session_token: 'T1' }
-    const mixed = clientConfig({
-      storageConfig: withToken,
-      vendingStrategy: { AwsStatic: { access_key_id: 'AK2', secret_access_key: 'S2' } },
+    const other = { access_key_id: 'AK2', secret_access_key: 'S2' }
+    assert.deepEqual(await keysOf({ storageConfig: { ...s3, session_token: 'T1' }, vendingStrategy: { AwsStatic: other } }), {
+      's3.access-key-id': 'AK2',
+      's3.secret-access-key': 'S2',
     })
-    assert.equal(mixed['s3.session-token'], undefined)
-    assert.equal(
-      clientConfig({ storageConfig: { type: 's3', bucket: 'lake' }, vendingStrategy: 'AwsStatic' })['s3.access-key-id'],
-      undefined,
-    )
+    for (const vendingStrategy of [undefined, null, 'None', { None: {} }])
+      assert.equal(openVending({ storageConfig: s3, vendingStrategy }), undefined)
+    // There are no keys to hand out.
+    assert.equal(openVending({ storageConfig: { type: 's3', bucket: 'lake' }, vendingStrategy: 'AwsStatic' }), undefined)
+  })
+  it('gives them to those who ask, or to all where that is said, and the warehouse carries a warning', () => {
+    const strategy = (always?: string) => ({ storageConfig: s3, vendingStrategy: { AwsStatic: always ? { always } : {} } })
+    assert.equal(openVending(strategy())?.always, false)
+    assert.equal(openVending(strategy('false'))?.always, false)
+    assert.equal(openVending(strategy('true'))?.always, true)
+    refused(strategy('maybe'), /always must be true or false/)
+    assert.match(warehouseWarnings(strategy()).join(), /AwsStatic: everybody who may read one table/)
+    assert.deepEqual(warehouseWarnings({ storageConfig: s3 }), [])
+  })
+  it('assumes roles only with settings that can be used', () => {
+    const sts = (fields: Record<string, string>, options = {}) => {
+      const warehouse = { storageConfig: s3, vendingStrategy: { AwsSts: fields } }
+      validateWarehouse(warehouse, options)
+      return openVending(warehouse, options)
+    }
+    const wrong = (fields: Record<string, string>, message: RegExp) =>
+      refused({ storageConfig: s3, vendingStrategy: { AwsSts: fields } }, message)
+    const role_arn = 'arn:aws:iam::123456789012:role/lake'
+    assert.deepEqual(sts({ role_arn })?.vendor.lifetime, { seconds: 3600, leastSeconds: 900 })
+    assert.deepEqual(sts({ role_arn, lifetime_seconds: '900' })?.vendor.lifetime, { seconds: 900, leastSeconds: 900 })
+    validateWarehouse({ storageConfig: { ...s3, 's3.role-arn': role_arn }, vendingStrategy: 'AwsSts' })
+    wrong({}, /must have role_arn/)
+    wrong({ role_arn: 'a b' }, /role_arn must be/)
+    for (const lifetime_seconds of ['899', '43201', '-1', '1e3', '15 minutes'])
+      wrong({ role_arn, lifetime_seconds }, /from 900 to 43200/)
+    wrong({ role_arn, external_id: 'a"b' }, /external_id must have/)
+    wrong({ role_arn, sts_endpoint: 'http://169.254.169.254' }, /sts_endpoint must not be the metadata service/)
+    wrong({ role_arn, sts_endpoint: 'http://u:p@sts' }, /sts_endpoint must be a URL/)
+    wrong({ role_arn, session_tags: 'yes' }, /session_tags must be true or false/)
+    wrong({ role_arn, web_identity: 'true' }, /PANGOLIN_WEB_IDENTITY_TOKEN_FILE/)
+    assert.ok(sts({ role_arn, web_identity: 'true' }, { webIdentityTokenFile: '/run/token' }))
   })
 })

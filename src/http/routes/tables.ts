@@ -16,6 +16,7 @@ import {
 import { soon } from '../../catalog/soon.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../catalog/tables.ts'
 import { commitTransaction } from '../../catalog/transactions.ts'
+import { loadCredentials } from '../../catalog/vending.ts'
 import { json, metadata, NO_CONTENT } from '../answer.ts'
 import { booleanParameter, choiceParameter, pageOf } from '../query.ts'
 import type { Route } from '../route.ts'
@@ -55,6 +56,18 @@ const reads: readonly Route[] = [
     handler: (exchange) => soon(tableExists(exchange.context.catalog, exchange.call, exchange.identifier), () => NO_CONTENT),
   },
 ]
+
+const credentials: Route = {
+  method: 'GET',
+  template: `${TABLE}/credentials`,
+  operationId: 'loadCredentials',
+  action: 'table.read',
+  iceberg: true,
+  handler: async (exchange) => {
+    const loaded = await loadCredentials(exchange.context.catalog, exchange.call, exchange.identifier)
+    return json(loaded, 200, ['Cache-Control', 'private, no-store'])
+  },
+}
 
 const writes: readonly Route[] = [
   {
@@ -160,4 +173,4 @@ const writes: readonly Route[] = [
   },
 ]
 
-export const tableRoutes: readonly Route[] = [...reads, ...writes]
+export const tableRoutes: readonly Route[] = [...reads, credentials, ...writes]

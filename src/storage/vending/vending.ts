@@ -36,6 +36,20 @@ export interface CredentialVendor {
   close(): Promise<void>
 }
 
+/** How clients of a warehouse's tables come to credentials. */
+export interface Vending {
+  readonly vendor: CredentialVendor
+  /** Also clients that did not ask for credentials get them. */
+  readonly always: boolean
+  readonly refreshKeys: RefreshKeys | undefined
+}
+
+/** What clients call the place where they get new credentials, and the switch for that where there is one. */
+export interface RefreshKeys {
+  readonly endpoint: string
+  readonly enabled?: string
+}
+
 /**
  * `unavailable`: the provider did not answer in time, or says that it is busy. `refused`: it does not accept the warehouse's
  * settings. `invalid`: the scope has no credential, such as a policy that is too large.

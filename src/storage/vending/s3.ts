@@ -1,0 +1,95 @@
+/** The vending strategies of S3 and what speaks its protocol: what a warehouse says of each, and who carries it out. */
+import { badRequest } from '../../iceberg/errors.ts'
+import { validateEndpoint } from '../endpoint.ts'
+import type { ServerOptions, Settings, VendingStrategyDeclaration } from '../kind.ts'
+import { credentialsOf, region, truth, validate } from '../s3-settings.ts'
+import { LEAST_SECONDS, openStsVendor } from './s3-sts.ts'
+import { ALWAYS_FIELD, LIFETIME_FIELD, lifetimeSeconds, staticVendor, validateTruth } from './strategies.ts'
+
+const MOST_SECONDS = 43_200
+const ROLE = 's3.role-arn'
+const EXTERNAL_ID = 's3.external-id'
+const STS_ENDPOINT = 's3.sts-endpoint'
+const SESSION_TAGS = 's3.session-tags'
+const WEB_IDENTITY = 's3.web-identity'
+
+/** The role may stand in either place. */
+const roleArn = (settings: Settings, strategy: Settings): string | undefined => strategy[ROLE] ?? settings[ROLE]
+
+function validateSts(settings: Settings, strategy: Settings, { webIdentityTokenFile }: ServerOptions): void {
+  const role = roleArn(settings, strategy)
+  const externalId = strategy[EXTERNAL_ID] ?? settings[EXTERNAL_ID]
+  const endpoint = strategy[STS_ENDPOINT]
+  if (role === undefined) throw badRequest('vending_strategy AwsSts must have role_arn')
+  if (!/^[!-~]{1,2048}$/.test(role))
+    throw badRequest('role_arn must be the ARN of a role, such as arn:aws:iam::123456789012:role/lake')
+  if (externalId !== undefined && !/^[\w+=,.@:/-]{2,1224}$/.test(externalId))
+    throw badRequest('external_id must have 2 to 1224 letters, digits and characters of + = , . @ : / -')
+  if (endpoint !== undefined) validateEndpoint('sts_endpoint', endpoint)
+  validateTruth(strategy, { session_tags: SESSION_TAGS, web_identity: WEB_IDENTITY })
+  lifetimeSeconds(strategy, { least: LEAST_SECONDS, most: MOST_SECONDS })
+  if (truth(strategy[WEB_IDENTITY]) === true && webIdentityTokenFile === undefined)
+    throw badRequest("web_identity needs the server's setting PANGOLIN_WEB_IDENTITY_TOKEN_FILE")
+}
+
+/** Services with an endpoint of their own answer for tokens there as well; AWS has another one for that. */
+function stsEndpoint(settings: Settings, strategy: Settings): string | undefined {
+  const own = settings['s3.endpoint']
+  if (strategy[STS_ENDPOINT] !== undefined || own === undefined) return strategy[STS_ENDPOINT]
+  return /\.amazonaws\.com(\.cn)?$/.test(new URL(own).hostname) ? undefined : own
+}
+
+/** Never the id of one pair with the secret of another. */
+function staticKeys(settings: Settings, strategy: Settings): Settings | undefined {
+  const keys = credentialsOf(strategy) ?? credentialsOf(settings)
+  if (keys === undefined) return undefined
+  return {
+    's3.access-key-id': keys.accessKeyId,
+    's3.secret-access-key': keys.secretAccessKey,
+    ...(keys.sessionToken === undefined ? {} : { 's3.session-token': keys.sessionToken }),
+  }
+}
+
+export const s3Strategies: Readonly<Record<string, VendingStrategyDeclaration>> = {
+  AwsStatic: {
+    fields: {
+      access_key_id: { setting: 's3.access-key-id' },
+      secret_access_key: { setting: 's3.secret-access-key', secret: true },
+      session_token: { setting: 's3.session-token', secret: true },
+      ...ALWAYS_FIELD,
+    },
+    isStatic: true,
+    isCredential: true,
+    validate: (_settings, strategy) => {
+      validate(strategy)
+      validateTruth(strategy, { always: ALWAYS_FIELD.always.setting })
+    },
+    vendor: (settings, strategy) => {
+      const keys = staticKeys(settings, strategy)
+      return keys && staticVendor(keys)
+    },
+  },
+  AwsSts: {
+    fields: {
+      role_arn: { setting: ROLE },
+      external_id: { setting: EXTERNAL_ID },
+      sts_endpoint: { setting: STS_ENDPOINT },
+      session_tags: { setting: SESSION_TAGS },
+      web_identity: { setting: WEB_IDENTITY },
+      ...LIFETIME_FIELD,
+    },
+    validate: validateSts,
+    vendor: (settings, strategy, { webIdentityTokenFile }) =>
+      openStsVendor({
+        roleArn: roleArn(settings, strategy) ?? '',
+        externalId: strategy[EXTERNAL_ID] ?? settings[EXTERNAL_ID],
+        region: region(settings),
+        endpoint: stsEndpoint(settings, strategy),
+        credentials: credentialsOf(settings),
+        // A setting that went away must not make another identity of this one.
+        webIdentityTokenFile: truth(strategy[WEB_IDENTITY]) === true ? (webIdentityTokenFile ?? '') : undefined,
+        sessionTags: truth(strategy[SESSION_TAGS]) === true,
+        lifetimeSeconds: lifetimeSeconds(strategy, { least: LEAST_SECONDS, most: MOST_SECONDS }),
+      }),
+  },
+}
