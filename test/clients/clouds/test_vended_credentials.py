@@ -16,7 +16,7 @@ SECRETS = {
     "azure": {"adls.sas-token", "adls.sas-token.devstoreaccount1.dfs.core.windows.net", "adls.connection-string"},
     "gcs": {"gcs.oauth2.token", "gcs.oauth2.token-expires-at"},
 }
-REFUSED = (OSError, AzureError)
+REFUSED = (OSError, AzureError, RuntimeError)
 NEVER = {"adls.account-key", "gcs.service-account-key"}
 
 
