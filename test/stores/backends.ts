@@ -8,7 +8,7 @@ import { openMongoStore } from '../../src/stores/mongo.ts'
 import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { NO_MONGO, givenMongo, installMongo, startMongo } from '../services/mongo.ts'
+import { NO_MONGO, givenMongo, installMongo, launchMongo, withDatabase } from '../services/mongo.ts'
 import { startPostgres } from '../services/postgres.ts'
 import { faultyStore } from './faulty.ts'
 import { temporaryFolder } from './folder.ts'
@@ -89,8 +89,7 @@ function mongo({
     ...(isStandIn && { manySteps: 2000 }),
     ...(skip !== undefined && { skip }),
     open: async () => {
-      // Several hosts are no URL to `URL`.
-      const own = (await url()).replace(/^(\w[\w+]*:\/\/[^/?]+)(\/[^?]*)?/, `$1/test-${randomUUID()}`)
+      const own = withDatabase(await url(), `test-${randomUUID()}`)
       const opened: Store[] = []
       const open = async (): Promise<Store> => {
         const store = await openStore(own)
@@ -119,8 +118,9 @@ async function helpStandIn(url: string): Promise<void> {
 }
 
 const standIn = await installMongo()
+let launched: ReturnType<typeof launchMongo> | undefined
 const standInUrl = async (): Promise<string> => {
-  const server = 'missing' in standIn ? standIn : await startMongo()
+  const server = await (launched ??= launchMongo({ isDurable: false }))
   if ('missing' in server) throw new Error(server.missing)
   return server.value.url
 }
