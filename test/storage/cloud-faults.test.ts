@@ -181,7 +181,8 @@ for (const { title, config, exists, noContainer, creates, page, pageAsked } of [
           () => ({ status: 503 }),
           (store, root) => assert.rejects(attempt(store, root), is('unavailable')),
         )
-        assert.equal(count, 4)
+        // One may have met a connection to a server that had the same port before.
+        assert.ok(count === 3 || count === 4, String(count))
       }
     })
 
