@@ -213,6 +213,7 @@ describe('tokens', () => {
     const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
     const ids = async () => (await listTokens(context, principal, { limit: 100, offset: 0 })).map(({ id }) => id)
     const old = await mintToken(context, principal, { expires_in_hours: 1 })
+    clock.now += 1
     const long = await mintToken(context, principal, { expires_in_hours: 8000 })
     clock.now += 30 * 86_400_000
     const second = await mintToken(context, principal, {})
