@@ -9,7 +9,7 @@ import { print, times, us } from './measure.ts'
 import { targetOf } from './scale.ts'
 import { benchUnavoidable } from './unavoidable.ts'
 
-const LOAD = { clients: 64, requests: 10_000, warmUp: 30_000 }
+const LOAD = { clients: 64, requests: 50_000, warmUp: 30_000 }
 
 export async function benchPostgres(): Promise<void> {
   // Sure of its disk, as the one that somebody keeps a catalog in.
@@ -52,12 +52,9 @@ async function benchLoads(server: RunningServer, title: string, most: number): P
   const target = targetOf(server)
   const path = await loadedTable(target)
   const bytes = Buffer.from((await call(target, 'GET', path)).text)
-  const bare = await startBare(bytes)
-  const ours: Contender = {
-    pid: server.pid,
-    port: target.port,
-    request: httpRequest('GET', path, { Authorization: `Bearer ${target.token}` }),
-  }
+  const request = httpRequest('GET', path, { Authorization: `Bearer ${target.token}` })
+  const bare = await startBare(bytes, request)
+  const ours: Contender = { pid: server.pid, port: target.port, request }
   const { base, contender, ratio } = await compare(bare, ours, LOAD).finally(bare.stop)
   print({
     what: `loadTable on ${title}, ${LOAD.clients} clients`,
