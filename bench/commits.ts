@@ -6,7 +6,7 @@ import { measure, print, rate, times, us } from './measure.ts'
 const commit = (target: Target, path: string, client: number, sequence: number): Buffer =>
   httpRequest('POST', path, { Authorization: `Bearer ${target.token}` }, setProperty(`${client}-${sequence}`))
 
-const WARM_UP = 8_000
+const WARM_UP = 20_000
 
 const setProperty = (value: string): string =>
   JSON.stringify({ requirements: [], updates: [{ action: 'set-properties', updates: { 'bench.value': value } }] })
