@@ -20,8 +20,6 @@ export interface ClientSuite {
   readonly selection?: readonly string[]
   /** Fewer would mean that a file of the suite was not found. */
   readonly leastTests: number
-  /** On S3: keys of the client's own. Absent: it has none, and lives on what the server vends. */
-  readonly ownKeys?: boolean
   /** What the suite needs beside Python packages, handed over as environment variables. */
   readonly tools?: () => Promise<Availability<Readonly<Record<string, string>>>>
 }
@@ -47,7 +45,7 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   // The suites log in more often than a person would.
   const server = await startServer({ database, databaseUrl, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
   try {
-    const catalog = await (warehouse === 'local' ? local(server) : s3(context, server, suite.ownKeys === true))
+    const catalog = await (warehouse === 'local' ? local(server) : s3(context, server))
     if (catalog === undefined) return
     const count = await checkingDrift(context, server.url, (uri) =>
       runPytest(context, python, folder, { ...catalog, properties: { ...catalog.properties, uri } }, { env, selection }),
@@ -71,8 +69,8 @@ function local(server: RunningServer): CatalogSettings {
   return { properties, username: server.username, password: server.password, kind: 'local' }
 }
 
-/** A warehouse in a bucket of its own. Its endpoint and region reach the client through the server, and credentials for each table. */
-async function s3(context: TestContext, server: RunningServer, ownKeys: boolean): Promise<CatalogSettings | undefined> {
+/** A warehouse in a bucket of its own. All that the client knows of it comes from the server, credentials for each table too. */
+async function s3(context: TestContext, server: RunningServer): Promise<CatalogSettings | undefined> {
   const minio = requireService(context, await startMinio())
   if (minio === undefined) return undefined
   const bucket = `clients-${process.pid}-${Date.now()}`
@@ -91,7 +89,7 @@ async function s3(context: TestContext, server: RunningServer, ownKeys: boolean)
     vending_strategy: { AwsSts: { role_arn: 'arn:aws:iam::123456789012:role/lake' } },
   })
   await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location: `s3://${bucket}/some/prefix` })
-  const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken, ...(ownKeys ? keys : {}) }
+  const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken }
   return { properties, username: server.username, password: server.password, kind: 's3', storage: { endpoint, region, bucket } }
 }
 
