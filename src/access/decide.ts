@@ -73,8 +73,9 @@ export interface Resource {
 /** Whether there is anything at all with which the principal may do this. */
 export function mayEver({ role, bounds }: Principal, action: Action): boolean {
   if (role !== 'tenant-admin') return false
+  if (bounds === undefined) return true
   const { writes: changes, scope }: Rule = RULES[action]
-  return bounds === undefined || (scope !== 'tenant' && (!changes || bounds.access === 'read-write'))
+  return scope !== 'tenant' && (!changes || bounds.access === 'read-write')
 }
 
 export function isAllowed(principal: Principal, action: Action, resource: Resource): boolean {

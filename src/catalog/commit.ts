@@ -47,6 +47,7 @@ import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import {
   assertLocationFree,
+  assertPlacesFree,
   assignedUuid,
   checkedLocation,
   claimSteps,
@@ -54,6 +55,7 @@ import {
   groundOf,
   locationCheck,
   placeCheck,
+  withLocation,
 } from './locations.ts'
 import type { Claim } from './locations.ts'
 import type { CommitTableRequest } from './shapes.ts'
@@ -247,6 +249,7 @@ export async function planTableCommit(
   })
   if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
   const { metadata, removedMetadataLocations } = committed
+  await assertPlacesFree(context, catalog, metadata, { properties: base?.properties, id: row?.id })
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
   return claimed(context, catalog, staged, { ground: early, uuid: metadata['table-uuid'] })
@@ -264,13 +267,6 @@ export async function claimed(
   const ground = known.ground ?? (await groundOf(context, catalog))
   await assertLocationFree(context, catalog, location, row?.id)
   return { ...staged, claim: { ground, own: location === defaultLocation(catalog, identifier, known.uuid ?? '') } }
-}
-
-/** A client that stages nothing may leave the place of its new table to us. */
-function withLocation(catalog: CatalogHandle, identifier: TableIdentifier, commit: TableCommit, uuid: string): TableCommit {
-  if (commit.updates.some(({ action }) => action === 'set-location')) return commit
-  const location = defaultLocation(catalog, identifier, uuid)
-  return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
 }
 
 function obsoleteFiles(catalog: CatalogHandle, metadata: Metadata, removed: readonly string[]): string[] {

@@ -4,9 +4,10 @@
  */
 import { namespacesAround } from '../access/decide.ts'
 import { badRequest, forbidden } from '../iceberg/errors.ts'
-import { canonicalFile, canonicalLocation, isBelow, joinLocation } from '../iceberg/location.ts'
+import { canonicalFile, canonicalLocation, isBelow, joinLocation, selfAndAbove } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
+import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
@@ -83,19 +84,24 @@ export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentif
   return length <= MAX_DEFAULT_LENGTH ? joinLocation(catalog.root, ...readable) : joinLocation(catalog.root, uuid)
 }
 
+/** A client that stages nothing may leave the place of its new table to us. */
+export function withLocation(
+  catalog: CatalogHandle,
+  identifier: TableIdentifier,
+  commit: TableCommit,
+  uuid: string,
+): TableCommit {
+  if (commit.updates.some(({ action }) => action === 'set-location')) return commit
+  const location = defaultLocation(catalog, identifier, uuid)
+  return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
+}
+
 /** Creations at places that clients chose wait for each other, instead of writing files and losing the race. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
-/** The location and what lies above it, as far up as tables may lie. */
-function selfAndAbove(catalog: CatalogHandle, location: Location): string[] {
-  const roots = [catalog.root, ...catalog.allowedRoots].filter((root) => isBelow(root, location))
-  const start = Math.min(...roots.map((root) => root.length))
-  const slashes = [...location.slice(start + 1).matchAll(/\//g)].map(({ index }) => start + 1 + index)
-  return [...slashes.map((end) => location.slice(0, end)), location]
-}
-
 /**
- * Makes sure that no entry of the tenant lies at, in or around the location; `ownId` is the entry that may.
+ * Makes sure that no entry of the tenant lies at, in or around the location, in whatever catalog and warehouse: two may share
+ * a bucket, one around the other. `ownId` is the entry that may.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
@@ -106,7 +112,7 @@ export async function assertLocationFree(
 ): Promise<void> {
   const tenant = { tenant_id: catalog.tenantId }
   // Of the rows at one place at most one is our own: two tell whether there is another.
-  const at = selfAndAbove(catalog, location).map((place) =>
+  const at = selfAndAbove(location).map((place) =>
     context.store.list('entries', { index: 'by_location', where: { ...tenant, location: place }, limit: 2 }),
   )
   const after = { ...tenant, location: `${location}/`, catalog_id: '', branch: '', namespace: '', name: '' }
@@ -115,6 +121,26 @@ export async function assertLocationFree(
   const others = [...found.flat(), ...below.filter((entry) => isBelow(location, entry.location as Location))]
   if (others.some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
+  }
+}
+
+/**
+ * The same for the places that metadata newly names for files: whoever may purge the table that lies there, or is given its
+ * files to read, would have these too. @throws IcebergError 400
+ */
+export async function assertPlacesFree(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  metadata: { readonly location: string; readonly properties: Readonly<Record<string, string>> },
+  known: { readonly properties?: Readonly<Record<string, string>> | undefined; readonly id?: string | undefined } = {},
+): Promise<void> {
+  const { properties = {}, id } = known
+  const fresh = PLACES.filter((key) => Object.hasOwn(metadata.properties, key) && metadata.properties[key] !== properties[key])
+  const own = canonicalPlace(metadata.location)
+  const places = fresh.map((key) => canonicalPlace(metadata.properties[key] as string))
+  for (const place of new Set(places)) {
+    if (place === undefined || own === undefined || place === own || isBelow(own, place)) continue
+    await assertLocationFree(context, catalog, place, id)
   }
 }
 

@@ -23,7 +23,16 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, PLACES, placeCheck } from './locations.ts'
+import {
+  assertLocationFree,
+  assertPlacesFree,
+  checkedLocation,
+  claimSteps,
+  groundOf,
+  locationLane,
+  PLACES,
+  placeCheck,
+} from './locations.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './vending.ts'
 
@@ -62,6 +71,7 @@ async function readRegistered(
     if (place !== undefined) check(place, property)
   }
   await assertLocationFree(context, catalog, location, row?.id)
+  await assertPlacesFree(context, catalog, metadata, { id: row?.id })
   return { location, json }
 }
 

@@ -16,7 +16,15 @@ import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationLane, placeCheck } from './locations.ts'
+import {
+  assertLocationFree,
+  assertPlacesFree,
+  checkedLocation,
+  defaultLocation,
+  groundOf,
+  locationLane,
+  placeCheck,
+} from './locations.ts'
 import type { Claim } from './locations.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
@@ -125,6 +133,7 @@ async function newTable(
     now: context.now(),
     checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
   })
+  await assertPlacesFree(context, call.catalog, metadata)
   await prepareLocation(call, metadata.location)
   return { metadata, claim }
 }

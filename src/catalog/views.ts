@@ -11,7 +11,7 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { claimed, commitEntry, stage } from './commit.ts'
 import { answerWithEntry, readView } from './documents.ts'
 import { getEntry } from './entries.ts'
-import { placeCheck } from './locations.ts'
+import { assertPlacesFree, placeCheck } from './locations.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
 import { createEntry, listEntries, placeNew } from './tables.ts'
@@ -49,6 +49,7 @@ export async function createView(
       now: context.now(),
       checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
     })
+    await assertPlacesFree(context, catalog, metadata)
     return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim }
   })
 }
@@ -89,6 +90,7 @@ export async function replaceView(
     const checkLocation = placeCheck(call, { identifier, locations: [row.location], properties: base.properties })
     const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation })
     if (!changed) return { unchanged: row.metadata_location }
+    await assertPlacesFree(context, catalog, metadata, { properties: base.properties, id: row.id })
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
     return claimed(context, catalog, staged, { uuid: metadata['view-uuid'] })
   })

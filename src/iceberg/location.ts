@@ -212,6 +212,14 @@ export function overlaps(a: Location, b: Location): boolean {
   return a === b || isBelow(a, b) || isBelow(b, a)
 }
 
+/** The location itself and all that lies above it, down from the bucket. */
+export function selfAndAbove(location: Location): Location[] {
+  const start = location.indexOf('/', location.indexOf('://') + 3)
+  const slashes = [...location.slice(start).matchAll(/\//g)].map(({ index }) => start + index)
+  const above = slashes.map((end) => location.slice(0, end) as Location)
+  return [...(schemeOf(location) === 'file' ? above.slice(1) : above), location]
+}
+
 const MAX_SEGMENT = 180
 
 /** A name of any characters as one path segment: readable where it can be, and different for different names. */

@@ -19,6 +19,9 @@ import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 const HOUR_MS = 3_600_000
 const DEFAULT_HOURS = 24
 const MAX_HOURS = 366 * 24
+/** How long a token that is over is still listed. */
+const KEPT_MS = 30 * 24 * HOUR_MS
+const FORGOTTEN_AT_ONCE = 100
 /** What the contract and its SDK call the only role that there is. */
 const OWN_ROLE = new Set(['tenant-admin', 'TenantAdmin', 'Admin', 'admin'])
 
@@ -99,6 +102,20 @@ function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequ
   throw badRequest(`roles must be ["tenant-admin"] or absent; narrow a token with access and within instead`)
 }
 
+/** Whoever makes a token for each run of a job makes room for the next one, too: what was over long ago leaves the list. */
+async function forgetOld({ catalog: { store, now, log } }: ManagementContext, principal: Principal): Promise<void> {
+  const before = now() - KEPT_MS
+  try {
+    const oldest = await store.list('tokens', { index: 'by_user', where: { user_id: principal.id }, limit: FORGOTTEN_AT_ONCE })
+    const over = oldest.filter(({ expires_at: end }) => end !== null && end < before)
+    if (over.length === 0) return
+    await store.write(over.map(({ id, version }) => ({ op: 'remove', entity: 'tokens', key: { id }, expected: version })))
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    log('tokens-not-forgotten', { kind: error.kind })
+  }
+}
+
 export async function mintToken(context: ManagementContext, principal: Principal, json: unknown): Promise<MintedToken> {
   checkFields(json, FIELDS)
   const request = decode(MintRequest, withPlainHours(json as object))
@@ -125,6 +142,7 @@ export async function mintToken(context: ManagementContext, principal: Principal
     if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 0) throw error
     throw badRequest('There is nobody to make a token for: without authentication nobody needs one')
   }
+  await forgetOld(context, principal)
   return { ...shown(row, principal, now), token: formatApiToken(token) }
 }
 

@@ -4,8 +4,6 @@ import { keptToken, requestToken } from './access-token.ts'
 import { adlsPlace, type AdlsPlace } from './adls-settings.ts'
 import type { Settings } from './kind.ts'
 
-type Library = typeof Blob
-
 const SCOPE = 'https://storage.azure.com/.default'
 
 export type AdlsCredential =
@@ -14,21 +12,20 @@ export type AdlsCredential =
 
 export interface AdlsOptions {
   readonly place: AdlsPlace
-  readonly credential: AdlsCredential
+  /** Clients have a signature. */
+  readonly credential: AdlsCredential | { readonly sasToken: string }
 }
 
 /** A blob service client for the place, with the credential; it retries nothing on its own. */
-export async function connectAdls({
-  place,
-  credential,
-}: AdlsOptions): Promise<{ library: Library; service: Blob.BlobServiceClient }> {
-  const library = await import('@azure/storage-blob')
+export async function connectAdls({ place, credential }: AdlsOptions): Promise<Blob.BlobServiceClient> {
+  const { BlobServiceClient, StorageSharedKeyCredential } = await import('@azure/storage-blob')
   const options = { retryOptions: { maxTries: 1 }, redirectOptions: { maxRetries: 0 } }
+  if ('sasToken' in credential) return new BlobServiceClient(`${place.blobEndpoint}?${credential.sasToken}`, undefined, options)
   const authority =
     'accountKey' in credential
-      ? new library.StorageSharedKeyCredential(place.account, credential.accountKey)
+      ? new StorageSharedKeyCredential(place.account, credential.accountKey)
       : principalCredential(place, credential)
-  return { library, service: new library.BlobServiceClient(place.blobEndpoint, authority, options) }
+  return new BlobServiceClient(place.blobEndpoint, authority, options)
 }
 
 function principalCredential(

@@ -10,6 +10,7 @@ import { collect, createNew, forEachAtOnce, holdsBytes, withAttempts } from './a
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
+import { adlsStrategies } from './vending/adls.ts'
 
 interface ServiceError {
   readonly name?: string
@@ -57,7 +58,7 @@ class AdlsStore implements ObjectStore {
   }
 
   #connect(): Promise<Blob.ContainerClient> {
-    return (this.#container ??= connectAdls(this.#options).then(({ service }) =>
+    return (this.#container ??= connectAdls(this.#options).then((service) =>
       service.getContainerClient(this.#options.place.container),
     ))
   }
@@ -192,7 +193,7 @@ export const adlsKind: StorageKind = {
       boundTo: ['azure.authority-host', 'azure.account-name', 'azure.blob-endpoint', 'azure.endpoint-suffix'],
     },
   ],
-  strategies: {},
+  strategies: adlsStrategies,
   refreshKeys: { endpoint: 'adls.refresh-credentials-endpoint', enabled: 'adls.refresh-credentials-enabled' },
   rootLocation: (settings) => adlsPlace(settings).root,
   validate: validateAdls,
@@ -200,5 +201,11 @@ export const adlsKind: StorageKind = {
   open: (settings) => {
     validateAdls(settings)
     return openAdlsStore({ place: adlsPlace(settings), credential: adlsCredential(settings) })
+  },
+  openVended: (settings, config) => {
+    const place = adlsPlace(settings)
+    const { 'adls.sas-token': sasToken, 'adls.account-key': accountKey } = config
+    if (sasToken !== undefined) return openAdlsStore({ place, credential: { sasToken } })
+    return accountKey === undefined ? undefined : openAdlsStore({ place, credential: { accountKey } })
   },
 }

@@ -50,6 +50,9 @@ class SilenceClock {
   }
 }
 
+/** Was tried again already: by a request that another one waits for, such as that for its token. */
+class GivenUp extends StorageError {}
+
 /** Runs `request` until it succeeds or fails in a way that another attempt can't mend; `failure` names what went wrong. */
 export async function withAttempts<T>(
   request: (attempt: Attempt) => Promise<T>,
@@ -63,7 +66,8 @@ export async function withAttempts<T>(
       return await request({ number, signal: AbortSignal.any([total, clock.signal]), alive: clock.alive })
     } catch (error) {
       const problem = error instanceof StorageError ? error : failure(error)
-      if (problem.kind !== 'unavailable' || number >= ATTEMPTS || total.aborted) throw problem
+      if (problem.kind !== 'unavailable' || problem instanceof GivenUp) throw problem
+      if (number >= ATTEMPTS || total.aborted) throw new GivenUp('unavailable', problem.message, problem.cause)
     } finally {
       clock.stop()
     }

@@ -11,6 +11,7 @@ import { gcsTokens } from './gcs-tokens.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
+import { gcsStrategies } from './vending/gcs.ts'
 
 const MAX_ERROR_BYTES = 65_536
 
@@ -156,10 +157,14 @@ export const gcsKind: StorageKind = {
   schemes: ['gs'],
   keys: gcsKeys,
   credentials: [{ keys: ['gcs.service-account-key'], boundTo: ['gcs.token-uri', 'gcs.service.host', 'gcs.sts-endpoint'] }],
-  strategies: {},
+  strategies: gcsStrategies,
   refreshKeys: { endpoint: 'gcs.oauth2.refresh-credentials-endpoint', enabled: 'gcs.oauth2.refresh-credentials-enabled' },
   rootLocation: (settings) => gcsPlace(settings).root,
   validate: validateGcs,
   clientConfig: gcsClientConfig,
   open: (settings) => openGcsStore({ ...gcsPlace(settings), tokens: gcsTokens(gcsCredential(settings)) }),
+  openVended: (settings, { 'gcs.oauth2.token': token, 'gcs.oauth2.token-expires-at': end }) =>
+    token === undefined
+      ? undefined
+      : openGcsStore({ ...gcsPlace(settings), tokens: { get: async () => ({ token, expiresAtMs: Number(end) }) } }),
 }

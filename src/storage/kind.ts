@@ -69,4 +69,6 @@ export interface StorageKind {
   readonly clientConfig: (settings: Settings) => Settings
   /** Costs nothing until the first request. */
   readonly open: (settings: Settings) => ObjectStore
+  /** As a client that has only what was vended to it: to prove that this opens what it should. Nothing where it has no key. */
+  readonly openVended?: (settings: Settings, config: Settings) => ObjectStore | undefined
 }

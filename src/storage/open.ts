@@ -293,3 +293,9 @@ export function openObjectStore(warehouse: WarehouseSettings, options: ServerOpt
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   return kind.open(serverSettings(kind, settings, strategy))
 }
+
+/** The warehouse as a client sees it that has only what was vended to it (its `config`). */
+export function openVendedStore(warehouse: WarehouseSettings, config: Settings): ObjectStore | undefined {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  return kind.openVended?.(settings, config)
+}

@@ -2,20 +2,12 @@
  * Whether files below a location may be deleted: not while any table or view of the tenant (in any catalog, on any branch)
  * lives at, above or below it. A background task asks again before each batch, so that a table created meanwhile is safe.
  */
-import type { Location } from '../iceberg/location.ts'
+import { selfAndAbove, type Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
 import type { ListOptions, Store } from '../stores/store.ts'
 
 type Entry = Row<'entries'>
 const PAGE = 200
-
-/** The location itself and what lies above it, up to the bucket. */
-function selfAndAbove(location: Location): string[] {
-  const [start = ''] = /^[a-z0-9]+:\/\/[^/]*/.exec(location) ?? []
-  const names = location.slice(start.length).split('/').slice(1)
-  const folders = names.map((_, i) => `${start}/${names.slice(0, i + 1).join('/')}`)
-  return start.endsWith('//') ? folders : [start, ...folders]
-}
 
 const position = ({ tenant_id, location, catalog_id, branch, namespace, name }: Entry): Partial<Entry> => ({
   tenant_id,

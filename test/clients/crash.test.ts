@@ -23,8 +23,7 @@ import {
 } from './crash/work.ts'
 import { randomNumbers } from './crash/random.ts'
 import { createWorker, type Worker } from './crash/worker.ts'
-import { startPostgres, stopSharedPostgres } from '../services/postgres.ts'
-import { requireService } from '../services/require.ts'
+import { newDatabase, serverDatabases, stopDatabases } from '../services/databases.ts'
 import { startServer, type ServerOptions } from './server.ts'
 
 const ROUNDS = Number(process.env['PANGOLIN_TEST_ROUNDS'] ?? 8)
@@ -33,15 +32,16 @@ const [SHORTEST_MS, LONGEST_MS] = [50, 1_500]
 /** A task that was under way at the last crash is taken up again when its lease of a minute has run out. */
 const PURGE_SECONDS = 150
 
-after(stopSharedPostgres)
+after(stopDatabases)
 
 test('kill -9 under load loses nothing that was acknowledged, sqlite', (context) => underLoad(context, { database: 'sqlite' }))
 
-test('kill -9 under load loses nothing that was acknowledged, postgres', async (context) => {
-  const postgres = requireService(context, await startPostgres())
-  if (postgres === undefined) return
-  await underLoad(context, { database: 'postgres', databaseUrl: await postgres.createDatabase() })
-})
+for (const { database, title } of serverDatabases) {
+  test(`kill -9 under load loses nothing that was acknowledged, ${title}`, async (context) => {
+    const databaseUrl = await newDatabase(context, database)
+    if (databaseUrl !== undefined) await underLoad(context, { database, databaseUrl })
+  })
+}
 
 async function underLoad(context: TestContext, options: ServerOptions): Promise<void> {
   context.diagnostic(`PANGOLIN_TEST_SEED=${SEED}`)

@@ -1,13 +1,13 @@
 /**
  * The network between a server and its database fails while clients commit: it is cut, delays, swallows, stops in the middle
  * of a message, closes one way. What was acknowledged is there, what was answered with "nothing was changed" is not, nothing
- * else is claimed, and the server serves again by itself. On PostgreSQL the database is killed, too. (The stand-in for
- * MongoDB keeps its data in its memory.) PANGOLIN_TEST_SEED repeats a run's choices.
+ * else is claimed, and the server serves again by itself. And the database is killed. PANGOLIN_TEST_SEED repeats a run's choices.
  */
 import assert from 'node:assert/strict'
 import { after, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { newDatabase, serverDatabases, stopDatabases } from '../services/databases.ts'
+import { launchMongo } from '../services/mongo.ts'
 import { launchPostgres } from '../services/postgres.ts'
 import { requireService } from '../services/require.ts'
 import { startToxiproxy, stopToxiproxy, type Toxic, type ToxicProxy } from '../services/toxiproxy.ts'
@@ -87,14 +87,28 @@ for (const { database, title } of serverDatabases) {
   })
 }
 
-test('a database that is killed, postgres', { timeout: 300_000 }, async (t) => {
-  const postgres = requireService(t, await launchPostgres({ isDurable: true }))
-  if (postgres === undefined) return
-  t.after(() => postgres.stop())
-  const server = await startServer({ database: 'postgres', databaseUrl: await postgres.createDatabase() })
-  const fault: Fault = { name: 'SIGKILL', begin: () => postgres.kill(), end: () => postgres.start() }
-  await underLoad(t, server, [fault, fault])
-})
+interface Mortal {
+  createDatabase(): string | Promise<string>
+  kill(): Promise<void>
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+const mortals = [
+  { database: 'postgres', title: 'postgres', launch: launchPostgres },
+  { database: 'mongo', title: 'mongo on a stand-in', launch: launchMongo },
+] as const
+
+for (const { database, title, launch } of mortals) {
+  test(`a database that is killed, ${title}`, { timeout: 300_000 }, async (t) => {
+    const started = requireService<Mortal>(t, await launch({ isDurable: true }))
+    if (started === undefined) return
+    t.after(() => started.stop())
+    const server = await startServer({ database, databaseUrl: await started.createDatabase() })
+    const fault: Fault = { name: 'SIGKILL', begin: () => started.kill(), end: () => started.start() }
+    await underLoad(t, server, [fault, fault, fault])
+  })
+}
 
 interface Tally {
   nothing: number

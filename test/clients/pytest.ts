@@ -15,7 +15,7 @@ export interface CatalogSettings {
   readonly properties: Readonly<Record<string, string>>
   readonly username: string
   readonly password: string
-  readonly kind: 'local' | 's3'
+  readonly kind: 'local' | 's3' | 'azure' | 'gcs'
   /** For clients that take these from their own configuration only. */
   readonly storage?: { readonly endpoint: string; readonly region: string; readonly bucket: string }
 }

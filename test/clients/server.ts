@@ -66,7 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     kill: (signal) => end(life, signal),
     async stop({ keepData = false } = {}) {
       await end(life, 'SIGTERM')
-      if (existsSync(join(dataDir, 'admin.json'))) assertNoSecrets(life.output.text, dataDir)
+      if (existsSync(join(dataDir, 'admin.json'))) assertNoSecrets(life.output.text, dataDir, options.databaseUrl)
       if (!keepData && options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
     },
     async restart() {

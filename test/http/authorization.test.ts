@@ -73,6 +73,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   listTables: { about: 'way' },
   loadTable: { about: 'entry' },
   tableExists: { about: 'entry' },
+  loadCredentials: { about: 'entry' },
   createTable: { about: 'entry', writes: true, body: ({ name }) => ({ name, schema }) },
   registerTable: { about: 'entry', writes: true, body: registered },
   updateTable: { about: 'entry', writes: true, body: change },

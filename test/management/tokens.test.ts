@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hashSecret, parseApiToken } from '../../src/access/api-tokens.ts'
-import { mintToken, rotateToken } from '../../src/management/tokens.ts'
+import { listTokens, mintToken, rotateToken } from '../../src/management/tokens.ts'
 import type { ManagementContext } from '../../src/management/context.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import { StoreError, type Mutation } from '../../src/stores/store.ts'
@@ -199,6 +199,29 @@ describe('tokens', () => {
     const server = await startTestServer(t, { PANGOLIN_NO_AUTH: 'true' })
     const answer = await mint(server, { access: 'read' })
     assert.equal(answer.status, 400, answer.text)
+  })
+
+  test('what was over long ago is forgotten when another one is made', async () => {
+    const clock = { now: Date.UTC(2030, 0, 1) }
+    const store = openMemoryStore()
+    const user = { id: 'u1', tenant_id: 't1', username: 'ada', email: null, password_hash: null, role: 'tenant-admin' }
+    await store.write([{ op: 'insert', entity: 'users', row: { ...user, active: true, created_at: 0, updated_at: 0 } }])
+    const logged: string[] = []
+    const context = {
+      catalog: { store, now: () => clock.now, log: (event: string) => logged.push(event) },
+    } as unknown as ManagementContext
+    const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
+    const ids = async () => (await listTokens(context, principal, { limit: 100, offset: 0 })).map(({ id }) => id)
+    const old = await mintToken(context, principal, { expires_in_hours: 1 })
+    clock.now += 1
+    const long = await mintToken(context, principal, { expires_in_hours: 8000 })
+    clock.now += 30 * 86_400_000
+    const second = await mintToken(context, principal, {})
+    assert.deepEqual(await ids(), [old.id, long.id, second.id])
+    clock.now += 7_200_000
+    const third = await mintToken(context, principal, {})
+    assert.deepEqual(await ids(), [long.id, second.id, third.id])
+    assert.deepEqual(logged, [])
   })
 
   test('the store fails at the write, or never says how it ended', async () => {

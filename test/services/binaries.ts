@@ -3,9 +3,9 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { cacheFolder } from '../clients/cache.ts'
 
-/** In the cache folder's `bin` or on the PATH. */
-export function findBinary(name: string): string | undefined {
-  const folders = [join(cacheFolder(), 'bin'), ...(process.env['PATH'] ?? '').split(delimiter)]
+/** In the cache folder's `bin`, on the PATH, or in one of the other folders. */
+export function findBinary(name: string, others: readonly string[] = []): string | undefined {
+  const folders = [join(cacheFolder(), 'bin'), ...(process.env['PATH'] ?? '').split(delimiter), ...others]
   return folders
     .map((folder) => join(folder, name))
     .find((file) => {

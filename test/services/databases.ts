@@ -1,6 +1,6 @@
 /** Databases that several processes can share, for tests that run on each of them. */
 import type { TestContext } from 'node:test'
-import { startMongo, stopMongo } from './mongo.ts'
+import { MONGO_TITLE, startMongo, stopMongo } from './mongo.ts'
 import { startPostgres, stopSharedPostgres } from './postgres.ts'
 import { requireService } from './require.ts'
 
@@ -9,7 +9,7 @@ export type ServerDatabase = 'postgres' | 'mongo'
 /** As they are called in the names of tests. */
 export const serverDatabases: readonly { readonly database: ServerDatabase; readonly title: string }[] = [
   { database: 'postgres', title: 'postgres' },
-  { database: 'mongo', title: 'mongo on a stand-in' },
+  { database: 'mongo', title: MONGO_TITLE },
 ]
 
 /** The URL of a new database in this process's server; nothing after the test was marked as skipped. */

@@ -63,10 +63,16 @@ export async function stopSharedPostgres(): Promise<void> {
   if (started !== undefined && 'value' in started) await started.value.stop()
 }
 
+export interface LaunchOptions {
+  readonly isDurable: boolean
+  /** The server's certificate and its key, as PEM; it takes connections with TLS and without. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+}
+
 /** A server for one test. */
-export async function launchPostgres({ isDurable }: { readonly isDurable: boolean }): Promise<Availability<PostgresServer>> {
+export async function launchPostgres({ isDurable, tls }: LaunchOptions): Promise<Availability<PostgresServer>> {
   const external = process.env['PANGOLIN_TEST_POSTGRES_URL']
-  if (external !== undefined && !isDurable) return { value: externalServer(external) }
+  if (external !== undefined && !isDurable && tls === undefined) return { value: externalServer(external) }
   const binaries = findBinaries()
   if (binaries === undefined) return { missing: 'PostgreSQL: no initdb and postgres below /usr/lib/postgresql or on the PATH' }
   const owner = ownerOf()
@@ -86,7 +92,8 @@ export async function launchPostgres({ isDurable }: { readonly isDurable: boolea
     encoding: 'utf8',
   })
   if (made.status !== 0) return { missing: `PostgreSQL: initdb failed: ${made.error?.message ?? made.stderr}` }
-  const server = new Server({ binary: join(binaries, 'postgres'), folder, owner, isDurable })
+  const settings = [...(isDurable ? [] : FAST), ...(tls === undefined ? [] : tlsSettings(folder, owner, tls))]
+  const server = new Server({ binary: join(binaries, 'postgres'), folder, owner, settings })
   for (let attempt = 1; ; attempt++) {
     try {
       await server.start()
@@ -102,8 +109,19 @@ interface Owner {
   readonly gid?: number
 }
 
+function tlsSettings(folder: string, { uid, gid }: Owner, tls: Required<LaunchOptions>['tls']): string[] {
+  const parts = { cert: tls.certificate, key: tls.key }
+  const settings = Object.entries(parts).map(([name, text]) => {
+    const file = join(folder, `server.${name}`)
+    writeFileSync(file, text, { mode: 0o600 })
+    if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid)
+    return `ssl_${name}_file=${file}`
+  })
+  return ['ssl=on', ...settings]
+}
+
 /** PostgreSQL refuses to run as root, and has a user of its own where a package installed it. */
-function ownerOf(): Owner | string {
+export function ownerOf(): Owner | string {
   if (userInfo().uid !== 0) return {}
   const entry = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
@@ -121,7 +139,7 @@ interface ServerParts {
   readonly binary: string
   readonly folder: string
   readonly owner: Owner
-  readonly isDurable: boolean
+  readonly settings: readonly string[]
 }
 
 class Server implements PostgresServer {
@@ -137,10 +155,10 @@ class Server implements PostgresServer {
   }
 
   async start(): Promise<void> {
-    const { binary, folder, owner, isDurable } = this.#parts
+    const { binary, folder, owner, settings: own } = this.#parts
     const port = this.#port ?? (await freePort())
     const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, `port=${port}`, 'max_connections=200']
-    const parameters = [...settings, ...(isDurable ? [] : FAST)].flatMap((setting) => ['-c', setting])
+    const parameters = [...settings, ...own].flatMap((setting) => ['-c', setting])
     const child = spawn(binary, ['-D', join(folder, 'data'), ...parameters], {
       ...owner,
       cwd: folder,

@@ -181,7 +181,8 @@ for (const { title, config, exists, noContainer, creates, page, pageAsked } of [
           () => ({ status: 503 }),
           (store, root) => assert.rejects(attempt(store, root), is('unavailable')),
         )
-        assert.equal(count, 4)
+        // One may have met a connection to a server that had the same port before.
+        assert.ok(count === 3 || count === 4, String(count))
       }
     })
 
@@ -316,6 +317,17 @@ describe('attempts', () => {
     } finally {
       mock.timers.reset()
     }
+  })
+
+  it('are not multiplied where one request waits for another', async () => {
+    let attempts = 0
+    const inner = (): Promise<never> =>
+      withAttempts(() => {
+        attempts += 1
+        return Promise.reject(new Error('busy'))
+      }, failure)
+    await assert.rejects(withAttempts(inner, failure), is('unavailable'))
+    assert.equal(attempts, 4)
   })
 
   it('of a creation look at what is there only where an answer was lost', async () => {

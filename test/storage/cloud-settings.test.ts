@@ -10,6 +10,7 @@ import {
   rootLocation,
   splitSecrets,
   validateWarehouse,
+  type WarehouseSettings,
 } from '../../src/storage/open.ts'
 
 const accountKey = Buffer.from('hunter2-hunter2').toString('base64')
@@ -30,9 +31,13 @@ const principal = { tenant_id: 't', client_id: 'c', client_secret: 'hunter2' }
 const { account_key: _key, ...azurePlace } = azure
 const google = { type: 'gcs', bucket: 'lake', service_account_key: keyFile() }
 
-const refused = (storageConfig: Record<string, string>, message: RegExp): void => {
+const refused = (
+  storageConfig: Record<string, string>,
+  message: RegExp,
+  vendingStrategy: WarehouseSettings['vendingStrategy'] = null,
+): void => {
   assert.throws(
-    () => validateWarehouse({ storageConfig }),
+    () => validateWarehouse({ storageConfig, vendingStrategy }),
     (error: unknown) => {
       assert.ok(error instanceof IcebergError && error.code === 400, String(error))
       assert.match(error.message, message)
@@ -190,5 +195,33 @@ describe('settings of a warehouse on Google Cloud Storage', () => {
     assert.deepEqual(changed(place), { ...google, ...place })
     for (const evil of [{ service_host: 'https://evil' }, { sts_endpoint: 'https://evil/x' }, { token_uri: 'https://evil/x' }])
       assert.deepEqual(changed({ ...place, ...evil }), { ...place, ...evil })
+  })
+})
+
+describe('secrets of a vending strategy', () => {
+  it('do not follow the warehouse to other endpoints', () => {
+    const strategy = { service_account_email: 'a@b.c', private_key: pem }
+    const old = { storageConfig: { type: 'gcs', bucket: 'lake' }, vendingStrategy: { GcpDownscoped: strategy } }
+    const moved = changedSettings(old, { storageConfig: { type: 'gcs', bucket: 'lake', sts_endpoint: 'https://evil/x' } })
+    assert.deepEqual(moved.vendingStrategy, { GcpDownscoped: { service_account_email: 'a@b.c' } })
+    assert.deepEqual(
+      changedSettings(old, { storageConfig: { type: 'gcs', bucket: 'other' } }).vendingStrategy,
+      old.vendingStrategy,
+    )
+  })
+
+  it('are refused where they are no credential', () => {
+    refused(azure, /of storage_config/, { AzureSas: { account_name: 'another' } })
+    refused(azure, /base64/, { AzureSas: { account_key: 'hunter2!' } })
+    refused(azure, /directory or container/, { AzureSas: { scope: 'everything' } })
+    refused(azure, /lifetime_seconds/, { AzureSas: { lifetime_seconds: '1' } })
+    refused({ ...azurePlace, ...principal }, /needs an account_key/, { AzureStatic: {} })
+    refused(google, /together/, { GcpDownscoped: { service_account_email: 'a@b.c' } })
+    refused({ ...google, service_account_key: '', no_auth: 'true' }, /needs a service account/, { GcpDownscoped: {} })
+    refused(google, /did you mean/, { GcpDownscope: {} })
+    validateWarehouse({
+      storageConfig: azurePlace,
+      vendingStrategy: { AzureSas: { account_name: 'account', account_key: accountKey } },
+    })
   })
 })

@@ -22,7 +22,10 @@ export function realAccount(variable: string): Record<string, string> {
   return { ...settings, prefix: [prefix, `pangolin-test-${randomUUID()}`].filter((part) => part !== '').join('/') }
 }
 
-export async function openRealAccount(test: TestContext, variable: string): Promise<Opened> {
+export async function openRealAccount(
+  test: TestContext,
+  variable: string,
+): Promise<Opened & { storageConfig: Record<string, string> }> {
   const storageConfig = realAccount(variable)
   const root = rootLocation({ storageConfig })
   test.after(async () => {
@@ -32,5 +35,5 @@ export async function openRealAccount(test: TestContext, variable: string): Prom
     await store.delete([...left, `${root}/`])
     await store.close()
   })
-  return { store: openObjectStore({ storageConfig }), root }
+  return { store: openObjectStore({ storageConfig }), root, storageConfig }
 }

@@ -8,8 +8,10 @@ import { openMongoStore } from '../../src/stores/mongo.ts'
 import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { NO_MONGO, givenMongo, installMongo, startMongo } from '../services/mongo.ts'
+import { NO_MONGO, givenMongo, installMongo, launchMongo, withDatabase } from '../services/mongo.ts'
+import { startPgBouncer } from '../services/pgbouncer.ts'
 import { startPostgres } from '../services/postgres.ts'
+import type { Availability } from '../services/require.ts'
 import { faultyStore } from './faulty.ts'
 import { temporaryFolder } from './folder.ts'
 import { openProcessesStore } from './processes.ts'
@@ -89,8 +91,7 @@ function mongo({
     ...(isStandIn && { manySteps: 2000 }),
     ...(skip !== undefined && { skip }),
     open: async () => {
-      // Several hosts are no URL to `URL`.
-      const own = (await url()).replace(/^(\w[\w+]*:\/\/[^/?]+)(\/[^?]*)?/, `$1/test-${randomUUID()}`)
+      const own = withDatabase(await url(), `test-${randomUUID()}`)
       const opened: Store[] = []
       const open = async (): Promise<Store> => {
         const store = await openStore(own)
@@ -119,22 +120,24 @@ async function helpStandIn(url: string): Promise<void> {
 }
 
 const standIn = await installMongo()
+let launched: ReturnType<typeof launchMongo> | undefined
 const standInUrl = async (): Promise<string> => {
-  const server = 'missing' in standIn ? standIn : await startMongo()
+  const server = await (launched ??= launchMongo({ isDurable: false }))
   if ('missing' in server) throw new Error(server.missing)
   return server.value.url
 }
-// Under CI the suite runs, and fails by the reason.
-const noStandIn = 'missing' in standIn && process.env['CI'] !== 'true' ? standIn.missing : undefined
+/** Under CI the suite runs, and fails by the reason. */
+const skipAtHome = (availability: Availability<unknown>): { readonly skip?: string } =>
+  'missing' in availability && process.env['CI'] !== 'true' ? { skip: availability.missing } : {}
 
-const standInMongo = { url: standInUrl, skip: noStandIn, isStandIn: true }
+const standInMongo = { url: standInUrl, isStandIn: true, ...skipAtHome(standIn) }
 
 const server = await startPostgres()
 
 const postgresWith = (name: string, openStore: (url: string) => Promise<Store>): Backend => ({
   name,
   isShared: true,
-  ...('missing' in server ? { skip: server.missing } : {}),
+  ...skipAtHome(server),
   open: async () => {
     if ('missing' in server) throw new Error(server.missing)
     const url = await server.value.createDatabase()
@@ -152,6 +155,13 @@ const postgresWith = (name: string, openStore: (url: string) => Promise<Store>):
   },
 })
 
+const pgBouncer = 'missing' in server ? server : await startPgBouncer(await server.value.createDatabase())
+
+function behindPgBouncer(url: string): Promise<Store> {
+  if ('missing' in pgBouncer) throw new Error(pgBouncer.missing)
+  return openProcessesStore(pgBouncer.value.urlOf(url), 3)
+}
+
 function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store): Backend {
   return {
     ...backend,
@@ -168,6 +178,7 @@ export const backends: readonly Backend[] = [
   sqlite,
   postgresWith('postgres', async (url) => openPostgresStore({ url })),
   postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
+  { ...postgresWith('postgres, through several processes behind PgBouncer', behindPgBouncer), ...skipAtHome(pgBouncer) },
   mongo({ name: 'mongo, on a stand-in', ...standInMongo }),
   mongo({
     name: 'mongo, on a stand-in, through several processes',

@@ -1,6 +1,8 @@
 /**
  * The schema's numbered migrations. Each is frozen once it is released: what it creates is spelled out in its own file and
  * does not follow `entities.ts`; a test holds that all of them together create what `entities.ts` declares.
+ * Servers of the version before are running meanwhile, so a migration only adds: tables, indexes, columns that may be null or
+ * have a default.
  * A database remembers the migrations it has seen, and one that has seen more than this program knows is refused: an older
  * program would not keep what a newer one relies on.
  */

@@ -3,6 +3,7 @@
  * with one Sync behind them, so that however many they are, they cost one round trip. After an error the server passes over
  * the rest of an exchange; nothing behind a failed statement is ever carried out.
  */
+import { createHash } from 'node:crypto'
 import type { Client, Connection as Wire, Submittable } from 'pg'
 import { StoreError } from '../store.ts'
 import type { SqlRow, Statement } from './statements.ts'
@@ -15,6 +16,16 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number
   /** The server gives up a statement that takes longer; so does the client, when it hears nothing for half as long again. */
   readonly statementTimeoutMs: number
+  /** Of all connections to one database. */
+  readonly sharing?: Sharing
+}
+
+/**
+ * Whether a pooler (PgBouncer in transaction mode) moves connections between the server's: what one of them prepared is then
+ * on another one. Nobody says so beforehand; it is noticed, and from then on nothing is prepared to stay.
+ */
+export interface Sharing {
+  isNoticed: boolean
 }
 
 /** A statement on its way: `name` is what it is prepared as. */
@@ -46,25 +57,42 @@ export type Outcome =
 const MINIMUM_VERSION = 150_000
 const PATIENCE = 1.5
 
-export const itemOf = (statement: Statement, parameters: readonly SqlValue[]): Item => ({
-  name: `s${statement.id}`,
-  sql: statement.sql,
+/**
+ * By the text: should a pooler lead to what another process has prepared under the same name, it is the same statement, and
+ * never another one that would be carried out in its place.
+ */
+const nameOf = (sql: string): string => `p${createHash('sha256').update(sql).digest('base64url').slice(0, 22)}`
+const names: string[] = []
+
+export const itemOf = ({ id, sql }: Statement, parameters: readonly SqlValue[]): Item => ({
+  name: (names[id] ??= nameOf(sql)),
+  sql,
   parameters,
 })
+
+/** The start of a transaction. */
+const BEGIN: Item = { name: 'begin', sql: 'begin isolation level read committed', parameters: [] }
+/** Where the database would acknowledge what is not on disk. In each transaction, as poolers forget what a session set. */
+const STRICTLY: Item = { name: 'strictly', sql: 'set local synchronous_commit = on', parameters: [] }
 
 /**
  * Another connection may do: what is prepared on this one does not fit the schema any more, or was prepared on another one, or
  * its server has become a standby.
  */
 export const isStale = ({ code }: ServerError): boolean => STALE.has(code)
-const STALE = new Set(['0A000', '26000', '42P05', '25006'])
+/** There is no such prepared statement, or there is one already. */
+const SHARED = ['26000', '42P05']
+const STALE = new Set(['0A000', '25006', ...SHARED])
 
 export const unavailable = (message: string): StoreError => new StoreError('unavailable', `PostgreSQL: ${message}`)
 
 export class Connection {
   readonly #client: Client
   readonly #limitMs: number
+  readonly #sharing: Sharing
   readonly variant: PostgresVariant
+  /** What a transaction begins with. */
+  readonly opening: readonly Item[]
   /** Names of the statements that the server has prepared. */
   readonly #prepared = new Set<string>()
   /** Names that were sent to be prepared and are not confirmed. */
@@ -73,10 +101,12 @@ export class Connection {
   /** Told once, when the connection is lost or was closed by the server. */
   onLost: () => void = () => undefined
 
-  constructor(client: Client, limitMs: number, variant: PostgresVariant) {
+  constructor(client: Client, limitMs: number, sharing: Sharing, { variant, isStrict }: Greeting) {
     this.#client = client
     this.#limitMs = limitMs
+    this.#sharing = sharing
     this.variant = variant
+    this.opening = isStrict ? [BEGIN] : [BEGIN, STRICTLY]
     const lose = (): void => {
       if (this.#isLost) return
       this.#isLost = true
@@ -100,7 +130,12 @@ export class Connection {
     return new Promise((resolve) => {
       const { stream } = this.#client.connection
       const timer = setTimeout(() => stream.destroy(new Error('no answer in time')), this.#limitMs)
-      const exchange = new Exchange(items, this.#prepared, this.#preparing, timer, resolve)
+      const settle = (outcome: Outcome): void => {
+        if (outcome.kind === 'refused' && SHARED.includes(outcome.error.code)) this.#sharing.isNoticed = true
+        resolve(outcome)
+      }
+      const prepared = this.#sharing.isNoticed ? undefined : this.#prepared
+      const exchange = new Exchange(items, prepared, this.#preparing, timer, settle)
       this.#client.query(exchange)
     })
   }
@@ -129,7 +164,8 @@ export class Connection {
 /** What pg calls back while an exchange is under way. */
 class Exchange implements Submittable {
   readonly #items: readonly Item[]
-  readonly #prepared: ReadonlySet<string>
+  /** Nothing where nothing stays prepared. */
+  readonly #prepared: ReadonlySet<string> | undefined
   readonly #preparing: string[]
   readonly #timer: NodeJS.Timeout
   readonly #resolve: (outcome: Outcome) => void
@@ -139,7 +175,7 @@ class Exchange implements Submittable {
 
   constructor(
     items: readonly Item[],
-    prepared: ReadonlySet<string>,
+    prepared: ReadonlySet<string> | undefined,
     preparing: string[],
     timer: NodeJS.Timeout,
     resolve: (outcome: Outcome) => void,
@@ -154,15 +190,19 @@ class Exchange implements Submittable {
   submit(wire: Wire): void {
     const connection = wire as unknown as Messages
     const sent = new Set<string>()
+    let unnamed = ''
     this.#isSent = true
     wire.stream.cork()
     for (const { name, sql, parameters } of this.#items) {
-      if (!this.#prepared.has(name) && !sent.has(name)) {
+      if (this.#prepared === undefined) {
+        if (unnamed !== sql) connection.parse({ name: '', text: (unnamed = sql) })
+      } else if (!this.#prepared.has(name) && !sent.has(name)) {
         sent.add(name)
         this.#preparing.push(name)
         connection.parse({ name, text: sql })
       }
-      connection.bind({ statement: name, values: parameters, valueMapper: textOf })
+      const statement = this.#prepared === undefined ? '' : name
+      connection.bind({ statement, values: parameters, valueMapper: textOf })
       connection.execute()
     }
     connection.sync()
@@ -214,7 +254,8 @@ function textOf(value: SqlValue): string | null {
 }
 
 /** @throws StoreError `unavailable`; the message holds nothing of the URL's secrets */
-export async function connect({ url, connectTimeoutMs, statementTimeoutMs }: ConnectionOptions): Promise<Connection> {
+export async function connect(options: ConnectionOptions): Promise<Connection> {
+  const { url, connectTimeoutMs, statementTimeoutMs, sharing = { isNoticed: false } } = options
   let client: Client | undefined
   let timer: NodeJS.Timeout | undefined
   try {
@@ -233,7 +274,7 @@ export async function connect({ url, connectTimeoutMs, statementTimeoutMs }: Con
     client.on('error', () => undefined)
     timer = setTimeout(() => made.connection.stream.destroy(new Error('no answer in time')), connectTimeoutMs)
     await client.connect()
-    return new Connection(client, statementTimeoutMs * PATIENCE, await greet(client))
+    return new Connection(client, statementTimeoutMs * PATIENCE, sharing, await greet(client))
   } catch (error) {
     client?.end().catch(() => undefined)
     throw error instanceof StoreError ? error : unavailable(connectProblem(error, url))
@@ -242,8 +283,14 @@ export async function connect({ url, connectTimeoutMs, statementTimeoutMs }: Con
   }
 }
 
+interface Greeting {
+  readonly variant: PostgresVariant
+  /** Whether the server by itself acknowledges only what is on disk. */
+  readonly isStrict: boolean
+}
+
 /** Refuses a server that could not keep what the store promises. */
-async function greet(client: Client): Promise<PostgresVariant> {
+async function greet(client: Client): Promise<Greeting> {
   const sql = `select version(), current_setting('server_version_num'), current_setting('server_encoding'),
     current_setting('transaction_read_only'), current_setting('synchronous_commit', true)`
   const { rows } = await client.query<(string | null)[]>({ text: sql, rowMode: 'array' })
@@ -255,9 +302,7 @@ async function greet(client: Client): Promise<PostgresVariant> {
   if (encoding?.toUpperCase() !== 'UTF8') throw unavailable(`the database must be encoded in UTF8, not ${encoding}`)
   // A standby would be read before it has what was acknowledged.
   if (readOnly !== 'off') throw unavailable('this server is a standby, or else read-only')
-  // What is acknowledged is on disk; stricter settings stay.
-  if (synchronous === 'off') await client.query('set synchronous_commit = on')
-  return variant
+  return { variant, isStrict: synchronous !== 'off' }
 }
 
 function connectProblem(error: unknown, url: string): string {

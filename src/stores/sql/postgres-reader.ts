@@ -24,11 +24,17 @@ export class PostgresReader {
   readonly #maxGroups: number
   #waiting: Pending[] = []
   #groups = 0
+  #carryingOut = 0
   #isScheduled = false
 
   constructor(pool: Pool, maxConnections: number) {
     this.#pool = pool
     this.#maxGroups = Math.min(GROUPS, maxConnections)
+  }
+
+  /** Whether somebody waits for an answer. */
+  get isBusy(): boolean {
+    return this.#waiting.length > 0 || this.#carryingOut > 0
   }
 
   read(item: Item): Promise<readonly SqlRow[]> {
@@ -72,6 +78,7 @@ export class PostgresReader {
 
   /** Never rejects: each read is told by itself. */
   async #carryOut(group: readonly Pending[]): Promise<void> {
+    this.#carryingOut++
     try {
       const connection = this.#pool.take() ?? (await this.#pool.acquire('read'))
       const outcome = await connection.run(group.map(({ item }) => item))
@@ -95,6 +102,8 @@ export class PostgresReader {
       }
     } catch (error) {
       for (const { reject } of group) reject(error as Error)
+    } finally {
+      this.#carryingOut--
     }
   }
 

@@ -79,7 +79,6 @@ export function openPostgresStore(options: PostgresOptions): Store {
   return openSqlStore(postgresDialect, new PostgresDriver(options))
 }
 
-const BEGIN: Item = { name: 'begin', sql: 'begin isolation level read committed', parameters: [] }
 const COMMIT: Item = { name: 'commit', sql: 'commit', parameters: [] }
 const ROLLBACK: Item = { name: 'rollback', sql: 'rollback', parameters: [] }
 
@@ -91,12 +90,15 @@ const MIGRATION_WAIT_MS = 60_000
 class PostgresDriver implements SqlDriver {
   readonly #pool: Pool
   readonly #reader: PostgresReader
+  /** Batches under way: also those that pause before another attempt, and have no connection. */
+  #writes = 0
 
   constructor(options: PostgresOptions) {
     const { url, maxConnections: max = 10, minConnections: min = 2 } = options
     const { connectTimeoutMs = 10_000, statementTimeoutMs = 10_000 } = options
+    const sharing = { isNoticed: false }
     this.#pool = new Pool({
-      connect: () => connect({ url, connectTimeoutMs, statementTimeoutMs }),
+      connect: () => connect({ url, connectTimeoutMs, statementTimeoutMs, sharing }),
       max,
       min,
       waitMs: connectTimeoutMs,
@@ -121,8 +123,8 @@ class PostgresDriver implements SqlDriver {
   }
 
   async write(steps: readonly BoundStatement[]): Promise<number | undefined> {
-    const items = [BEGIN]
-    const stepOf: (number | undefined)[] = [undefined]
+    const items: Item[] = []
+    const stepOf: number[] = []
     steps.forEach((step, position) => {
       for (let part: BoundStatement | undefined = step; part !== undefined; part = part.second) {
         items.push(itemOf(part.statement, part.parameters))
@@ -130,23 +132,28 @@ class PostgresDriver implements SqlDriver {
       }
     })
     items.push(COMMIT)
-    for (let attempt = 1; ; attempt++) {
-      const result = await this.#attempt(items)
-      if (result === 'committed') return undefined
-      if (typeof result === 'number') return stepOf[result]
-      if (attempt === ATTEMPTS) throw result
-      await sleep(PAUSE_MS * attempt * (1 + Math.random()))
+    this.#writes++
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const result = await this.#attempt(items)
+        if (result === 'committed') return undefined
+        if (typeof result === 'number') return stepOf[result]
+        if (attempt === ATTEMPTS) throw result
+        await sleep(PAUSE_MS * attempt * (1 + Math.random()))
+      }
+    } finally {
+      this.#writes--
     }
   }
 
   /** The item whose expectation did not hold, or the error that remains if the batch is not worth another attempt. */
   async #attempt(items: readonly Item[]): Promise<'committed' | number | StoreError> {
     const connection = await this.#pool.acquire('write')
-    const outcome = await connection.run(items)
+    const outcome = await connection.run([...connection.opening, ...items])
     this.#giveBack(connection, outcome)
-    const at = outcome.replies.length
+    const at = outcome.replies.length - connection.opening.length
     // Told by the server, whatever became of the connection behind that.
-    if (at === items.length && outcome.replies[at - 1]?.tag === 'COMMIT') return 'committed'
+    if (at === items.length && outcome.replies.at(-1)?.tag === 'COMMIT') return 'committed'
     if (outcome.kind === 'done') throw unavailable('the transaction was rolled back')
     if (outcome.kind === 'lost') {
       const message = `the connection broke: ${outcome.message}`
@@ -158,7 +165,7 @@ class PostgresDriver implements SqlDriver {
     if (isDeadlock(error) || isStale(error)) return failure
     // An error of the commit itself may come when it is done, as from waiting for a standby.
     if (at >= items.length - 1) throw new StoreError('unknown', failure.message)
-    if (isUnexpected(error) || postgresDialect.isUniqueViolation(error)) return at
+    if (at >= 0 && (isUnexpected(error) || postgresDialect.isUniqueViolation(error))) return at
     throw failure
   }
 
@@ -187,7 +194,7 @@ class PostgresDriver implements SqlDriver {
     const types = { ...postgresDialect.types, text: connection.variant.text }
     try {
       await makeLock(session)
-      await session.execute('begin isolation level read committed')
+      for (const { sql } of connection.opening) await session.execute(sql)
       await session.execute(`set local statement_timeout = ${MIGRATION_WAIT_MS}`)
       await session.execute('select 1 from "schema_lock" where "id" = 1 for update')
       await run(session, { ...postgresDialect, types })
@@ -202,8 +209,9 @@ class PostgresDriver implements SqlDriver {
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.close()
+  async close(): Promise<void> {
+    while (this.#writes > 0 || this.#reader.isBusy) await sleep(PAUSE_MS)
+    await this.#pool.close()
   }
 }
 

@@ -17,12 +17,12 @@ import { ident, key7, newTable, open, set, withKey } from '../../catalog/setup.t
 import type { Fixture } from '../../catalog/setup.ts'
 import { startMongoWire } from '../../services/mongo-wire.ts'
 import type { MongoWire } from '../../services/mongo-wire.ts'
-import { startMongo, stopMongo } from '../../services/mongo.ts'
+import { launchMongo } from '../../services/mongo.ts'
 import { insert, namespace, remove, require, tenant } from '../suite/rows.ts'
 
-const server = await startMongo()
+const server = await launchMongo({ isDurable: false })
 const isSkipped = 'missing' in server && process.env['CI'] !== 'true' ? server.missing : false
-after(stopMongo)
+after(async () => 'value' in server && server.value.stop())
 
 interface Opened {
   readonly wire: MongoWire
