@@ -7,14 +7,14 @@ import { isAllowed } from '../access/decide.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
-import { overlaps, type Location } from '../iceberg/location.ts'
+import { isBelow, overlaps, type Location } from '../iceberg/location.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, placedOf, withoutConfig } from './documents.ts'
 import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
-import { assertLocationFree, checkedLocation, PLACES } from './locations.ts'
+import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
 import { StoreError } from '../stores/store.ts'
@@ -76,15 +76,26 @@ async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, ta
   return [own!, ...(await Promise.all(others.map(free))).flat()]
 }
 
+/**
+ * Tables may share places beside their own, so what lies there may be other tables' files: a narrowed token opens such a
+ * place only within a namespace or catalog that it has as a whole.
+ */
+function placesFor(call: CatalogCall, { identifier, places }: Target): readonly Location[] {
+  const areas = places.length > 1 ? areasOf(call, identifier) : undefined
+  if (areas === undefined) return places
+  return places.filter((place, at) => at === 0 || areas.some((area) => isBelow(area, place)))
+}
+
 function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVending, target: Target): Soon<Issued> {
   const { principal, catalog } = call
   const { namespace, name } = target.identifier
   const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
+  const places = placesFor(call, target)
   return context.credentials.issue(vending, {
-    prefixes: target.places,
+    prefixes: places,
     access: isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
     principal,
-    ...(target.places.length > 1 && { allowed: () => allowedPlaces(context, catalog, target) }),
+    ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
   })
 }
 
