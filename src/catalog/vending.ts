@@ -124,11 +124,15 @@ function storageCredentials(call: CatalogCall, vending: CatalogVending, target: 
   }))
 }
 
+/** The answer to a commit has no other place for credentials than `config`. */
+type Form = 'table' | 'commit'
+
 /** What stands behind the document. */
-function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issued: Issued): Buffer {
+function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issued: Issued, form: Form): Buffer {
   const credentials = storageCredentials(call, vending, target, issued)
   const config = credentials[0]?.config ?? call.catalog.clientConfig
-  return Buffer.from(`,"config":${stringify(config)},"storage-credentials":${stringify(credentials)}}`)
+  const rest = form === 'commit' ? '' : `,"storage-credentials":${stringify(credentials)}`
+  return Buffer.from(`,"config":${stringify(config)}${rest}}`)
 }
 
 /** The last answer that was made of a target: whoever asks again gets it again. */
@@ -146,18 +150,19 @@ function withCredentials(
   target: Target,
   issued: Issued,
   { status, etag, body }: MetadataAnswer,
+  form: Form = 'table',
 ): MetadataAnswer {
   if (body === undefined) throw new TypeError('credentials for an answer without a body')
   const last = lastMade.get(target)
-  if (last?.issued === issued && last.plain === body) return last.answer
+  if (last?.issued === issued && last.plain === body && form === 'table') return last.answer
   const answer = {
     status,
     etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${issued.tag}"`,
     body: withoutConfig(call.catalog, body),
-    tail: tailOf(call, vending, target, issued),
+    tail: tailOf(call, vending, target, issued, form),
     documentEtag: etag,
   }
-  lastMade.set(target, { issued, plain: body, answer })
+  if (form === 'table') lastMade.set(target, { issued, plain: body, answer })
   return answer
 }
 
@@ -186,11 +191,12 @@ function credentialsFor(
   vending: CatalogVending,
   entry: { readonly identifier: TableIdentifier; readonly row: Entry },
   plain: MetadataAnswer,
+  form?: Form,
 ): Soon<MetadataAnswer> {
   return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) =>
     target === undefined
       ? plain
-      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain)),
+      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form)),
   )
 }
 
@@ -223,13 +229,14 @@ export async function landedWithCredentials(
   call: CatalogCall,
   identifier: TableIdentifier,
   landed: Promise<MetadataAnswer>,
+  form?: Form,
 ): Promise<MetadataAnswer> {
   const plain = await landed
   const vending = vendingOf(call)
   if (vending === undefined) return plain
   try {
     const row = await getEntry(context, call.catalog, identifier, 'table')
-    return await credentialsFor(context, call, vending, { identifier, row }, plain)
+    return await credentialsFor(context, call, vending, { identifier, row }, plain, form)
   } catch (error) {
     if (!(error instanceof IcebergError || error instanceof StoreError)) throw error
     context.log('credentials-left-out', { table: displayIdentifier(identifier), reason: error.message })
