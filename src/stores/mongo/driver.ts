@@ -10,6 +10,7 @@ import { MANY, applyAlike, groupAlike } from './bulk.ts'
 import type { Documents, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
 import { hasLostServer, inTime, translate } from './failures.ts'
 import { filterOf, updateOf } from './filters.ts'
+import { SharedReads } from './shared-reads.ts'
 
 export interface MongoOptions {
   readonly url: string
@@ -37,6 +38,7 @@ export class MongoDocuments implements Documents {
   readonly #options: MongoOptions
   #opened: Promise<Opened> | undefined
   #current: Opened | undefined
+  readonly #finds = new SharedReads<RowDocument | undefined>()
   /** Clients that were left, until they are closed. */
   readonly #left = new Map<Opened, NodeJS.Timeout>()
 
@@ -80,10 +82,12 @@ export class MongoDocuments implements Documents {
   }
 
   find(collection: string, id: string): Promise<RowDocument | undefined> {
-    return this.#read(async ({ db, exact }) => {
-      const found = await rows(db, collection).findOne({ _id: id }, { readConcern: exact, maxTimeMS: TIME_LIMIT_MS })
-      return found ?? undefined
-    })
+    return this.#finds.read(`${collection}\n${id}`, () =>
+      this.#read(async ({ db, exact }) => {
+        const found = await rows(db, collection).findOne({ _id: id }, { readConcern: exact, maxTimeMS: TIME_LIMIT_MS })
+        return found ?? undefined
+      }),
+    )
   }
 
   findMany(collection: string, ids: readonly string[]): Promise<RowDocument[]> {
