@@ -100,6 +100,14 @@ test('only iceberg/json.ts reads and writes Iceberg JSON', () => {
   )
 })
 
+test('routes find catalogs by way of the one function that asks whether the caller sees them', () => {
+  const past = sources.filter((file) => /\bhandles\s*\.\s*resolve\b/.test(readFileSync(file, 'utf8'))).map(nameOf)
+  assert.deepEqual(
+    past.filter((name) => name.startsWith('http/')),
+    ['http/exchange.ts'],
+  )
+})
+
 test('no source knows a framework of HTTP, a query builder or the clock of a pure room', () => {
   for (const file of sources) {
     const name = nameOf(file)

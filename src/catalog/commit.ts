@@ -392,5 +392,5 @@ export async function updateTable(
   const commit = parseTableCommit(request)
   assertMayCommit(call, identifier, commit)
   const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
-  return landedWithCredentials(context, call, identifier, landed)
+  return landedWithCredentials(context, call, identifier, landed, 'commit')
 }

@@ -39,6 +39,12 @@ export function locationCheck(catalog: CatalogHandle): LocationCheck {
 /** Properties that tell clients where to write. */
 export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
 
+/** Where the namespaces and catalogs lie that the principal has as a whole and the entry lies in; all the warehouse when absent. */
+export function areasOf({ principal, catalog }: CatalogCall, { namespace }: TableIdentifier): readonly Location[] | undefined {
+  const around = namespacesAround(principal, catalog.name, namespace)
+  return around?.map((levels) => (levels.length === 0 ? catalog.root : joinLocation(catalog.root, ...levels)))
+}
+
 /** An entry that is there, or that is to be; what it is known to have as its own. */
 interface Placed {
   readonly identifier: TableIdentifier
@@ -50,11 +56,11 @@ interface Placed {
  * The same, for what a principal chooses. A narrowed token places things only where its namespaces lie, and where the entry
  * itself has a place already: else whoever may write one table could have it name the files of another one.
  */
-export function placeCheck({ principal, catalog }: CatalogCall, entry: Placed): LocationCheck {
+export function placeCheck(call: CatalogCall, entry: Placed): LocationCheck {
+  const { principal, catalog } = call
   const check = locationCheck(catalog)
-  const around = namespacesAround(principal, catalog.name, entry.identifier.namespace)
-  if (around === undefined) return check
-  const areas = around.map((levels) => (levels.length === 0 ? catalog.root : joinLocation(catalog.root, ...levels)))
+  const areas = areasOf(call, entry.identifier)
+  if (areas === undefined) return check
   const { properties = {} } = entry
   const named = PLACES.flatMap((key) => (Object.hasOwn(properties, key) ? (properties[key] ?? []) : []))
   const own = [...entry.locations, ...named].map(canonicalPlace).filter((place) => place !== undefined)

@@ -7,14 +7,14 @@ import { isAllowed } from '../access/decide.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
-import { overlaps, type Location } from '../iceberg/location.ts'
+import { isBelow, overlaps, type Location } from '../iceberg/location.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, placedOf, withoutConfig } from './documents.ts'
 import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
-import { assertLocationFree, checkedLocation, PLACES } from './locations.ts'
+import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
 import { StoreError } from '../stores/store.ts'
@@ -76,15 +76,26 @@ async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, ta
   return [own!, ...(await Promise.all(others.map(free))).flat()]
 }
 
+/**
+ * Tables may share places beside their own, so what lies there may be other tables' files: a narrowed token opens such a
+ * place only within a namespace or catalog that it has as a whole.
+ */
+function placesFor(call: CatalogCall, { identifier, places }: Target): readonly Location[] {
+  const areas = places.length > 1 ? areasOf(call, identifier) : undefined
+  if (areas === undefined) return places
+  return places.filter((place, at) => at === 0 || areas.some((area) => isBelow(area, place)))
+}
+
 function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVending, target: Target): Soon<Issued> {
   const { principal, catalog } = call
   const { namespace, name } = target.identifier
   const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
+  const places = placesFor(call, target)
   return context.credentials.issue(vending, {
-    prefixes: target.places,
+    prefixes: places,
     access: isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
     principal,
-    ...(target.places.length > 1 && { allowed: () => allowedPlaces(context, catalog, target) }),
+    ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
   })
 }
 
@@ -113,11 +124,15 @@ function storageCredentials(call: CatalogCall, vending: CatalogVending, target: 
   }))
 }
 
+/** The answer to a commit has no other place for credentials than `config`. */
+type Form = 'table' | 'commit'
+
 /** What stands behind the document. */
-function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issued: Issued): Buffer {
+function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issued: Issued, form: Form): Buffer {
   const credentials = storageCredentials(call, vending, target, issued)
   const config = credentials[0]?.config ?? call.catalog.clientConfig
-  return Buffer.from(`,"config":${stringify(config)},"storage-credentials":${stringify(credentials)}}`)
+  const rest = form === 'commit' ? '' : `,"storage-credentials":${stringify(credentials)}`
+  return Buffer.from(`,"config":${stringify(config)}${rest}}`)
 }
 
 /** The last answer that was made of a target: whoever asks again gets it again. */
@@ -135,18 +150,19 @@ function withCredentials(
   target: Target,
   issued: Issued,
   { status, etag, body }: MetadataAnswer,
+  form: Form = 'table',
 ): MetadataAnswer {
   if (body === undefined) throw new TypeError('credentials for an answer without a body')
   const last = lastMade.get(target)
-  if (last?.issued === issued && last.plain === body) return last.answer
+  if (last?.issued === issued && last.plain === body && form === 'table') return last.answer
   const answer = {
     status,
     etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${issued.tag}"`,
     body: withoutConfig(call.catalog, body),
-    tail: tailOf(call, vending, target, issued),
+    tail: tailOf(call, vending, target, issued, form),
     documentEtag: etag,
   }
-  lastMade.set(target, { issued, plain: body, answer })
+  if (form === 'table') lastMade.set(target, { issued, plain: body, answer })
   return answer
 }
 
@@ -175,11 +191,12 @@ function credentialsFor(
   vending: CatalogVending,
   entry: { readonly identifier: TableIdentifier; readonly row: Entry },
   plain: MetadataAnswer,
+  form?: Form,
 ): Soon<MetadataAnswer> {
   return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) =>
     target === undefined
       ? plain
-      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain)),
+      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form)),
   )
 }
 
@@ -212,13 +229,14 @@ export async function landedWithCredentials(
   call: CatalogCall,
   identifier: TableIdentifier,
   landed: Promise<MetadataAnswer>,
+  form?: Form,
 ): Promise<MetadataAnswer> {
   const plain = await landed
   const vending = vendingOf(call)
   if (vending === undefined) return plain
   try {
     const row = await getEntry(context, call.catalog, identifier, 'table')
-    return await credentialsFor(context, call, vending, { identifier, row }, plain)
+    return await credentialsFor(context, call, vending, { identifier, row }, plain, form)
   } catch (error) {
     if (!(error instanceof IcebergError || error instanceof StoreError)) throw error
     context.log('credentials-left-out', { table: displayIdentifier(identifier), reason: error.message })

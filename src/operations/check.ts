@@ -217,14 +217,14 @@ async function checkRows(
   return rows
 }
 
-/** Two living tables or views at one place would delete each other's files. */
-async function checkLocations(store: Store, report: Report): Promise<void> {
+/** Two living tables or views at one place would delete each other's files. (Databases plan pages within one tenant well.) */
+async function checkLocations(store: Store, tenant_id: string, report: Report): Promise<void> {
   let last: Row<'entries'> | undefined
   for (let after: Row<'entries'> | undefined; ;) {
-    const page = await store.list('entries', { index: 'by_location', where: {}, limit: PAGE, ...(after && { after }) })
+    const page = await store.list('entries', { index: 'by_location', where: { tenant_id }, limit: PAGE, ...(after && { after }) })
     for (const row of page) {
       if (row.deleted) continue
-      if (last?.tenant_id === row.tenant_id && last.location === row.location && last.id !== row.id) {
+      if (last !== undefined && last.location === row.location && last.id !== row.id) {
         const other = findingOf('entries', last, error('', '')).row
         report(findingOf('entries', row, error('duplicate-location', `It lies at ${row.location}, and so does ${other}.`)))
       }
@@ -256,7 +256,8 @@ async function look(options: CheckOptions): Promise<CheckReport> {
   const ids = new Set(catalogs.keys())
   const rows: [EntityName, number][] = []
   for (const entity of entityNames) rows.push([entity, await checkRows(options, entity, ids, report)])
-  await checkLocations(store, report)
+  for (const tenant of new Set([...catalogs.values()].map(({ tenant_id }) => tenant_id)))
+    await checkLocations(store, tenant, report)
   const files = storageOf === undefined ? 0 : await checkFiles({ store, storageOf, catalogs, report, progress })
   return { rows: Object.fromEntries(rows), files, counts: Object.fromEntries(counts), findings }
 }

@@ -198,10 +198,7 @@ export const adlsKind: StorageKind = {
   rootLocation: (settings) => adlsPlace(settings).root,
   validate: validateAdls,
   clientConfig: adlsClientConfig,
-  open: (settings) => {
-    validateAdls(settings)
-    return openAdlsStore({ place: adlsPlace(settings), credential: adlsCredential(settings) })
-  },
+  open: (settings) => openAdlsStore({ place: adlsPlace(settings), credential: adlsCredential(settings) }),
   openVended: (settings, config) => {
     const place = adlsPlace(settings)
     const { 'adls.sas-token': sasToken, 'adls.account-key': accountKey } = config

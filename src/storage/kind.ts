@@ -46,6 +46,8 @@ export interface VendingStrategyDeclaration {
   readonly isStatic?: boolean
   /** Its fields are a credential that the server uses too, where the settings have none. */
   readonly isCredential?: boolean
+  /** What of the fields a person should know, though it is allowed. */
+  readonly warning?: (strategy: Settings) => string | undefined
   /** Checks the fields, and what of the warehouse's settings they need. @throws IcebergError 400 */
   readonly validate?: (settings: Settings, strategy: Settings, options: ServerOptions) => void
   /** Costs nothing until the first request. Absent, or nothing, where clients get no credentials. */

@@ -278,10 +278,11 @@ export function openVending(warehouse: WarehouseSettings, options: ServerOptions
 export function warehouseWarnings(warehouse: WarehouseSettings): string[] {
   const { kind } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  if (strategy?.declared.isStatic !== true) return []
-  return [
-    `vending_strategy ${strategy.variant}: everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire`,
-  ]
+  if (strategy === undefined) return []
+  const { variant, declared } = strategy
+  const all = 'everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire'
+  const warnings = [declared.isStatic === true ? all : undefined, declared.warning?.(strategySettings(strategy))]
+  return warnings.filter((text) => text !== undefined).map((text) => `vending_strategy ${variant}: ${text}`)
 }
 
 /**

@@ -40,6 +40,13 @@ function forge(token: string, header: Record<string, unknown>, claims: Record<st
   return `${signed}.${createHmac('sha256', key).update(signed).digest('base64url')}`
 }
 
+/** By somebody else's key. */
+function signedBy(other: string, token: string, header: Record<string, unknown>): string {
+  const [head = '', body = ''] = token.split('.')
+  const signed = `${encode({ ...decodePart(head), ...header })}.${body}`
+  return `${signed}.${createHmac('sha256', other).update(signed).digest('base64url')}`
+}
+
 test('session tokens: issued, verified, and over after their hour', async () => {
   let now = START
   const sessions = createSessionTokens(SECRET, () => now)
@@ -61,6 +68,12 @@ test('session tokens that were tampered with are refused', async () => {
     'no algorithm': `${encode({ ...decodePart(head), alg: 'none' })}.${body}.`,
     'another algorithm': forge(token, { alg: 'HS512' }),
     'another subject': `${head}.${encode({ ...decodePart(body), sub: 'user-2' })}.${signature}`,
+    'the algorithm of a public key': forge(token, { alg: 'RS256' }),
+    'no algorithm, signed all the same': forge(token, { alg: 'none' }),
+    'a key of its own': signedBy('k'.repeat(32), token, { jwk: { kty: 'oct', k: encode('k'.repeat(32)) } }),
+    'a key from elsewhere': signedBy('k'.repeat(32), token, { jku: 'http://127.0.0.1/jwks', x5u: 'http://127.0.0.1/x' }),
+    'a claim twice': `${head}.${Buffer.from(`{"sub":"user-2",${Buffer.from(body, 'base64url').toString().slice(1)}`).toString('base64url')}.${signature}`,
+    'encrypted, and deflated': `${encode({ alg: 'dir', enc: 'A256GCM', zip: 'DEF' })}..${body}.${body}.${signature}`,
     'another key id': forge(token, { kid: '../../etc/passwd' }),
     'no key id': forge(token, { kid: undefined }),
     'another type': forge(token, { typ: 'at+jwt' }),

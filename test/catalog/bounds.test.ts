@@ -5,12 +5,31 @@ import { createBounds, type Bound } from '../../src/access/bounds.ts'
 import type { CatalogCall, CatalogHandle } from '../../src/catalog/call.ts'
 import { updateTable } from '../../src/catalog/commit.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
-import { createNamespace, listNamespaces, loadNamespaceMetadata } from '../../src/catalog/namespaces.ts'
-import { registerTable } from '../../src/catalog/register.ts'
+import { listCommits } from '../../src/catalog/history.ts'
+import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
+import {
+  createNamespace,
+  dropNamespace,
+  listNamespaces,
+  loadNamespaceMetadata,
+  namespaceExists,
+  updateProperties,
+} from '../../src/catalog/namespaces.ts'
+import { registerTable, unregisterTable } from '../../src/catalog/register.ts'
 import { renameTable } from '../../src/catalog/rename.ts'
-import { createTable, listTables, loadTable } from '../../src/catalog/tables.ts'
+import { createTable, listTables, loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
-import { createView, listViews, loadView } from '../../src/catalog/views.ts'
+import { loadCredentials } from '../../src/catalog/vending.ts'
+import {
+  createView,
+  dropView,
+  listViews,
+  loadView,
+  registerView,
+  renameView,
+  replaceView,
+  viewExists,
+} from '../../src/catalog/views.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { faultyStore } from '../stores/faulty.ts'
 import { bodyOf, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
@@ -208,6 +227,57 @@ describe('bounds: changes', () => {
     await assert.rejects(updateTable(context, mine, ident('t', 'z'), commit), forbidden)
     await assert.rejects(dropTable(context, narrowed(keyed, 'read'), ident('t', 'z')), forbidden)
   })
+})
+
+test('bounds: a refusal looks nothing up and writes nothing, whatever was asked', async (t) => {
+  const { context, call } = await populated(t)
+  const counted = faultyStore(context.store)
+  const blind = { ...context, store: counted }
+  const mine = narrowed(call, 'read-write', { namespace: ['a'] })
+  const [z, name] = [['z'], ident('t', 'z')]
+  const file = `${call.catalog.root}/a/x.metadata.json`
+  const view = { name: 'v', schema, properties: {}, 'view-version': VIEW_VERSION }
+  const change = { requirements: [], updates: [set({ a: 'b' })] }
+  const both = { source: ident('t', 'a'), destination: name }
+  const asked: Readonly<Record<string, () => unknown>> = {
+    listNamespaces: () => listNamespaces(blind, mine, z, {}),
+    createNamespace: () => createNamespace(blind, mine, { namespace: z }),
+    loadNamespaceMetadata: () => loadNamespaceMetadata(blind, mine, z),
+    namespaceExists: () => namespaceExists(blind, mine, z),
+    dropNamespace: () => dropNamespace(blind, mine, z),
+    updateProperties: () => updateProperties(blind, mine, z, { updates: { a: 'b' } }),
+    listTables: () => listTables(blind, mine, z, {}),
+    loadTable: () => loadTable(blind, mine, name),
+    tableExists: () => tableExists(blind, mine, name),
+    loadCredentials: () => loadCredentials(blind, mine, name),
+    createTable: () => createTable(blind, mine, z, { name: 'x', schema }),
+    stageTable: () => createTable(blind, mine, z, { name: 'x', schema, 'stage-create': true }),
+    registerTable: () => registerTable(blind, mine, z, { name: 'x', 'metadata-location': file }),
+    updateTable: () => updateTable(blind, mine, name, change),
+    dropTable: () => dropTable(blind, mine, name),
+    unregisterTable: () => unregisterTable(blind, mine, name),
+    renameTable: () => renameTable(blind, mine, both),
+    commitTransaction: () => commitTransaction(blind, mine, { 'table-changes': [{ identifier: name, ...change }] }),
+    reportMetrics: () => reportMetrics(blind, mine, name, { 'report-type': 'scan-report' }, '{}'),
+    listMetrics: () => listMetrics(blind, mine, name, {}),
+    listViews: () => listViews(blind, mine, z, {}),
+    createView: () => createView(blind, mine, z, view),
+    loadView: () => loadView(blind, mine, name),
+    viewExists: () => viewExists(blind, mine, name),
+    replaceView: () => replaceView(blind, mine, name, change),
+    dropView: () => dropView(blind, mine, name),
+    registerView: () => registerView(blind, mine, z, { name: 'x', 'metadata-location': file }),
+    renameView: () => renameView(blind, mine, both),
+    listCommits: () => listCommits(blind, mine, {}),
+  }
+  for (const [operation, ask] of Object.entries(asked)) {
+    await assert.rejects(async () => ask(), forbidden, operation)
+    assert.deepEqual(
+      Object.values(counted.calls).reduce((sum, count) => sum + count, 0),
+      0,
+      operation,
+    )
+  }
 })
 
 describe('bounds: places', () => {

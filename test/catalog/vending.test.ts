@@ -1,6 +1,7 @@
 /** Which credentials go with which answer: places, access, consent, ETags, and when the provider is asked at all. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { createBounds } from '../../src/access/bounds.ts'
 import type { CatalogCall, CatalogHandle } from '../../src/catalog/call.ts'
 import { updateTable } from '../../src/catalog/commit.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
@@ -79,7 +80,8 @@ test('whoever asks gets credentials for the files of the table: longest prefix, 
   const loaded = await load(fixture, 't')
   assert.deepEqual(loaded, created)
   const committed = bodyOf(await change(fixture, 't', { a: 'b' }))
-  assert.deepEqual(committed['storage-credentials'], expected)
+  assert.deepEqual(committed.config, config)
+  assert.equal(committed['storage-credentials'], undefined, 'the specification has no such field there')
   assert.deepEqual(await loadCredentials(fixture.context, fixture.call, ident('t')), { 'storage-credentials': expected })
   assert.equal(fixture.asked.length, 1, 'one call to the provider for all of that')
 })
@@ -195,22 +197,52 @@ test('other places that the table names are opened where nobody else is, and not
     return prefixes
   }
   clock.now += 3600_000
-  const parent = neighbour.slice(0, neighbour.lastIndexOf('/'))
-  for (const place of [
-    neighbour,
-    `${neighbour}/data`,
-    parent,
-    location,
-    `${location}/data`,
-    location.slice(0, location.lastIndexOf('/')),
-  ])
+  for (const place of [location, `${location}/data`])
     assert.deepEqual(await opened({ 'write.data.path': place }), [location], place)
+  for (const taken of [neighbour, `${neighbour}/data`, neighbour.slice(0, neighbour.lastIndexOf('/'))]) {
+    await assert.rejects(opened({ 'write.data.path': taken }), rejects(400, /overlaps/), taken)
+  }
+  // Somebody settles there, inside or around, after the place was named.
+  for (const [n, settled] of ['', '/inside', '/..'].entries()) {
+    const place = `file://${folder}/extra/named${n}/files`
+    await change(fixture, 't', { 'write.data.path': place })
+    await create(fixture, `settled${n}`, { location: settled === '/..' ? `file://${folder}/extra/named${n}` : place + settled })
+    clock.now += 3600_000
+    assert.deepEqual(await opened({ n: String(n) }), [location], place)
+  }
   assert.deepEqual(await opened({ 'write.data.path': `${own}/`, 'write.metadata.path': `${own}/m` }), [location, own])
   const two = { 'write.data.path': own, 'write.object-storage.path': `${own}2` }
   assert.deepEqual(await opened(two), [location, own, `${own}2`])
   // Somebody settles there: from the next credentials on it is closed.
   await create(fixture, 'settler', { location: `${own}/settled` })
   assert.deepEqual(await opened({ ...two, changed: 'too' }), [location, `${own}2`])
+})
+
+test('a narrowed token opens no place that tables may share, but in a namespace or catalog of its own', async (t) => {
+  const fixture = await openVending(t)
+  const { call, catalog, folder } = fixture
+  const shared = `file://${folder}/extra/shared`
+  const within = `${catalog.root}/ns/files`
+  const properties = { 'write.data.path': shared, 'write.object-storage.path': within }
+  const { location } = (await create(fixture, 't', { properties })).metadata
+  const opened = async (access: 'read' | 'read-write', ...parts: object[]) => {
+    const bounds = createBounds(
+      access,
+      parts.map((part) => ({ catalog: 'lake', ...part })),
+    )
+    const principal = { ...call.principal, id: `u${fixture.asked.length}`, bounds }
+    const { 'storage-credentials': found } = await load(fixture, 't', { principal })
+    assert.equal(fixture.asked.at(-1)?.access, access)
+    return found?.map(({ prefix }) => prefix)
+  }
+  assert.deepEqual(
+    (await load(fixture, 't'))['storage-credentials']?.map(({ prefix }) => prefix),
+    [location, shared, within],
+  )
+  assert.deepEqual(await opened('read', { namespace: ['ns'], table: 't' }), [location])
+  assert.deepEqual(await opened('read-write', { namespace: ['ns'], table: 't' }, { namespace: ['n'] }), [location])
+  assert.deepEqual(await opened('read', { namespace: ['ns'] }), [location, within])
+  assert.deepEqual(await opened('read-write', {}), [location, within])
 })
 
 test('what no longer lies in the warehouse is not opened', async (t) => {

@@ -1,21 +1,24 @@
 /**
- * PyIceberg on warehouses on Azure and Google Cloud Storage, on their emulators, with nothing but the credentials that the
- * server vends. Azurite knows no signatures for directories, so Azure's are for the container; Google's tokens come from a
- * stand-in, and a proxy of ours enforces them.
+ * PyIceberg and the Java client on warehouses on Azure and Google Cloud Storage, on their emulators, with nothing but the
+ * credentials that the server vends. Azurite knows no signatures for directories, so Azure's are for the container; Google's
+ * tokens come from a stand-in, and a proxy of ours enforces them.
  */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
-import { checkingDrift } from '../http/drift-proxy.ts'
+import { promisify } from 'node:util'
+import { checkingDrift, startDriftProxy } from '../http/drift-proxy.ts'
 import { startAzurite, stopAzurite } from '../services/azurite.ts'
 import { startBoundaryProxy } from '../services/gcs-boundary-proxy.ts'
 import { startFakeGcs, stopFakeGcs } from '../services/gcs.ts'
-import { startGoogleIdentity } from '../services/google-identity.ts'
+import { startGoogleIdentity, type GoogleIdentity } from '../services/google-identity.ts'
 import { requireService } from '../services/require.ts'
+import { cloudEnv } from './java/java.ts'
 import { pythonEnv, requirementsOf } from './python.ts'
 import { runPytest } from './pytest.ts'
-import { startServer } from './server.ts'
+import { startServer, type RunningServer } from './server.ts'
 import { create } from './suite.ts'
 
 after(stopAzurite)
@@ -28,18 +31,31 @@ interface Lake {
 }
 
 const LEAST_TESTS = 8
+const CATALOG = 'lake-in-the-cloud'
 
-async function run(context: TestContext, { kind, storageConfig, vendingStrategy }: Lake): Promise<void> {
-  const python = requireService(context, await pythonEnv(requirementsOf('clouds')))
-  if (python === undefined) return
+/** A server with the one catalog, and a token for it that may only read. */
+async function serve({ storageConfig, vendingStrategy }: Lake): Promise<{ server: RunningServer; reader: string }> {
   const server = await startServer({ database: 'memory' })
   try {
     await create(server, 'warehouses', { name: 'cloud', storage_config: storageConfig, vending_strategy: vendingStrategy })
-    await create(server, 'catalogs', { name: 'lake-in-the-cloud', warehouse_name: 'cloud' })
-    const properties = { type: 'rest', warehouse: 'lake-in-the-cloud', token: server.adminToken }
+    await create(server, 'catalogs', { name: CATALOG, warehouse_name: 'cloud' })
+    return { server, reader: String((await create(server, 'tokens', { access: 'read' }))['token']) }
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+async function run(context: TestContext, lake: Lake): Promise<void> {
+  const python = requireService(context, await pythonEnv(requirementsOf('clouds')))
+  if (python === undefined) return
+  const { server, reader } = await serve(lake)
+  try {
+    const properties = { type: 'rest', warehouse: CATALOG, token: server.adminToken }
     const { username, password } = server
     const folder = join(import.meta.dirname, 'clouds')
-    const env = { PANGOLIN_TEST_READER_TOKEN: String((await create(server, 'tokens', { access: 'read' }))['token']) }
+    const env = { PANGOLIN_TEST_READER_TOKEN: reader }
+    const { kind } = lake
     const count = await checkingDrift(context, server.url, (uri) =>
       runPytest(context, python, folder, { properties: { ...properties, uri }, username, password, kind }, { env }),
     )
@@ -70,9 +86,9 @@ test('PyIceberg (fsspec) on Azurite, with vended signatures for the container', 
   })
 })
 
-test('PyIceberg (PyArrow) on fake-gcs-server, with vended tokens that a proxy of ours enforces', async (context) => {
+async function googleLake(context: TestContext): Promise<{ lake: Lake; identity: GoogleIdentity } | undefined> {
   const gcs = requireService(context, await startFakeGcs())
-  if (gcs === undefined) return
+  if (gcs === undefined) return undefined
   const bucket = `b-${randomUUID()}`
   await gcs.createBucket(bucket)
   const identity = await startGoogleIdentity()
@@ -81,16 +97,67 @@ test('PyIceberg (PyArrow) on fake-gcs-server, with vended tokens that a proxy of
     await proxy.stop()
     await identity.stop()
   })
-  await run(context, {
-    kind: 'gcs',
-    storageConfig: {
-      type: 'gcs',
-      bucket,
-      service_account_key: identity.keyFile,
-      'gcs.service.host': proxy.serviceHost,
-      'gcs.sts-endpoint': identity.stsEndpoint,
-    },
-    vendingStrategy: { GcpDownscoped: {} },
+  const storageConfig = {
+    type: 'gcs',
+    bucket,
+    project_id: 'my-project',
+    service_account_key: identity.keyFile,
+    'gcs.service.host': proxy.serviceHost,
+    'gcs.sts-endpoint': identity.stsEndpoint,
+  }
+  return { lake: { kind: 'gcs', storageConfig, vendingStrategy: { GcpDownscoped: {} } }, identity }
+}
+
+test('PyIceberg (PyArrow) on fake-gcs-server, with vended tokens that a proxy of ours enforces', async (context) => {
+  const google = await googleLake(context)
+  if (google === undefined) return
+  await run(context, google.lake)
+  assert.ok(google.identity.requests.exchanges > 0)
+})
+
+test('the Java client on fake-gcs-server, with vended tokens that a proxy of ours enforces', async (context) => {
+  const env = requireService(context, await cloudEnv())
+  if (env === undefined) return
+  const google = await googleLake(context)
+  if (google === undefined) return
+  const { server, reader } = await serve(google.lake)
+  const session = async (url: string, suffix: string): Promise<void> => {
+    const flags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dorg.slf4j.simpleLogger.defaultLogLevel=off']
+    const { stdout } = await promisify(execFile)(env.java, [...flags, '-cp', env.classpath, 'pangolin.CloudSession'], {
+      timeout: 5 * 60_000,
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        CATALOG_URI: url,
+        CATALOG_WAREHOUSE: CATALOG,
+        CATALOG_TOKEN: server.adminToken,
+        CATALOG_READER_TOKEN: reader,
+        CATALOG_FILE_IO: 'org.apache.iceberg.gcp.gcs.GCSFileIO',
+        CATALOG_SUFFIX: suffix,
+      },
+    })
+    const steps = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split('\t'))
+    for (const [name = '', outcome] of steps) await context.test(`${name} (${suffix})`, () => assert.equal(outcome, 'ok'))
+    assert.equal(steps.length, 5)
+  }
+  const asked: string[] = []
+  const watched = await startDriftProxy(server.url, {
+    operations: new Map(),
+    check: ({ method, path }) => void asked.push(`${method} ${path.replace(/\?.*/, '')}`),
   })
-  assert.ok(identity.requests.exchanges > 0)
+  const renewals = (): number => asked.filter((request) => /^GET .*\/tables\/[^/]+\/credentials$/.test(request)).length
+  try {
+    await checkingDrift(context, watched.url, (url) => session(url, '_with_long_tokens'))
+    assert.equal(renewals(), 0, asked.join('\n'))
+    // So short that the client renews them before it uses them.
+    google.identity.lifeSeconds = 2
+    await checkingDrift(context, watched.url, (url) => session(url, '_with_short_tokens'))
+    assert.ok(renewals() > 0, asked.join('\n'))
+  } finally {
+    await watched.stop()
+    await server.stop()
+  }
 })

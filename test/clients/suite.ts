@@ -45,7 +45,7 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   // The suites log in more often than a person would.
   const server = await startServer({ database, databaseUrl, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
   try {
-    const catalog = await { local, s3 }[warehouse](context, server)
+    const catalog = await (warehouse === 'local' ? local(server) : s3(context, server))
     if (catalog === undefined) return
     const count = await checkingDrift(context, server.url, (uri) =>
       runPytest(context, python, folder, { ...catalog, properties: { ...catalog.properties, uri } }, { env, selection }),
@@ -64,26 +64,32 @@ export async function stopMinio(): Promise<void> {
   if ('value' in minio) await minio.value.stop()
 }
 
-async function local(_context: TestContext, server: RunningServer): Promise<CatalogSettings> {
+function local(server: RunningServer): CatalogSettings {
   const properties = { type: 'rest', uri: server.url, warehouse: 'lake', token: server.adminToken }
   return { properties, username: server.username, password: server.password, kind: 'local' }
 }
 
-/** A warehouse in a bucket of its own. Its endpoint and region reach the client through the server; the keys do not. */
+/** A warehouse in a bucket of its own. All that the client knows of it comes from the server, credentials for each table too. */
 async function s3(context: TestContext, server: RunningServer): Promise<CatalogSettings | undefined> {
   const minio = requireService(context, await startMinio())
   if (minio === undefined) return undefined
   const bucket = `clients-${process.pid}-${Date.now()}`
   await minio.createBucket(bucket)
   const { endpoint, region, accessKey, secretKey } = minio
+  const keys = { 's3.access-key-id': accessKey, 's3.secret-access-key': secretKey }
   await create(server, 'warehouses', {
     name: 'minio',
-    storage_config: { 's3.bucket': bucket, 's3.endpoint': endpoint, 's3.region': region, 's3.path-style-access': 'true' },
-    vending_strategy: { AwsStatic: { access_key_id: accessKey, secret_access_key: secretKey } },
+    storage_config: {
+      's3.bucket': bucket,
+      's3.endpoint': endpoint,
+      's3.region': region,
+      's3.path-style-access': 'true',
+      ...keys,
+    },
+    vending_strategy: { AwsSts: { role_arn: 'arn:aws:iam::123456789012:role/lake' } },
   })
   await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location: `s3://${bucket}/some/prefix` })
-  const keys = { 's3.access-key-id': accessKey, 's3.secret-access-key': secretKey }
-  const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken, ...keys }
+  const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken }
   return { properties, username: server.username, password: server.password, kind: 's3', storage: { endpoint, region, bucket } }
 }
 

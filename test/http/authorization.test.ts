@@ -362,6 +362,18 @@ describe('who may do what', () => {
     assert.equal((await call(server, 'HEAD', '/v1/lake/namespaces/mine/tables/t2')).status, 204, 'it is there still')
   })
 
+  test('an Idempotency-Key belongs to the bounds that it was used with', async () => {
+    const headers = { 'idempotency-key': '017f22e2-79b0-7cc3-98c4-dc0c0c073990' }
+    const body = { namespace: ['mine', 'keyed'] }
+    const create = (token: string) => call(server, 'POST', '/v1/lake/namespaces', { token, headers, body })
+    const twin = (await mint({ access: 'read-write', within: [{ catalog: 'lake', namespace: ['mine'] }] })).token
+    assert.equal((await create(tokens.get('the namespace')!)).status, 200)
+    assert.equal((await create(twin)).status, 200, 'the same bounds: a token that was renewed meanwhile')
+    assert.equal((await create(server.token)).status, 422)
+    assert.equal((await create(tokens.get('one table')!)).status, 403)
+    assert.equal((await create(tokens.get('reading everywhere')!)).status, 403)
+  })
+
   test('two credentials in one request are the first of them, never both', async () => {
     const token = tokens.get('reading one table')!
     const both = await call(server, 'GET', '/v1/lake/namespaces/mine/tables/t2', {

@@ -10,6 +10,7 @@ import {
   rootLocation,
   splitSecrets,
   validateWarehouse,
+  warehouseWarnings,
   type WarehouseSettings,
 } from '../../src/storage/open.ts'
 
@@ -223,5 +224,14 @@ describe('secrets of a vending strategy', () => {
       storageConfig: azurePlace,
       vendingStrategy: { AzureSas: { account_name: 'account', account_key: accountKey } },
     })
+  })
+
+  it('are warned of where they open more than a table', () => {
+    const warnings = (vendingStrategy: WarehouseSettings['vendingStrategy']) =>
+      warehouseWarnings({ storageConfig: azure, vendingStrategy })
+    assert.match(warnings({ AzureSas: { scope: 'container' } }).join(), /^vending_strategy AzureSas: .* whole container/)
+    assert.match(warnings({ AzureStatic: {} }).join(), /^vending_strategy AzureStatic: .* do not expire/)
+    for (const strategy of [{ AzureSas: {} }, { AzureSas: { scope: 'directory' } }, 'None', null])
+      assert.deepEqual(warnings(strategy), [])
   })
 })

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { openMemoryStore } from '../../src/stores/memory.ts'
+import { decodeContent } from '../../src/stores/mongo/codec.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { SortedList } from '../../src/stores/sorted-list.ts'
-import { compareValues } from '../../src/stores/tables.ts'
+import { compareValues, tableOf } from '../../src/stores/tables.ts'
 import { newVersion } from '../../src/stores/versions.ts'
 import { faultyStore } from './faulty.ts'
 import { temporaryFolder } from './folder.ts'
@@ -27,6 +28,11 @@ test('text compares as its UTF-8 bytes do', () => {
     }),
     { numRuns: 2000 },
   )
+})
+
+test('a document of MongoDB that is older than a column has nothing in it', () => {
+  const columns = { id: 'a', tenant_id: 't', user_id: 'u', secret_hash: 'ab', description: null, created_at: 1, expires_at: null }
+  assert.deepEqual(decodeContent(tableOf('tokens'), { v: 7, c: columns, i: {} }), { ...columns, bounds: null, version: 7 })
 })
 
 test('a sorted list is a sorted array, at sizes that split and empty its chunks', () => {

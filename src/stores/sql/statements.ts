@@ -224,7 +224,10 @@ export class Statements {
 
   #buildEmpty(table: Table, index: Index, equal: readonly Value[]): Statement {
     const condition = equal.length === 0 ? '' : ` where ${this.#equal(table, index.columns.slice(0, equal.length), equal)}`
-    const sql = `select 1 from ${this.#source(table, index)}${condition} limit 1`
+    // Asked for in its order, the index is used also where the value is so frequent that any row seems to do.
+    const order = index.columns.slice(equal.length).map((position) => this.#ascending(table, position))
+    const orderBy = order.length === 0 ? '' : ` order by ${order.join(', ')}`
+    const sql = `select 1 from ${this.#source(table, index)}${condition}${orderBy} limit 1`
     return this.#newStep('absent', sql, equal.filter((value) => value !== null).length)
   }
 
@@ -244,16 +247,21 @@ export class Statements {
       conditions.push(behind(table, rest, after, descending, use))
     }
     const where = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`
-    const direction = (position: number): string => {
-      const nullable = table.columns[position]?.nullable === true
-      if (descending) return ` desc${nullable ? nullOrder.descending : ''}`
-      return nullable ? nullOrder.ascending : ''
-    }
-    const order = rest.map((position) => columnName(table, position) + direction(position)).join(', ')
+    const order = rest
+      .map((position) => {
+        if (!descending) return this.#ascending(table, position)
+        const nulls = table.columns[position]?.nullable === true ? nullOrder.descending : ''
+        return `${columnName(table, position)} desc${nulls}`
+      })
+      .join(', ')
     const orderBy = order === '' ? '' : ` order by ${order}`
     const from = this.#source(table, index)
     const sql = `select ${this.#selection(table, selected)} from ${from}${where}${orderBy} limit ${placeholder(parameters + 1)}`
     return { statement: newStatement('rows', sql, parameters + 1), table, known, selected, afterUses }
+  }
+
+  #ascending(table: Table, position: number): string {
+    return columnName(table, position) + (table.columns[position]?.nullable === true ? this.#dialect.nullOrder.ascending : '')
   }
 
   #source(table: Table, index: Index): string {

@@ -9,7 +9,6 @@ import json
 import os
 import uuid
 from pathlib import Path
-from urllib.parse import urlparse
 
 import duckdb
 import pytest
@@ -26,12 +25,6 @@ class Duck:
     def __init__(self, extensions: Path) -> None:
         self.connection = duckdb.connect(config={"extension_directory": str(extensions)})
         self("INSTALL iceberg; LOAD iceberg; LOAD httpfs")
-        if SETTINGS["kind"] == "s3":
-            self(
-                f"""CREATE SECRET storage (TYPE s3, KEY_ID '{PROPERTIES["s3.access-key-id"]}',
-                SECRET '{PROPERTIES["s3.secret-access-key"]}', REGION '{SETTINGS["storage"]["region"]}',
-                ENDPOINT '{urlparse(SETTINGS["storage"]["endpoint"]).netloc}', URL_STYLE 'path', USE_SSL false)"""
-            )
 
     def __call__(self, statement: str) -> list[tuple]:
         return self.connection.execute(statement).fetchall()

@@ -21,8 +21,8 @@ def filled(block: str) -> str:
         "<token>": PROPERTIES["token"],
         "<username>": SETTINGS["username"],
         "<password>": SETTINGS["password"],
-        "<access key>": PROPERTIES.get("s3.access-key-id", ""),
-        "<secret key>": PROPERTIES.get("s3.secret-access-key", ""),
+        "<access key>": "id",
+        "<secret key>": "secret",
         "<host>": host,
         "<port>": port,
     }.items():
@@ -38,9 +38,13 @@ def test_pasted(extensions, schema, way):
     if way == "client credentials":
         blocks = re.sub(r"CREATE SECRET lake .*\n", CREDENTIAL, ATTACH)
         assert "CLIENT_ID" in blocks and "TOKEN '" not in blocks
-    if SETTINGS["kind"] == "s3":
-        blocks += STORAGE
     connection.execute(filled(blocks))
     connection.execute(f"CREATE TABLE lake.{schema}.t AS SELECT 42 AS answer")
     connection.execute(f'CREATE SCHEMA lake."{schema}.europe"')
     assert connection.execute(f"SELECT answer FROM lake.{schema}.t").fetchall() == [(42,)]
+
+
+def test_keys_of_its_own_are_understood(extensions):
+    connection = duckdb.connect(config={"extension_directory": str(extensions)})
+    connection.execute(filled(STORAGE))
+    assert connection.execute("SELECT name FROM duckdb_secrets()").fetchall() == [("storage",)]

@@ -16,6 +16,7 @@ const FOLDER = import.meta.dirname
 const POM = join(FOLDER, 'pom.xml')
 const SOURCES = ['ReferenceServer.java', 'CapableCatalogTests.java'].map((name) => join(FOLDER, name))
 const TRINO = join(FOLDER, '..', 'trino')
+const CLOUDS = join(FOLDER, '..', 'clouds')
 const RESOLVE = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath'
 const OLDEST = 17
 
@@ -28,6 +29,10 @@ export const javaEnv = (): Promise<Availability<JavaEnv>> => compiled(POM, SOURC
 
 /** Trino's client and a program that uses it as Trino does. */
 export const trinoEnv = (): Promise<Availability<JavaEnv>> => compiled(join(TRINO, 'pom.xml'), [join(TRINO, 'TrinoSession.java')])
+
+/** The client with its file IO for Google Cloud Storage, and a program that uses both. */
+export const cloudEnv = (): Promise<Availability<JavaEnv>> =>
+  compiled(join(CLOUDS, 'pom.xml'), [join(CLOUDS, 'CloudSession.java')])
 
 /** What the POM names and the classes of the sources, which need it. */
 async function compiled(pom: string, sources: readonly string[]): Promise<Availability<JavaEnv>> {
@@ -83,7 +88,7 @@ export async function missingTool(command: string, options: readonly string[]): 
 
 // `node test/clients/java/java.ts` installs ahead of the tests.
 if (import.meta.main) {
-  for (const install of [javaEnv, trinoEnv]) {
+  for (const install of [javaEnv, trinoEnv, cloudEnv]) {
     const made = await install()
     const ready = 'value' in made
     console.log(ready ? `ready: ${made.value.classpath.split(delimiter).length} class path entries` : `missing: ${made.missing}`)

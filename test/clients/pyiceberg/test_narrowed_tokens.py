@@ -66,7 +66,8 @@ def test_a_reader_reads_and_changes_nothing(catalog: Catalog, namespace, tables,
         lambda: reader.drop_namespace((*namespace, "inner")),
     ]
     for change in refused:
-        with pytest.raises(ForbiddenError):
+        # Where the server vends credentials, the storage refuses data files before the server refuses the commit.
+        with pytest.raises((ForbiddenError, OSError)):
             change()
     assert catalog.list_tables(namespace) == tables[:2]
     assert catalog.load_table(tables[0]).metadata == table.metadata
@@ -124,7 +125,7 @@ def test_what_is_exchanged_for_a_token_is_as_narrow(catalog: Catalog, namespace,
     assert ids(reader.load_table(tables[0])) == [1]
     with pytest.raises(ForbiddenError):
         reader.load_table(tables[1])
-    with pytest.raises(ForbiddenError):
+    with pytest.raises((ForbiddenError, OSError)):
         reader.load_table(tables[0]).append(people((2, "b")))
 
 

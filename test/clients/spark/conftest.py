@@ -27,8 +27,6 @@ def documented() -> dict[str, str]:
     for blank, value in {
         "=lake\n": f"={PROPERTIES['warehouse']}\n",
         "<token>": PROPERTIES["token"],
-        "<access key>": PROPERTIES.get("s3.access-key-id"),
-        "<secret key>": PROPERTIES.get("s3.secret-access-key"),
     }.items():
         filled = filled.replace(blank, value or "")
     return dict(line.split("=", 1) for line in filled.splitlines())

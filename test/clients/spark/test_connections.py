@@ -9,7 +9,8 @@ from py4j.protocol import Py4JJavaError
 def connect(spark, settings, **overrides: str | None) -> str:
     """Name of a catalog of its own, as another session would have it."""
     name = f"c{uuid.uuid4().hex[:8]}"
-    properties = {**settings["properties"], **overrides}
+    asking = {"header.X-Iceberg-Access-Delegation": "vended-credentials"}
+    properties = {**asking, **settings["properties"], **overrides}
     spark.conf.set(f"spark.sql.catalog.{name}", "org.apache.iceberg.spark.SparkCatalog")
     for key, value in properties.items():
         if value is not None:

@@ -77,6 +77,26 @@ describe('schema', () => {
     ])
   })
 
+  test('a database of before has tokens without bounds, and a program of before goes on making them', async () => {
+    const path = join(folder, 'before.db')
+    const database = new DatabaseSync(path)
+    await migrateSchema(sqliteDialect, sessionOf(database), migrations.slice(0, 1))
+    const add = (id: string): void =>
+      void database
+        .prepare(
+          `insert into "tokens" ("id", "tenant_id", "user_id", "secret_hash", "description", "created_at", "expires_at", "version")
+          values (?, 't', 'u', 'ab', null, 1, null, 7)`,
+        )
+        .run(id)
+    add('before')
+    const store = openSqliteStore({ path })
+    await store.migrate()
+    add('meanwhile')
+    for (const id of ['before', 'meanwhile']) assert.equal((await store.get('tokens', { id }))?.bounds, null)
+    database.close()
+    await store.close()
+  })
+
   test('a schema newer than the program is refused, and left as it is', async () => {
     const path = join(folder, 'newer.db')
     const store = openSqliteStore({ path })
