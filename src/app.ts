@@ -22,6 +22,7 @@ import {
   clientConfig,
   joinSecrets,
   openObjectStore,
+  openSigner,
   openVending,
   rootLocation,
   splitSecrets,
@@ -54,6 +55,7 @@ function storageOf({ localRoots, webIdentityTokenFile }: Settings): WarehouseSto
     clientConfig,
     open: (settings) => openObjectStore(settings, options),
     vending: (settings) => openVending(settings, options),
+    signer: openSigner,
     warnings: warehouseWarnings,
   }
 }

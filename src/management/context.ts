@@ -4,7 +4,7 @@ import type { CatalogContext } from '../catalog/call.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { WarehouseChange, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { ObjectStore } from '../storage/storage.ts'
-import type { Vending } from '../storage/vending/vending.ts'
+import type { RequestSigner, Vending } from '../storage/vending/vending.ts'
 import type { CatalogHandles } from './handles.ts'
 
 export interface WarehouseStorage {
@@ -19,6 +19,8 @@ export interface WarehouseStorage {
   open(settings: WarehouseSettings): ObjectStore
   /** Who makes credentials for clients, if anybody does. */
   vending(settings: WarehouseSettings): Vending | undefined
+  /** Who signs requests of clients, if anybody does. */
+  signer(settings: WarehouseSettings): RequestSigner | undefined
   /** What whoever manages the warehouse should know of these settings, secret or not. */
   warnings(settings: WarehouseSettings): readonly string[]
 }

@@ -1,7 +1,7 @@
 /** What one kind of storage declares. Adding a kind is one file that exports a `StorageKind`, and its line in `open.ts`. */
 import type { Location, Scheme } from '../iceberg/location.ts'
 import type { ObjectStore } from './storage.ts'
-import type { CredentialVendor, RefreshKeys } from './vending/vending.ts'
+import type { CredentialVendor, RefreshKeys, RequestSigner } from './vending/vending.ts'
 
 export interface SettingKey {
   /** Other spellings of the key in a warehouse's `storage_config`. */
@@ -52,6 +52,8 @@ export interface VendingStrategyDeclaration {
   readonly validate?: (settings: Settings, strategy: Settings, options: ServerOptions) => void
   /** Costs nothing until the first request. Absent, or nothing, where clients get no credentials. */
   readonly vendor?: (settings: Settings, strategy: Settings, options: ServerOptions) => CredentialVendor | undefined
+  /** The same for clients that rather have each request signed. */
+  readonly signer?: (settings: Settings, strategy: Settings) => RequestSigner | undefined
 }
 
 export interface StorageKind {
