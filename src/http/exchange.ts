@@ -103,7 +103,9 @@ export class Exchange {
     const { caller: principal, catalog } = this
     const delegation = this.header('x-iceberg-access-delegation')
     if (idempotency === undefined && delegation === undefined) return { principal, catalog }
-    return { principal, catalog, ...(idempotency && { idempotency }), asksForCredentials: wantsCredentials(delegation) }
+    const asksForCredentials = wantsCredentials(delegation)
+    if (idempotency === undefined) return { principal, catalog, asksForCredentials }
+    return { principal, catalog, asksForCredentials, idempotency }
   }
 
   #idempotency(): CatalogCall['idempotency'] {

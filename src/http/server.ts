@@ -116,10 +116,12 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   if (exchange.answered) return
   exchange.answered = true
   try {
-    const { body, tail } = answer
+    const { body, tail, joined } = answer
     if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
       sendCompressed(parts, exchange, response, answer, body)
-    } else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
+    } else if (joined !== undefined)
+      send(parts, exchange, response, answer, { body: joined, tail: undefined, isCompressed: false })
+    else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
   } catch (error) {
     abandon(parts, response, error)
   }
