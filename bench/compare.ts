@@ -12,6 +12,8 @@ export interface Contender {
   readonly pid: number
   readonly port: number
   readonly request: Buffer
+  /** One for each client, where they differ. */
+  readonly requests?: readonly Buffer[]
 }
 
 export interface Comparison {
@@ -33,8 +35,10 @@ export async function compare(
   contender: Contender,
   { clients, requests, warmUp }: ComparisonOptions,
 ): Promise<Comparison> {
-  const one = async ({ pid, port, request }: Contender, count: number): Promise<number> =>
-    (await measure(pid, { port, clients, requests: count, request: () => request }, 0)).cpuMicrosecondsPerRequest
+  const one = async ({ pid, port, request, requests: own }: Contender, count: number): Promise<number> => {
+    const options = { port, clients, requests: count, request: (client: number) => own?.[client] ?? request }
+    return (await measure(pid, options, 0)).cpuMicrosecondsPerRequest
+  }
   await one(base, warmUp)
   await one(contender, warmUp)
   const rounds: { base: number; contender: number }[] = []

@@ -6,7 +6,7 @@ import type * as S3 from '@aws-sdk/client-s3'
 import { bucketAndKey, type Location } from '../iceberg/location.ts'
 import { holdsBytes } from './attempts.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
-import type { StorageKind } from './kind.ts'
+import type { Settings, StorageKind } from './kind.ts'
 import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 import { s3Strategies } from './vending/s3.ts'
@@ -223,6 +223,15 @@ async function connect(options: S3Options): Promise<{ library: Library; client: 
   return { library, client }
 }
 
+const openWith = (settings: Settings, credentials: S3Options['credentials']): ObjectStore =>
+  openS3Store({
+    root: rootLocation(settings),
+    region: region(settings),
+    endpoint: settings['s3.endpoint'],
+    pathStyle: pathStyle(settings),
+    credentials,
+  })
+
 export const s3Kind: StorageKind = {
   name: 's3',
   types: ['s3', 'aws', 'minio'],
@@ -245,12 +254,9 @@ export const s3Kind: StorageKind = {
   rootLocation,
   validate,
   clientConfig,
-  open: (settings) =>
-    openS3Store({
-      root: rootLocation(settings),
-      region: region(settings),
-      endpoint: settings['s3.endpoint'],
-      pathStyle: pathStyle(settings),
-      credentials: credentialsOf(settings),
-    }),
+  open: (settings) => openWith(settings, credentialsOf(settings)),
+  openVended: (settings, config) => {
+    const vended = credentialsOf(config)
+    return vended && openWith(settings, vended)
+  },
 }

@@ -19,7 +19,7 @@ import { Reads } from './mongo/reads.ts'
 import { takeOver } from './mongo/settle.ts'
 import { planBatch, planKey, planList } from './plan.ts'
 import { StoreError } from './store.ts'
-import type { ListOptions, Mutation, Store, Version } from './store.ts'
+import type { ListOptions, LookUp, Mutation, Store, Version } from './store.ts'
 import { tableOf } from './tables.ts'
 import type { Table } from './tables.ts'
 
@@ -63,11 +63,22 @@ class MongoStore implements Store {
     this.#protocol = new Protocol(this.#documents, environment, this.#reads)
   }
 
-  get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined> {
-    return this.#run(async () => {
-      const table = tableOf(entity)
-      return rowOf<E>(table, await this.#reads.get(entity, encodeKey(table, planKey(table, key))))
-    })
+  async get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined> {
+    const table = tableOf(entity)
+    return rowOf<E>(table, await this.#content(entity, encodeKey(table, planKey(table, key))))
+  }
+
+  lookUp<E extends EntityName>(entity: E, key: Key<E>): LookUp<E> {
+    const table = tableOf(entity)
+    const id = encodeKey(table, planKey(table, key))
+    let last: Row<E> | undefined
+    const latest = (content: Content | undefined): Row<E> | undefined =>
+      (last = content !== undefined && content.v === last?.version ? last : rowOf<E>(table, content))
+    return { get: () => this.#content(entity, id).then(latest) }
+  }
+
+  #content(entity: EntityName, id: string): Promise<Content | undefined> {
+    return this.#run(() => this.#reads.get(entity, id))
   }
 
   getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]> {

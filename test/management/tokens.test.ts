@@ -111,6 +111,8 @@ describe('tokens', () => {
       assert.equal(answer.status, status, `${JSON.stringify(body)} ${answer.text}`)
     }
     assert.equal((await list(server)).json.length, 1)
+    const misspelled = await mint(server, { within: [{ catalog: 'lake', namepsace: ['a'] }] })
+    assert.match(misspelled.text, /within\/0 has the field namepsace, expected only catalog, namespace, table/)
   })
 
   test('a narrowed one manages nothing, sees and ends only itself', async (t) => {

@@ -10,6 +10,7 @@ import { MANY, applyAlike, groupAlike } from './bulk.ts'
 import type { Documents, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
 import { hasLostServer, inTime, translate } from './failures.ts'
 import { filterOf, updateOf } from './filters.ts'
+import { Gathering } from './gather.ts'
 
 export interface MongoOptions {
   readonly url: string
@@ -37,6 +38,7 @@ export class MongoDocuments implements Documents {
   readonly #options: MongoOptions
   #opened: Promise<Opened> | undefined
   #current: Opened | undefined
+  readonly #reads = new Map<string, Gathering<RowDocument>>()
   /** Clients that were left, until they are closed. */
   readonly #left = new Map<Opened, NodeJS.Timeout>()
 
@@ -80,10 +82,12 @@ export class MongoDocuments implements Documents {
   }
 
   find(collection: string, id: string): Promise<RowDocument | undefined> {
-    return this.#read(async ({ db, exact }) => {
-      const found = await rows(db, collection).findOne({ _id: id }, { readConcern: exact, maxTimeMS: TIME_LIMIT_MS })
-      return found ?? undefined
-    })
+    let reads = this.#reads.get(collection)
+    if (reads === undefined) {
+      reads = new Gathering((ids) => this.#read((opened) => findExact(opened, collection, ids)))
+      this.#reads.set(collection, reads)
+    }
+    return reads.read(id)
   }
 
   findMany(collection: string, ids: readonly string[]): Promise<RowDocument[]> {
@@ -226,6 +230,25 @@ export const collectionNames = (): string[] => [
 
 const rows = (db: Db, collection: string): Collection<RowDocument> => db.collection<RowDocument>(collection)
 const transactions = (db: Db): Collection<TransactionDocument> => db.collection<TransactionDocument>(TRANSACTIONS)
+
+/**
+ * Each document as a read of it alone would find it. Linearizable reads are promised for queries that name one document; the
+ * server answers any such query only after a majority has confirmed that it still leads, which holds for all in its answer.
+ * A cursor costs more than the read itself, so there is none, unless the answer is too large or was lost.
+ */
+async function findExact({ db, exact }: Opened, collection: string, ids: readonly string[]): Promise<RowDocument[]> {
+  const options = { readConcern: exact, maxTimeMS: TIME_LIMIT_MS }
+  const filter = { _id: ids.length === 1 ? ids[0] : { $in: ids } }
+  try {
+    const answer = await db.command({ find: collection, filter, batchSize: ids.length + 1, ...options })
+    const { cursor } = answer as { cursor: { id: unknown; firstBatch: RowDocument[] } }
+    if (Number(cursor.id) === 0) return cursor.firstBatch
+  } catch {
+    // As the driver does for reads of its own, once more.
+  }
+  const found = await Promise.all(ids.map((id) => rows(db, collection).findOne({ _id: id }, options)))
+  return found.filter((row) => row !== null)
+}
 
 async function applyOne(db: Db, operation: Operation): Promise<boolean> {
   const collection = rows(db, operation.collection)
