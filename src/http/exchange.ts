@@ -101,11 +101,8 @@ export class Exchange {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { caller: principal, catalog } = this
-    const delegation = this.header('x-iceberg-access-delegation')
-    if (idempotency === undefined && delegation === undefined) return { principal, catalog }
-    const asksForCredentials = wantsCredentials(delegation)
-    if (idempotency === undefined) return { principal, catalog, asksForCredentials }
-    return { principal, catalog, asksForCredentials, idempotency }
+    const asksForCredentials = wantsCredentials(this.header('x-iceberg-access-delegation'))
+    return { principal, catalog, idempotency, asksForCredentials }
   }
 
   #idempotency(): CatalogCall['idempotency'] {
