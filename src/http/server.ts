@@ -230,7 +230,8 @@ function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tai
   if (body !== undefined) {
     const length = lengthOf(body) + (tail === undefined ? 0 : tail.length)
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
-    if (body.length >= 1024 || isCompressed) headers.push('Vary', 'Accept-Encoding')
+    // What is private is kept by nobody who serves several clients.
+    if (isCompressed || (body.length >= 1024 && answer.etag === undefined)) headers.push('Vary', 'Accept-Encoding')
   }
   if (isCompressed) headers.push('Content-Encoding', 'gzip')
   if (answer.etag !== undefined) headers.push('ETag', answer.etag)
