@@ -11,6 +11,8 @@ import { validatorOf } from '../iceberg/shape-fault.ts'
 import type { Json } from '../stores/entities.ts'
 
 const MAX_BOUNDS = 100
+/** Of all names together: they are read with the token, again and again. */
+const MAX_TEXT = 32 * 1024
 
 export const BoundShape = Type.Object(
   {
@@ -42,7 +44,9 @@ export function createBounds(access: Access, within: readonly Bound[] | undefine
   if (within === undefined) return { access, within, text: `${access} everywhere` }
   const byText = new Map(within.map(normalized).map((bound) => [stringify(bound as JsonValue), bound]))
   const ordered = [...byText].toSorted(([left], [right]) => (left < right ? -1 : 1))
-  return { access, within: ordered.map(([, bound]) => bound), text: `${access} [${ordered.map(([text]) => text).join()}]` }
+  const text = `${access} [${ordered.map(([one]) => one).join()}]`
+  if (text.length > MAX_TEXT) throw badRequest(`Invalid within: ${text.length} characters, expected at most ${MAX_TEXT}`)
+  return { access, within: ordered.map(([, bound]) => bound), text }
 }
 
 function normalized({ catalog, namespace, table }: Bound): Bound {

@@ -4,6 +4,7 @@
  * what no longer lies in the warehouse, or has come to overlap something else, is not opened.
  */
 import { isAllowed } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
@@ -137,11 +138,15 @@ function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issu
 
 /** The last answer that was made of a target: whoever asks again gets it again. */
 interface Made {
+  readonly principal: Principal
   readonly issued: Issued
   readonly plain: Uint8Array
   readonly answer: MetadataAnswer
 }
 const lastMade = new WeakMap<Target, Made>()
+
+/** Up to so many bytes it costs less to have document and credentials in one piece than to write two. */
+const MAX_JOINED = 65_536
 
 /** The same answer with credentials in the place of the plain settings. */
 function withCredentials(
@@ -149,20 +154,20 @@ function withCredentials(
   vending: CatalogVending,
   target: Target,
   issued: Issued,
-  { status, etag, body }: MetadataAnswer,
+  { status, etag, body: plain }: MetadataAnswer,
   form: Form = 'table',
 ): MetadataAnswer {
-  if (body === undefined) throw new TypeError('credentials for an answer without a body')
-  const last = lastMade.get(target)
-  if (last?.issued === issued && last.plain === body && form === 'table') return last.answer
+  if (plain === undefined) throw new TypeError('credentials for an answer without a body')
+  const [body, tail] = [withoutConfig(call.catalog, plain), tailOf(call, vending, target, issued, form)]
   const answer = {
     status,
     etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${issued.tag}"`,
-    body: withoutConfig(call.catalog, body),
-    tail: tailOf(call, vending, target, issued, form),
+    body,
+    tail,
+    joined: body.length <= MAX_JOINED ? Buffer.concat([body, tail]) : undefined,
     documentEtag: etag,
   }
-  if (form === 'table') lastMade.set(target, { issued, plain: body, answer })
+  if (form === 'table') lastMade.set(target, { principal: call.principal, issued, plain, answer })
   return answer
 }
 
@@ -193,11 +198,14 @@ function credentialsFor(
   plain: MetadataAnswer,
   form?: Form,
 ): Soon<MetadataAnswer> {
-  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) =>
-    target === undefined
-      ? plain
-      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form)),
-  )
+  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) => {
+    if (target === undefined) return plain
+    const last = lastMade.get(target)
+    // What the cache of credentials would say of the same ones for the same caller, without asking it.
+    const isLast = last?.plain === plain.body && last?.principal === call.principal && form !== 'commit'
+    if (isLast && context.now() < last.issued.renewAtMs) return last.answer
+    return soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form))
+  })
 }
 
 /** What `loadTable` answers. */

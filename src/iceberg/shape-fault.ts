@@ -21,6 +21,7 @@ interface Parts {
   readonly items?: TSchema
   readonly minItems?: number
   readonly maxItems?: number
+  readonly additionalProperties?: unknown
 }
 
 const validators = new WeakMap<TSchema, Validator>()
@@ -77,6 +78,11 @@ function ownFault(parts: Parts, schema: TSchema, value: unknown): string {
   if (Array.isArray(value) && parts.type === 'array') {
     if (value.length > (parts.maxItems ?? Infinity)) return `must not have more than ${parts.maxItems} items`
     if (value.length < (parts.minItems ?? 0)) return `must not have fewer than ${parts.minItems} items`
+  }
+  if (isObject(value) && parts.additionalProperties === false) {
+    const known = Object.keys(parts.properties ?? {})
+    const unknown = Object.keys(value).find((key) => !known.includes(key))
+    if (unknown !== undefined) return `has the field ${unknown.slice(0, 60).toWellFormed()}, expected only ${known.join(', ')}`
   }
   // Of another kind than the schema's, or a single value: there is nothing to walk.
   const [first] = validatorOf(schema).Errors(value)

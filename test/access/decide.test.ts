@@ -156,6 +156,13 @@ describe('decisions', () => {
       assert.throws(() => createBounds('read', inLake({ namespace: ['a'], table: name })), { code: 400 }, JSON.stringify(name))
     }
     assert.throws(() => createBounds('read', inLake({ table: 't' })), { code: 400 })
+    const long = Array.from({ length: 32 }, () => 'x'.repeat(250))
+    assert.throws(
+      () => createBounds('read', inLake(...['a', 'b', 'c', 'd', 'e'].map((one) => ({ namespace: [...long.slice(1), one] })))),
+      {
+        code: 400,
+      },
+    )
   })
 })
 

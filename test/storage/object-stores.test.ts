@@ -284,6 +284,29 @@ describe('object store on Google Cloud Storage, on the emulator fake-gcs-server'
   })
 })
 
+describe('an account that the environment names', () => {
+  after(stopFakeGcs)
+  it('is used below a prefix of its own, of which nothing is left', async (test) => {
+    const gcs = requireService(test, await startFakeGcs())
+    if (!gcs) return
+    const bucket = `b-${randomUUID()}`
+    await gcs.createBucket(bucket)
+    const account = { type: 'gcs', bucket, service_host: gcs.serviceHost, no_auth: 'true', prefix: 'tests' }
+    process.env['PANGOLIN_TEST_ACCOUNT'] = JSON.stringify(account)
+    test.after(() => delete process.env['PANGOLIN_TEST_ACCOUNT'])
+    assert.equal(skipsAccount('PANGOLIN_TEST_ACCOUNT'), false)
+    const whole = openObjectStore({ storageConfig: account })
+    await whole.create(`gs://${bucket}/tests/theirs`, Buffer.from('x'))
+    await test.test('a test', async (inner) => {
+      const { store, root } = await openRealAccount(inner, 'PANGOLIN_TEST_ACCOUNT')
+      await store.create(`${root}/t/x`, Buffer.from('x'))
+    })
+    const left = []
+    for await (const { location } of whole.list(`gs://${bucket}/tests/`)) left.push(location)
+    assert.deepEqual(left, [`gs://${bucket}/tests/theirs`])
+  })
+})
+
 for (const [title, variable] of accountKinds) {
   describe(`object store on ${title}, on the account of ${variable}`, { skip: skipsAccount(variable) }, () =>
     objectStoreSuite((test) => openRealAccount(test, variable)),

@@ -16,23 +16,21 @@ export const accountKinds = [
 /** The reason to leave out what needs the account, or `false`. */
 export const skipsAccount = (variable: string): string | false => !process.env[variable] && `${variable} names no account`
 
-/** The settings, with a prefix of their own within that of the variable. */
-export function realAccount(variable: string): Record<string, string> {
-  const { prefix = '', ...settings } = JSON.parse(process.env[variable] ?? '') as Record<string, string>
-  return { ...settings, prefix: [prefix, `pangolin-test-${randomUUID()}`].filter((part) => part !== '').join('/') }
-}
-
 export async function openRealAccount(
   test: TestContext,
   variable: string,
-): Promise<Opened & { storageConfig: Record<string, string> }> {
-  const storageConfig = realAccount(variable)
+): Promise<Opened & { readonly storageConfig: Record<string, string> }> {
+  const account = JSON.parse(process.env[variable] ?? '') as Record<string, string>
+  const own = [account['prefix'] ?? '', `pangolin-test-${randomUUID()}`].filter((part) => part !== '').join('/')
+  const storageConfig = { ...account, prefix: own }
   const root = rootLocation({ storageConfig })
   test.after(async () => {
-    const store = openObjectStore({ storageConfig })
+    // From above, so that the folder itself can go where there are such.
+    const store = openObjectStore({ storageConfig: account })
     const left = []
     for await (const { location } of store.list(`${root}/`)) left.push(location)
-    await store.delete([...left, `${root}/`])
+    await store.delete(left)
+    await store.delete([`${root}/`])
     await store.close()
   })
   return { store: openObjectStore({ storageConfig }), root, storageConfig }
