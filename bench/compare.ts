@@ -3,10 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { httpRequest } from './load.ts'
 import { measure } from './measure.ts'
 
-const ROUNDS = 5
+/** Many and short: what else the machine does then befalls both alike. */
+const ROUNDS = 25
 
 export interface Contender {
   readonly pid: number
@@ -26,6 +26,7 @@ export interface Comparison {
 
 export interface ComparisonOptions {
   readonly clients: number
+  /** In all rounds, of each. */
   readonly requests: number
   readonly warmUp: number
 }
@@ -42,8 +43,9 @@ export async function compare(
   await one(base, warmUp)
   await one(contender, warmUp)
   const rounds: { base: number; contender: number }[] = []
+  const share = Math.ceil(requests / ROUNDS)
   for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ base: await one(base, requests), contender: await one(contender, requests) })
+    rounds.push({ base: await one(base, share), contender: await one(contender, share) })
   }
   return {
     base: median(rounds.map((round) => round.base)),
@@ -54,7 +56,8 @@ export async function compare(
 
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
-export async function startBare(bytes: Buffer): Promise<Contender & { stop: () => void }> {
+/** It is sent the very request that the product is sent, and answers the same bytes. */
+export async function startBare(bytes: Buffer, request: Buffer): Promise<Contender & { stop: () => void }> {
   const folder = mkdtempSync(join(tmpdir(), 'pangolin-bench-'))
   const file = join(folder, 'body.json')
   writeFileSync(file, bytes)
@@ -66,7 +69,7 @@ export async function startBare(bytes: Buffer): Promise<Contender & { stop: () =
     child.kill()
     rmSync(folder, { recursive: true })
   }
-  return { pid: child.pid ?? 0, port, request: httpRequest('GET', '/', {}), stop }
+  return { pid: child.pid ?? 0, port, request, stop }
 }
 
 function firstNumber(child: ChildProcess): Promise<number> {

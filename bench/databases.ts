@@ -9,7 +9,7 @@ import { print, times, us } from './measure.ts'
 import { targetOf } from './scale.ts'
 import { benchUnavoidable } from './unavoidable.ts'
 
-const LOAD = { clients: 64, requests: 10_000, warmUp: 30_000 }
+const LOAD = { clients: 64, requests: 50_000, warmUp: 30_000 }
 
 export async function benchPostgres(): Promise<void> {
   // Sure of its disk, as the one that somebody keeps a catalog in.
@@ -55,7 +55,7 @@ async function benchLoads(server: RunningServer, title: string, most: number): P
   const requestFor = (of: string): Buffer => httpRequest('GET', of, { Authorization: `Bearer ${target.token}` })
   const one: Contender = { pid: server.pid, port: target.port, request: requestFor(path) }
   const many: Contender = { ...one, requests: (await tablesLike(target, LOAD.clients)).map(requestFor) }
-  const bare = await startBare(bytes)
+  const bare = await startBare(bytes, one.request)
   try {
     for (const [tables, ours] of [[1, one] as const, [LOAD.clients, many] as const]) {
       const { base, contender, ratio } = await compare(bare, ours, LOAD)

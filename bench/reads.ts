@@ -5,7 +5,7 @@ import { httpRequest } from './load.ts'
 import { print, times, us } from './measure.ts'
 
 /** How loads are compared. */
-const USUAL = { clients: 8, requests: 10_000, warmUp: 40_000 }
+const USUAL = { clients: 8, requests: 50_000, warmUp: 40_000 }
 const MEGABYTE = 1_000_000
 
 /** Returns the CPU of the bare request, the unit in which commits are measured too. */
@@ -20,7 +20,7 @@ export async function benchReads(target: Target, pid: number): Promise<number> {
     request: httpRequest(method, route, { ...headers, ...extra }),
   })
   const bytes = Buffer.from((await call(target, 'GET', path)).text)
-  const bare = await startBare(bytes)
+  const bare = await startBare(bytes, ours(path).request)
   try {
     const loads = await compare(bare, ours(path), USUAL)
     print({ what: `bare node:http, the same ${bytes.length} bytes`, figures: us(loads.base) })
@@ -40,7 +40,7 @@ export async function benchReads(target: Target, pid: number): Promise<number> {
     ]
     for (const [what, contender] of others) {
       const { contender: cpu, ratio } = await compare(ours(path), contender, USUAL)
-      // CPU is read in steps of 10 ms and drifts by some per cent between two equal runs.
+      // It drifts by some per cent between two equal runs.
       print({
         what,
         figures: `${us(cpu)}, ${times(ratio)} of loadTable`,
@@ -58,8 +58,8 @@ async function benchLargeMetadata(target: Target, ours: (route: string) => Conte
   const path = await createTable(target, 'reads', 'large', 20)
   await growBySnapshots(target, path, MEGABYTE)
   const bytes = Buffer.from((await call(target, 'GET', path)).text)
-  const bare = await startBare(bytes)
-  const { contender, ratio } = await compare(bare, ours(path), { ...USUAL, requests: 1_000, warmUp: 1_000 }).finally(bare.stop)
+  const bare = await startBare(bytes, ours(path).request)
+  const { contender, ratio } = await compare(bare, ours(path), { ...USUAL, requests: 5_000, warmUp: 1_000 }).finally(bare.stop)
   print({
     what: `loadTable, ${(bytes.length / MEGABYTE).toFixed(1)} MB of metadata`,
     figures: `${us(contender)}, ${times(ratio)} of bare with the same bytes`,

@@ -66,7 +66,7 @@ export interface CatalogCall {
   readonly principal: Principal
   readonly catalog: CatalogHandle
   /** Present when the request carried an Idempotency-Key; the fingerprint covers principal, method, path and body. */
-  readonly idempotency?: { readonly key: string; readonly fingerprint: string }
+  readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined
   /** The client wants credentials for the table's files (`vended-credentials` in the header of access delegation). */
   readonly asksForCredentials?: boolean
 }
@@ -78,6 +78,8 @@ export interface MetadataAnswer {
   readonly body: Uint8Array | undefined
   /** The rest of the body, with credentials in it: for this caller alone. Then `documentEtag` names `body` without it. */
   readonly tail?: Uint8Array | undefined
+  /** Both in one piece, where they are small. */
+  readonly joined?: Uint8Array | undefined
   readonly documentEtag?: string | undefined
 }
 

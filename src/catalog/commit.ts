@@ -37,6 +37,7 @@ import {
   assertNamespace,
   entryKey,
   entryLane,
+  findEntry,
   getEntry,
   nameTaken,
   noSuch,
@@ -227,7 +228,7 @@ export async function planTableCommit(
   commit: TableCommit,
 ): Promise<Plan> {
   const { catalog } = call
-  const row = await context.store.get('entries', entryKey(catalog, identifier))
+  const row = await findEntry(context, catalog, identifier)
   if (row !== undefined && row.kind !== 'table')
     throw creates(commit) ? nameTaken('table', row, identifier) : noSuch('table', identifier)
   if (row === undefined && !creates(commit)) throw noSuch('table', identifier)

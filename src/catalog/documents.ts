@@ -2,7 +2,7 @@
  * Metadata files and the answers made of them. A load moves bytes: the JSON of the file is put between a prefix and a
  * suffix once, and from then on answered as it is. Only commits, and the first `snapshots=refs` of a file, parse.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
 import { parse as parseJson, stringify } from '../iceberg/json.ts'
 import type { JsonValue } from '../iceberg/json.ts'
@@ -194,7 +194,7 @@ export function rememberCurrent(
 
 function etagOf(catalog: CatalogHandle, location: string, mode: SnapshotsMode): string {
   const text = `${catalog.id}\n${catalog.configVersion}\n${mode}\n${location}`
-  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 27)}"`
+  return `"${hash('sha256', text, 'base64url').slice(0, 27)}"`
 }
 
 /** Whether an If-None-Match header names this ETag. Compressing proxies weaken a tag or append their coding to it. */

@@ -73,7 +73,8 @@ interface Remembered<E extends 'entries' | 'namespaces'> {
 const entryLookUps = new WeakMap<TableIdentifier, Remembered<'entries'>>()
 const namespaceLookUps = new WeakMap<Namespace, Remembered<'namespaces'>>()
 
-function findEntry(context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier): Soon<Entry | undefined> {
+/** Whatever has the name. */
+export function findEntry(context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier): Soon<Entry | undefined> {
   const known = entryLookUps.get(identifier)
   if (known?.catalog === catalog && known.store === context.store) return known.lookUp.get()
   const lookUp = lookUpIn(context.store, 'entries', entryKey(catalog, identifier))

@@ -28,9 +28,10 @@ export class CachedDocument {
 
   /** Bytes held: buffers that share their memory count once. */
   get sizeBytes(): number {
-    const buffers = new Set([this.json, this.all?.body, this.refs?.body].flatMap((buffer) => (buffer ? [buffer.buffer] : [])))
-    let total = 2 * this.key.length + 200
-    for (const buffer of buffers) total += buffer.byteLength
+    const [json, all, refs] = [this.json.buffer, this.all?.body.buffer, this.refs?.body.buffer]
+    let total = 2 * this.key.length + 200 + json.byteLength
+    if (all !== undefined && all !== json) total += all.byteLength
+    if (refs !== undefined && refs !== all && refs !== json) total += refs.byteLength
     return total
   }
 }

@@ -101,9 +101,8 @@ export class Exchange {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { caller: principal, catalog } = this
-    const delegation = this.header('x-iceberg-access-delegation')
-    if (idempotency === undefined && delegation === undefined) return { principal, catalog }
-    return { principal, catalog, ...(idempotency && { idempotency }), asksForCredentials: wantsCredentials(delegation) }
+    const asksForCredentials = wantsCredentials(this.header('x-iceberg-access-delegation'))
+    return { principal, catalog, idempotency, asksForCredentials }
   }
 
   #idempotency(): CatalogCall['idempotency'] {

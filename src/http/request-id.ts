@@ -3,7 +3,10 @@ import { randomBytes } from 'node:crypto'
 import type { Exchange } from './exchange.ts'
 
 export interface RequestIds {
+  /** The client's, or else a new one: for what is written to the log. */
   of(exchange: Exchange): string
+  /** The one that the answer names: the client's, or that under which the request stands in the log; most have neither. */
+  shown(exchange: Exchange): string | undefined
 }
 
 const HARMLESS = /^[A-Za-z0-9._:/+=-]{1,128}$/
@@ -11,12 +14,10 @@ const HARMLESS = /^[A-Za-z0-9._:/+=-]{1,128}$/
 export function createRequestIds(): RequestIds {
   const start = randomBytes(6).toString('hex')
   let counter = 0
-  return {
-    of: (exchange) => {
-      if (exchange.requestId !== undefined) return exchange.requestId
-      const own = exchange.header('x-request-id')
-      exchange.requestId = own !== undefined && HARMLESS.test(own) ? own : `${start}-${(++counter).toString(36)}`
-      return exchange.requestId
-    },
+  const shown = (exchange: Exchange): string | undefined => {
+    if (exchange.requestId !== undefined) return exchange.requestId
+    const own = exchange.header('x-request-id')
+    return own !== undefined && HARMLESS.test(own) ? own : undefined
   }
+  return { shown, of: (exchange) => (exchange.requestId ??= shown(exchange) ?? `${start}-${(++counter).toString(36)}`) }
 }

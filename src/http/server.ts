@@ -116,10 +116,12 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   if (exchange.answered) return
   exchange.answered = true
   try {
-    const { body, tail } = answer
+    const { body, tail, joined } = answer
     if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
       sendCompressed(parts, exchange, response, answer, body)
-    } else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
+    } else if (joined !== undefined)
+      send(parts, exchange, response, answer, { body: joined, tail: undefined, isCompressed: false })
+    else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
   } catch (error) {
     abandon(parts, response, error)
   }
@@ -222,24 +224,32 @@ interface Content {
 
 const lengthOf = (body: Uint8Array | string): number => (typeof body === 'string' ? Buffer.byteLength(body) : body.length)
 
-function send(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, content: Content): void {
-  if (response.destroyed) return
-  const { body, tail, isCompressed } = content
-  const origin = exchange.header('origin')
-  const headers = ['X-Request-Id', parts.ids.of(exchange)]
+/** Names and values, as `writeHead` takes them with the least work. Each costs a load as much as a look-up of its table. */
+function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tail, isCompressed }: Content): string[] {
+  const headers: string[] = []
   if (body !== undefined) {
-    const length = lengthOf(body) + (tail?.length ?? 0)
+    const length = lengthOf(body) + (tail === undefined ? 0 : tail.length)
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
-    if (body.length >= 1024 || isCompressed) headers.push('Vary', 'Accept-Encoding')
+    // What is private is kept by nobody who serves several clients.
+    if (isCompressed || (body.length >= 1024 && answer.etag === undefined)) headers.push('Vary', 'Accept-Encoding')
   }
   if (isCompressed) headers.push('Content-Encoding', 'gzip')
   if (answer.etag !== undefined) headers.push('ETag', answer.etag)
   if (answer.tail !== undefined) headers.push('Cache-Control', 'private, no-store')
   else if (answer.etag !== undefined) headers.push('Cache-Control', 'private, no-cache')
   if (answer.headers !== undefined) headers.push(...answer.headers)
+  const requestId = parts.ids.shown(exchange)
+  if (requestId !== undefined) headers.push('X-Request-Id', requestId)
+  const origin = exchange.header('origin')
   if (origin !== undefined) headers.push(...corsHeaders(origin, parts.context.corsAllowedOrigins))
   if (parts.context.state.draining) headers.push('Connection', 'close')
-  response.writeHead(answer.status, headers)
+  return headers
+}
+
+function send(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, content: Content): void {
+  if (response.destroyed) return
+  const { body, tail } = content
+  response.writeHead(answer.status, headersOf(parts, exchange, answer, content))
   if (exchange.method === 'HEAD' || body === undefined) return void response.end()
   if (tail === undefined) return void response.end(body)
   // Neither is copied: the socket gets both, and the headers, in one call.

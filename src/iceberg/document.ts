@@ -84,9 +84,15 @@ export function sameJson(a: unknown, b: unknown): boolean {
   }
   if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
   if (!isPlainObject(a) || !isPlainObject(b)) return false
-  const keys = Object.keys(a).filter((key) => a[key] !== undefined)
-  if (keys.length !== Object.keys(b).filter((key) => b[key] !== undefined).length) return false
-  return keys.every((key) => Object.hasOwn(b, key) && sameJson(a[key], b[key]))
+  let surplus = 0
+  for (const key of Object.keys(a)) {
+    const value = a[key]
+    if (value === undefined) continue
+    if (!Object.hasOwn(b, key) || !sameJson(value, b[key])) return false
+    surplus++
+  }
+  for (const key of Object.keys(b)) if (b[key] !== undefined) surplus--
+  return surplus === 0
 }
 
 /** A client's text in a message: bounded. */

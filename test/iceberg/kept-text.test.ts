@@ -23,4 +23,27 @@ describe('keptItems', () => {
     assert.equal(written.length, 3)
     assert.ok(written[0] === a && written[1] === b && written[2] === c)
   })
+  it('writes lists that grow at the end and shrink at the start, and others, right', () => {
+    const item = (id: number): object => ({ id })
+    const all = Array.from({ length: 12 }, (_, id) => item(id))
+    const slices: [number, number][] = [
+      [0, 3],
+      [0, 4],
+      [1, 5],
+      [1, 5],
+      [3, 6],
+      [0, 6],
+      [5, 6],
+      [5, 12],
+      [2, 3],
+      [0, 12],
+    ]
+    for (const [from, to] of slices) {
+      const items = all.slice(from, to)
+      assert.equal(keptItems(items, stringify).text, JSON.stringify(items), `${from} to ${to}`)
+    }
+    const shuffled = [all[4]!, all[2]!, all[2]!, all[11]!]
+    assert.equal(keptItems(shuffled, stringify).text, JSON.stringify(shuffled))
+    assert.equal(keptItems([...shuffled, item(99)], stringify).text, JSON.stringify([...shuffled, item(99)]))
+  })
 })
