@@ -4,6 +4,7 @@
  * what no longer lies in the warehouse, or has come to overlap something else, is not opened.
  */
 import { isAllowed } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
@@ -17,7 +18,6 @@ import { getEntry, type Entry } from './entries.ts'
 import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
-import { StoreError } from '../stores/store.ts'
 
 /** What credentials are made for. */
 interface Target {
@@ -137,11 +137,15 @@ function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issu
 
 /** The last answer that was made of a target: whoever asks again gets it again. */
 interface Made {
+  readonly principal: Principal
   readonly issued: Issued
   readonly plain: Uint8Array
   readonly answer: MetadataAnswer
 }
 const lastMade = new WeakMap<Target, Made>()
+
+/** Up to so many bytes it costs less to have document and credentials in one piece than to write two. */
+const MAX_JOINED = 65_536
 
 /** The same answer with credentials in the place of the plain settings. */
 function withCredentials(
@@ -149,20 +153,20 @@ function withCredentials(
   vending: CatalogVending,
   target: Target,
   issued: Issued,
-  { status, etag, body }: MetadataAnswer,
+  { status, etag, body: plain }: MetadataAnswer,
   form: Form = 'table',
 ): MetadataAnswer {
-  if (body === undefined) throw new TypeError('credentials for an answer without a body')
-  const last = lastMade.get(target)
-  if (last?.issued === issued && last.plain === body && form === 'table') return last.answer
+  if (plain === undefined) throw new TypeError('credentials for an answer without a body')
+  const [body, tail] = [withoutConfig(call.catalog, plain), tailOf(call, vending, target, issued, form)]
   const answer = {
     status,
     etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${issued.tag}"`,
-    body: withoutConfig(call.catalog, body),
-    tail: tailOf(call, vending, target, issued, form),
+    body,
+    tail,
+    joined: body.length <= MAX_JOINED ? Buffer.concat([body, tail]) : undefined,
     documentEtag: etag,
   }
-  if (form === 'table') lastMade.set(target, { issued, plain: body, answer })
+  if (form === 'table') lastMade.set(target, { principal: call.principal, issued, plain, answer })
   return answer
 }
 
@@ -193,11 +197,14 @@ function credentialsFor(
   plain: MetadataAnswer,
   form?: Form,
 ): Soon<MetadataAnswer> {
-  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) =>
-    target === undefined
-      ? plain
-      : soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form)),
-  )
+  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) => {
+    if (target === undefined) return plain
+    const last = lastMade.get(target)
+    // What the cache of credentials would say of the same ones for the same caller, without asking it.
+    const isLast = last?.plain === plain.body && last?.principal === call.principal && form !== 'commit'
+    if (isLast && context.now() < last.issued.renewAtMs) return last.answer
+    return soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form))
+  })
 }
 
 /** What `loadTable` answers. */
@@ -220,6 +227,9 @@ export function answerWithCredentials(
   )
 }
 
+/** The answer to a change does not wait longer for a provider: a change that landed must not end as one of unknown outcome. */
+const PATIENCE_MS = 3_000
+
 /**
  * Adds credentials to the answer to a change that has landed. Where there are none to be had it is answered without: the
  * client must learn that its change was made, and can ask for them again.
@@ -234,14 +244,22 @@ export async function landedWithCredentials(
   const plain = await landed
   const vending = vendingOf(call)
   if (vending === undefined) return plain
-  try {
-    const row = await getEntry(context, call.catalog, identifier, 'table')
-    return await credentialsFor(context, call, vending, { identifier, row }, plain, form)
-  } catch (error) {
-    if (!(error instanceof IcebergError || error instanceof StoreError)) throw error
-    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason: error.message })
+  const without = (reason: string): MetadataAnswer => {
+    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason })
     return plain
   }
+  const adding = async (): Promise<MetadataAnswer> => {
+    const row = await getEntry(context, call.catalog, identifier, 'table')
+    return credentialsFor(context, call, vending, { identifier, row }, plain, form)
+  }
+  // Nothing that fails in here, expected or not, may make an error of a success.
+  const added = adding().catch((error: unknown) => without(error instanceof Error ? error.message : 'failed'))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PATIENCE_MS)
+  })
+  const answer = await Promise.race([added, late]).finally(() => clearTimeout(timer))
+  return answer ?? without('the provider takes too long')
 }
 
 /** Adds credentials to the answer to a staged creation. @throws IcebergError 400 when its place belongs to somebody */
