@@ -18,7 +18,6 @@ import { getEntry, type Entry } from './entries.ts'
 import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
-import { StoreError } from '../stores/store.ts'
 
 /** What credentials are made for. */
 interface Target {
@@ -228,6 +227,9 @@ export function answerWithCredentials(
   )
 }
 
+/** The answer to a change does not wait longer for a provider: a change that landed must not end as one of unknown outcome. */
+const PATIENCE_MS = 3_000
+
 /**
  * Adds credentials to the answer to a change that has landed. Where there are none to be had it is answered without: the
  * client must learn that its change was made, and can ask for them again.
@@ -242,14 +244,22 @@ export async function landedWithCredentials(
   const plain = await landed
   const vending = vendingOf(call)
   if (vending === undefined) return plain
-  try {
-    const row = await getEntry(context, call.catalog, identifier, 'table')
-    return await credentialsFor(context, call, vending, { identifier, row }, plain, form)
-  } catch (error) {
-    if (!(error instanceof IcebergError || error instanceof StoreError)) throw error
-    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason: error.message })
+  const without = (reason: string): MetadataAnswer => {
+    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason })
     return plain
   }
+  const adding = async (): Promise<MetadataAnswer> => {
+    const row = await getEntry(context, call.catalog, identifier, 'table')
+    return credentialsFor(context, call, vending, { identifier, row }, plain, form)
+  }
+  // Nothing that fails in here, expected or not, may make an error of a success.
+  const added = adding().catch((error: unknown) => without(error instanceof Error ? error.message : 'failed'))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PATIENCE_MS)
+  })
+  const answer = await Promise.race([added, late]).finally(() => clearTimeout(timer))
+  return answer ?? without('the provider takes too long')
 }
 
 /** Adds credentials to the answer to a staged creation. @throws IcebergError 400 when its place belongs to somebody */
