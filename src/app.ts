@@ -22,12 +22,14 @@ import {
   clientConfig,
   joinSecrets,
   openObjectStore,
+  openProbeTarget,
   openVending,
   rootLocation,
   splitSecrets,
   validateWarehouse,
   warehouseWarnings,
 } from './storage/open.ts'
+import { probeWarehouse } from './storage/probe/probe.ts'
 import { openStore } from './stores/open.ts'
 import { StoreError, type Store } from './stores/store.ts'
 import { startTasks, type Tasks } from './tasks/start.ts'
@@ -54,6 +56,7 @@ function storageOf({ localRoots, webIdentityTokenFile }: Settings): WarehouseSto
     clientConfig,
     open: (settings) => openObjectStore(settings, options),
     vending: (settings) => openVending(settings, options),
+    test: (settings, by) => probeWarehouse(openProbeTarget(settings, options), by),
     warnings: warehouseWarnings,
   }
 }
