@@ -7,7 +7,7 @@ import { benchCommits } from './commits.ts'
 import { benchMongo, benchPostgres } from './databases.ts'
 import { missedTargets, print } from './measure.ts'
 import { benchReads } from './reads.ts'
-import { benchIdle, benchScale, targetOf } from './scale.ts'
+import { benchIdle, benchPostgresScale, benchScale, targetOf } from './scale.ts'
 import { benchVending } from './vending.ts'
 import { benchWorkers } from './workers.ts'
 
@@ -24,6 +24,7 @@ if (wanted('reads') || wanted('commits')) {
 }
 if (wanted('scale')) await benchScale()
 if (wanted('postgres')) await benchPostgres()
+if (wanted('postgres-scale')) await benchPostgresScale()
 if (wanted('mongo')) await benchMongo()
 if (wanted('workers')) await benchWorkers()
 if (wanted('vending')) await benchVending()

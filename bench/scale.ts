@@ -7,6 +7,7 @@ import { openStore } from '../src/stores/open.ts'
 import type { NewRow } from '../src/stores/entities.ts'
 import type { Mutation, Store } from '../src/stores/store.ts'
 import { startServer, type RunningServer } from '../test/clients/server.ts'
+import { launchPostgres } from '../test/services/postgres.ts'
 import { createNamespace, createTable, type Target } from './fixtures.ts'
 import { httpRequest } from './load.ts'
 import { measure, print, us } from './measure.ts'
@@ -42,8 +43,7 @@ export async function benchIdle(): Promise<void> {
 
 export async function benchScale(): Promise<void> {
   const seed = await startServer({ database: 'sqlite', dist: true })
-  await createNamespace(targetOf(seed), 'million')
-  const path = await createTable(targetOf(seed), 'million', 'a_first', 20)
+  const path = await firstTable(seed)
   const alone = await loadCost(seed, path)
   await seed.stop({ keepData: true })
   const store = openStore(`sqlite://${seed.dataDir}/pangolin.db`)
@@ -51,6 +51,40 @@ export async function benchScale(): Promise<void> {
   await store.close()
 
   const server = await startServer({ database: 'sqlite', dist: true, dataDir: seed.dataDir })
+  await measureScale(server, path, alone)
+  await server.stop()
+}
+
+/** The rows are made by the database, of the first one. */
+export async function benchPostgresScale(): Promise<void> {
+  const postgres = await launchPostgres({ isDurable: true })
+  if ('missing' in postgres) return print({ what: 'PostgreSQL', figures: postgres.missing })
+  try {
+    const databaseUrl = await postgres.value.createDatabase()
+    const server = await startServer({ database: 'postgres', databaseUrl, dist: true })
+    const path = await firstTable(server)
+    const alone = await loadCost(server, path)
+    await postgres.value.query(
+      `insert into "entries" select (jsonb_populate_record(e, jsonb_build_object(
+           'name', 'table_' || lpad(n::text, 7, '0'), 'id', gen_random_uuid(), 'version', n))).*
+         from "entries" e, generate_series(0, ${TABLES - 1}) n where e."name" = 'a_first'`,
+      databaseUrl,
+    )
+    await postgres.value.query('analyze', databaseUrl)
+    print({ what: 'PostgreSQL:', figures: '' })
+    await measureScale(server, path, alone)
+    await server.stop()
+  } finally {
+    await postgres.value.stop()
+  }
+}
+
+async function firstTable(server: RunningServer): Promise<string> {
+  await createNamespace(targetOf(server), 'million')
+  return createTable(targetOf(server), 'million', 'a_first', 20)
+}
+
+async function measureScale(server: RunningServer, path: string, alone: number): Promise<void> {
   const among = await loadCost(server, path)
   const middle = await loadCost(server, '/v1/lake/namespaces/million/tables/table_0500000')
   print({
@@ -72,7 +106,6 @@ export async function benchScale(): Promise<void> {
     figures: `${megabytes.toFixed(0)} MB`,
     target: { text: 'under 300 MB', met: megabytes < 300 },
   })
-  await server.stop()
 }
 
 async function loadCost(server: RunningServer, path: string): Promise<number> {

@@ -8,7 +8,7 @@ import { httpRequest } from './load.ts'
 import { print, times, us } from './measure.ts'
 import { targetOf } from './scale.ts'
 
-const USUAL = { clients: 8, requests: 10_000, warmUp: 30_000 }
+const USUAL = { clients: 8, requests: 50_000, warmUp: 30_000 }
 const TABLES = 1_000
 const CLIENTS = 16
 const PROVIDER_MS = 20

@@ -22,6 +22,7 @@ import {
   clientConfig,
   joinSecrets,
   openObjectStore,
+  openProbeTarget,
   openSigner,
   openVending,
   rootLocation,
@@ -29,6 +30,7 @@ import {
   validateWarehouse,
   warehouseWarnings,
 } from './storage/open.ts'
+import { probeWarehouse } from './storage/probe/probe.ts'
 import { openStore } from './stores/open.ts'
 import { StoreError, type Store } from './stores/store.ts'
 import { startTasks, type Tasks } from './tasks/start.ts'
@@ -56,6 +58,7 @@ function storageOf({ localRoots, webIdentityTokenFile }: Settings): WarehouseSto
     open: (settings) => openObjectStore(settings, options),
     vending: (settings) => openVending(settings, options),
     signer: openSigner,
+    test: (settings, by) => probeWarehouse(openProbeTarget(settings, options), by),
     warnings: warehouseWarnings,
   }
 }

@@ -62,3 +62,17 @@ test('warehouses: the commands of the page do what it says', async (t) => {
   }
   assert.deepEqual((await call(server, 'GET', '/v1/config?warehouse=sales')).json.overrides, { prefix: 'sales' })
 })
+
+test('authentication: the command of the page makes a token with the bounds that it says', async (t) => {
+  const server = await startTestServer(t)
+  const [command] = page('docs/authentication.md').matchAll(/curl -sS http:\/\/127\.0\.0\.1:8080(\S+) .*? -d '([^']+)'/gs)
+  const [, path = '', body = ''] = command ?? []
+  const { access, within, description } = JSON.parse(body) as Record<string, unknown>
+  const made = await call(server, 'POST', path, { body })
+  assert.deepEqual([made.status, made.json.description, made.json.access], [200, description, access], made.text)
+  assert.deepEqual(new Set(made.json.within), new Set(within as unknown[]))
+  const { token } = made.json
+  assert.equal((await call(server, 'GET', '/v1/lake/namespaces/hr/tables/offices', { token })).status, 404)
+  assert.equal((await call(server, 'GET', '/v1/lake/namespaces/hr/tables/salaries', { token })).status, 403)
+  assert.equal((await call(server, 'POST', '/v1/lake/namespaces', { token, body: { namespace: ['sales'] } })).status, 403)
+})

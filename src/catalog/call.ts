@@ -83,6 +83,8 @@ export interface MetadataAnswer {
   readonly body: Uint8Array | undefined
   /** The rest of the body, with credentials in it: for this caller alone. Then `documentEtag` names `body` without it. */
   readonly tail?: Uint8Array | undefined
+  /** Both in one piece, where they are small. */
+  readonly joined?: Uint8Array | undefined
   readonly documentEtag?: string | undefined
 }
 

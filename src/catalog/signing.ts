@@ -11,21 +11,42 @@ import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
 import { VendingError } from '../storage/vending/vending.ts'
 import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../storage/vending/vending.ts'
 import { assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
+import { withoutConfig } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
 import type { RemoteSignRequest } from './shapes.ts'
 import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
 
-/** What stands behind a document for clients that have their requests signed. */
-export function signingTail(
-  { catalog }: CatalogCall,
-  identifier: TableIdentifier,
+interface Made {
+  readonly plain: Uint8Array
+  readonly answer: MetadataAnswer
+}
+const lastMade = new WeakMap<Target, Made>()
+
+/** The same answer about a table with what clients need that have their requests signed. */
+export function withSigning(
+  call: CatalogCall,
+  target: Target,
+  { status, etag, body: plain }: MetadataAnswer,
   isTable: boolean,
-): { readonly tag: string; readonly tail: Buffer } {
-  const config = { ...catalog.clientConfig, ...signerOf({ catalog }).clientConfig(pathOf(catalog, identifier, 'sign')) }
+): MetadataAnswer {
+  if (plain === undefined) throw new TypeError('signing for an answer without a body')
+  const last = lastMade.get(target)
+  if (last?.plain === plain && isTable) return last.answer
+  const { catalog } = call
+  const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig(pathOf(catalog, target.identifier, 'sign')) }
   const rest = isTable ? `,"remote-signing-config":{"properties":{},"headers":{}}` : ''
   const tail = Buffer.from(`,"config":${stringify(config)}${rest}}`)
-  return { tag: createHash('sha256').update(tail).digest('base64url').slice(0, 16), tail }
+  const tag = createHash('sha256').update(tail).digest('base64url').slice(0, 16)
+  const answer = {
+    status,
+    etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${tag}"`,
+    body: withoutConfig(catalog, plain),
+    tail,
+    documentEtag: etag,
+  }
+  if (isTable) lastMade.set(target, { plain, answer })
+  return answer
 }
 
 /** @throws IcebergError 400 */

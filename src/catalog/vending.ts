@@ -3,6 +3,7 @@
  * client asked and the warehouse has a way. Or, for clients that ask for that, where their requests are signed.
  */
 import { isAllowed } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { stringify } from '../iceberg/json.ts'
 import { assertMayTouch } from './authorize.ts'
@@ -13,10 +14,9 @@ import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
 import { assertLocationFree } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
-import { signingTail } from './signing.ts'
+import { withSigning } from './signing.ts'
 import { soon, type Soon } from './soon.ts'
 import { allowedPlaces, pathOf, placesFor, targetOf, targetOfRow, type Target } from './target.ts'
-import { StoreError } from '../stores/store.ts'
 
 /** How this caller is to come to the files, where we are to help with that. */
 function wayOf({ catalog, asksForCredentials, asksForSigning }: CatalogCall): CatalogVending | 'signing' | undefined {
@@ -68,53 +68,37 @@ function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issu
 
 /** The last answer that was made of a target: whoever asks again gets it again. */
 interface Made {
-  readonly issued: Issued | 'signing'
+  readonly principal: Principal
+  readonly issued: Issued
   readonly plain: Uint8Array
   readonly answer: MetadataAnswer
 }
 const lastMade = new WeakMap<Target, Made>()
 
-/** The same answer with what `issued` names in the place of the plain settings. */
-function withTail(
+/** Up to so many bytes it costs less to have document and credentials in one piece than to write two. */
+const MAX_JOINED = 65_536
+
+/** The same answer with credentials in the place of the plain settings. */
+function withCredentials(
   call: CatalogCall,
+  vending: CatalogVending,
   target: Target,
-  issued: Made['issued'],
-  { status, etag, body }: MetadataAnswer,
-  form: Form,
-  make: () => { readonly tag: string; readonly tail: Buffer },
+  issued: Issued,
+  { status, etag, body: plain }: MetadataAnswer,
+  form: Form = 'table',
 ): MetadataAnswer {
-  if (body === undefined) throw new TypeError('credentials for an answer without a body')
-  const last = lastMade.get(target)
-  if (last?.issued === issued && last.plain === body && form === 'table') return last.answer
-  const { tag, tail } = make()
+  if (plain === undefined) throw new TypeError('credentials for an answer without a body')
+  const [body, tail] = [withoutConfig(call.catalog, plain), tailOf(call, vending, target, issued, form)]
   const answer = {
     status,
-    etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${tag}"`,
-    body: withoutConfig(call.catalog, body),
+    etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${issued.tag}"`,
+    body,
     tail,
+    joined: body.length <= MAX_JOINED ? Buffer.concat([body, tail]) : undefined,
     documentEtag: etag,
   }
-  if (form === 'table') lastMade.set(target, { issued, plain: body, answer })
+  if (form === 'table') lastMade.set(target, { principal: call.principal, issued, plain, answer })
   return answer
-}
-
-function withHelp(
-  context: CatalogContext,
-  call: CatalogCall,
-  way: CatalogVending | 'signing',
-  target: Target,
-  plain: MetadataAnswer,
-  form: Form = 'table',
-): Soon<MetadataAnswer> {
-  if (way === 'signing') {
-    return withTail(call, target, way, plain, form, () => signingTail(call, target.identifier, form === 'table'))
-  }
-  return soon(issue(context, call, way, target), (issued) =>
-    withTail(call, target, issued, plain, form, () => ({
-      tag: issued.tag,
-      tail: tailOf(call, way, target, issued, form),
-    })),
-  )
 }
 
 /** Also for an answer that is not the current one any more: the credentials are those of the row. */
@@ -126,9 +110,15 @@ function credentialsFor(
   plain: MetadataAnswer,
   form?: Form,
 ): Soon<MetadataAnswer> {
-  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) =>
-    target === undefined ? plain : withHelp(context, call, way, target, plain, form),
-  )
+  return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) => {
+    if (target === undefined) return plain
+    if (way === 'signing') return withSigning(call, target, plain, form !== 'commit')
+    const last = lastMade.get(target)
+    // What the cache of credentials would say of the same ones for the same caller, without asking it.
+    const isLast = last?.plain === plain.body && last?.principal === call.principal && form !== 'commit'
+    if (isLast && context.now() < last.issued.renewAtMs) return last.answer
+    return soon(issue(context, call, way, target), (issued) => withCredentials(call, way, target, issued, plain, form))
+  })
 }
 
 /** What `loadTable` answers. */
@@ -151,6 +141,9 @@ export function answerWithCredentials(
   )
 }
 
+/** The answer to a change does not wait longer for a provider: a change that landed must not end as one of unknown outcome. */
+const PATIENCE_MS = 3_000
+
 /**
  * Adds credentials to the answer to a change that has landed. Where there are none to be had it is answered without: the
  * client must learn that its change was made, and can ask for them again.
@@ -165,14 +158,22 @@ export async function landedWithCredentials(
   const plain = await landed
   const way = wayOf(call)
   if (way === undefined) return plain
-  try {
-    const row = await getEntry(context, call.catalog, identifier, 'table')
-    return await credentialsFor(context, call, way, { identifier, row }, plain, form)
-  } catch (error) {
-    if (!(error instanceof IcebergError || error instanceof StoreError)) throw error
-    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason: error.message })
+  const without = (reason: string): MetadataAnswer => {
+    context.log('credentials-left-out', { table: displayIdentifier(identifier), reason })
     return plain
   }
+  const adding = async (): Promise<MetadataAnswer> => {
+    const row = await getEntry(context, call.catalog, identifier, 'table')
+    return credentialsFor(context, call, way, { identifier, row }, plain, form)
+  }
+  // Nothing that fails in here, expected or not, may make an error of a success.
+  const added = adding().catch((error: unknown) => without(error instanceof Error ? error.message : 'failed'))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PATIENCE_MS)
+  })
+  const answer = await Promise.race([added, late]).finally(() => clearTimeout(timer))
+  return answer ?? without('the provider takes too long')
 }
 
 /** Adds credentials to the answer to a staged creation. @throws IcebergError 400 when its place belongs to somebody */
@@ -184,11 +185,12 @@ export async function stagedWithCredentials(
   plain: MetadataAnswer,
 ): Promise<MetadataAnswer> {
   const way = wayOf(call)
-  if (way === undefined) return plain
+  // Requests are signed for tables that there are.
+  if (way === undefined || way === 'signing') return plain
   const target = targetOf(call, identifier, metadata, undefined)
   // Not only before the provider is asked: there may be credentials for whoever has the place by now.
   await assertLocationFree(context, call.catalog, target.places[0]!)
-  return withHelp(context, call, way, target, plain)
+  return withCredentials(call, way, target, await issue(context, call, way, target), plain)
 }
 
 /** Asking for them is consent enough. An empty list where clients have their own. */

@@ -8,6 +8,8 @@ export interface Answer {
   readonly etag?: string | undefined
   /** Follows the body, is for this caller alone and must not be kept by anybody on the way. */
   readonly tail?: Uint8Array | undefined
+  /** Body and tail in one piece, where there is one. */
+  readonly joined?: Uint8Array | undefined
   /** Names `body` alone, where there is a tail. */
   readonly bodyEtag?: string | undefined
   /** A further name and value, and so on: the form that `writeHead` takes without work. */
@@ -24,6 +26,6 @@ export const NO_CONTENT: Answer = { status: 204, body: undefined }
 
 /** A document of the metadata cache: its bytes go to the socket as they are. */
 export function metadata(answer: MetadataAnswer): Answer {
-  const { status, body, etag, tail } = answer
-  return tail === undefined ? { status, body, etag } : { status, body, etag, tail, bodyEtag: answer.documentEtag }
+  const { status, body, etag, tail, joined, documentEtag: bodyEtag } = answer
+  return tail === undefined ? { status, body, etag } : { status, body, etag, tail, joined, bodyEtag }
 }

@@ -26,5 +26,7 @@ export interface Route {
   readonly oauth?: boolean
   /** Answered even when the server is at its limit. */
   readonly vital?: boolean
+  /** The end of its path is also a name that something may have: what has no route here is about that thing. */
+  readonly maybeName?: boolean
   readonly handler: (exchange: Exchange) => Soon<Answer>
 }

@@ -12,6 +12,8 @@ interface Node {
   /** By method. Undefined where no path ends. */
   methods: Map<string, Route> | undefined
   allow: string
+  /** A literal that may be somebody's name as well: counts as a parameter too. */
+  isName: boolean
 }
 
 /** What a path says beside its route. The same object for the same path, as long as it is remembered. */
@@ -42,7 +44,7 @@ export interface Router {
   allowed(path: string): string | undefined
 }
 
-const newNode = (): Node => ({ literals: new Map(), parameter: undefined, methods: undefined, allow: '' })
+const newNode = (): Node => ({ literals: new Map(), parameter: undefined, methods: undefined, allow: '', isName: false })
 
 /** The templates under which a route is served: clients append `/v1/...` to a URI that may already name the catalog. */
 export function mountings(template: string): readonly string[] {
@@ -80,6 +82,7 @@ export function createRouter(routes: readonly Route[]): Router {
   for (const route of routes) {
     for (const template of mountings(route.template)) insert(root, template, route)
   }
+  for (const node of everyNode(root)) nameToo(node)
   for (const node of everyNode(root)) node.allow = allowHeader(node)
   return {
     match: remembering((method, path) => {
@@ -113,6 +116,19 @@ function insert(root: Node, template: string, route: Route): void {
   node.methods ??= new Map()
   if (node.methods.has(route.method)) throw new TypeError(`two routes for ${route.method} ${template}`)
   node.methods.set(route.method, route)
+  if (route.maybeName === true) node.isName = true
+}
+
+/** Gives the literals that may be names what the parameter beside them has and they have not. */
+function nameToo({ literals, parameter }: Node): void {
+  for (const literal of literals.values()) {
+    if (!literal.isName || parameter === undefined) continue
+    literal.methods = new Map([...(parameter.methods ?? []), ...(literal.methods ?? [])])
+    for (const [segment, node] of parameter.literals) {
+      if (!literal.literals.has(segment)) literal.literals.set(segment, node)
+    }
+    literal.parameter ??= parameter.parameter
+  }
 }
 
 function find(root: Node, path: string, parameters: string[]): Node | undefined {
@@ -122,8 +138,10 @@ function find(root: Node, path: string, parameters: string[]): Node | undefined 
     const slash = path.indexOf('/', start)
     const segment = slash < 0 ? path.slice(start) : path.slice(start, slash)
     const literal = node.literals.get(segment)
-    if (literal !== undefined) node = literal
-    else if (segment === '' || segment === '.' || segment === '..') return undefined
+    if (literal !== undefined) {
+      if (literal.isName) parameters.push(segment)
+      node = literal
+    } else if (segment === '' || segment === '.' || segment === '..') return undefined
     else {
       parameters.push(segment)
       node = node.parameter

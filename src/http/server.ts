@@ -116,10 +116,12 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   if (exchange.answered) return
   exchange.answered = true
   try {
-    const { body, tail } = answer
+    const { body, tail, joined } = answer
     if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
       sendCompressed(parts, exchange, response, answer, body)
-    } else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
+    } else if (joined !== undefined)
+      send(parts, exchange, response, answer, { body: joined, tail: undefined, isCompressed: false })
+    else send(parts, exchange, response, answer, { body, tail, isCompressed: false })
   } catch (error) {
     abandon(parts, response, error)
   }
@@ -228,7 +230,8 @@ function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tai
   if (body !== undefined) {
     const length = lengthOf(body) + (tail === undefined ? 0 : tail.length)
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
-    if (body.length >= 1024 || isCompressed) headers.push('Vary', 'Accept-Encoding')
+    // What is private is kept by nobody who serves several clients.
+    if (isCompressed || (body.length >= 1024 && answer.etag === undefined)) headers.push('Vary', 'Accept-Encoding')
   }
   if (isCompressed) headers.push('Content-Encoding', 'gzip')
   if (answer.etag !== undefined) headers.push('ETag', answer.etag)

@@ -4,8 +4,20 @@ import type { CatalogContext } from '../catalog/call.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { WarehouseChange, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { ObjectStore } from '../storage/storage.ts'
-import type { RequestSigner, Vending } from '../storage/vending/vending.ts'
+import type { RequestSigner, VendScope, Vending } from '../storage/vending/vending.ts'
 import type { CatalogHandles } from './handles.ts'
+
+/** Check by check, and what to do about those that failed. */
+export interface WarehouseTestAnswer {
+  /** None failed. */
+  readonly ok: boolean
+  readonly checks: readonly {
+    readonly name: string
+    readonly status: 'passed' | 'failed' | 'skipped'
+    readonly message: string
+    readonly fix: string | null
+  }[]
+}
 
 export interface WarehouseStorage {
   /** @throws IcebergError 400 that names what is wrong */
@@ -21,6 +33,11 @@ export interface WarehouseStorage {
   vending(settings: WarehouseSettings): Vending | undefined
   /** Who signs requests of clients, if anybody does. */
   signer(settings: WarehouseSettings): RequestSigner | undefined
+  /** Uses it as the server and as clients do, below a folder named by the id, and removes that again. @throws IcebergError 400 */
+  test(
+    settings: WarehouseSettings,
+    by: { readonly id: string; readonly principal: VendScope['principal'] },
+  ): Promise<WarehouseTestAnswer>
   /** What whoever manages the warehouse should know of these settings, secret or not. */
   warnings(settings: WarehouseSettings): readonly string[]
 }

@@ -62,14 +62,15 @@ export async function listWarehouses(context: ManagementContext, principal: Prin
   return rows.slice(paging.offset).map((row) => shown(context, row))
 }
 
-async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'warehouses'>> {
+/** @throws IcebergError 404 */
+export async function warehouseRow(context: ManagementContext, principal: Principal, name: string): Promise<Row<'warehouses'>> {
   const row = await context.catalog.store.get('warehouses', { tenant_id: principal.tenantId, name })
   if (row === undefined) throw noSuchWarehouse(name)
   return row
 }
 
 export async function loadWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<Warehouse> {
-  return shown(context, await rowOf(context, principal, name))
+  return shown(context, await warehouseRow(context, principal, name))
 }
 
 const withoutNulls = (config: Readonly<Record<string, string | null>>): Readonly<Record<string, string>> =>
@@ -86,20 +87,26 @@ function columnsOf(context: ManagementContext, settings: WarehouseSettings, ware
   }
 }
 
-export async function createWarehouse(context: ManagementContext, principal: Principal, json: unknown): Promise<Warehouse> {
+/** What a person says of a warehouse that is not there yet. @throws IcebergError 400, 422 */
+export function readNewWarehouse(json: unknown): { name: string; useSts: boolean; settings: WarehouseSettings } {
   checkFields(json, FIELDS)
   const request = decode(CreateWarehouseRequest, json)
   checkName('Warehouse', request.name)
-  const { now, uuid, store } = context.catalog
-  const key = { tenant_id: principal.tenantId, id: uuid() }
-  const settings: WarehouseSettings = {
+  const settings = {
     storageConfig: withoutNulls(request.storage_config),
     vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
   }
+  return { name: request.name, useSts: request.use_sts ?? false, settings }
+}
+
+export async function createWarehouse(context: ManagementContext, principal: Principal, json: unknown): Promise<Warehouse> {
+  const { name, useSts, settings } = readNewWarehouse(json)
+  const { now, uuid, store } = context.catalog
+  const key = { tenant_id: principal.tenantId, id: uuid() }
   const row: NewRow<'warehouses'> = {
     ...key,
-    name: request.name,
-    use_sts: request.use_sts ?? false,
+    name,
+    use_sts: useSts,
     ...columnsOf(context, settings, key),
     created_at: now(),
     updated_at: now(),
@@ -107,7 +114,7 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
   try {
     await store.write([{ op: 'insert', entity: 'warehouses', row }])
   } catch (error) {
-    if (error instanceof StoreError && error.kind === 'conflict') throw alreadyExists('Warehouse', request.name)
+    if (error instanceof StoreError && error.kind === 'conflict') throw alreadyExists('Warehouse', name)
     throw error
   }
   return shown(context, row)
@@ -121,7 +128,7 @@ export async function updateWarehouse(
 ): Promise<Warehouse> {
   checkFields(json, FIELDS)
   const request = decode(UpdateWarehouseRequest, json)
-  const row = await rowOf(context, principal, name)
+  const row = await warehouseRow(context, principal, name)
   if (typeof request.name === 'string' && request.name !== name) throw badRequest(`Warehouse ${name} can't be renamed`)
   const settings = context.storage.change(settingsOf(row, context), {
     storageConfig: request.storage_config ?? undefined,
@@ -161,7 +168,7 @@ async function refuseStranding(
 }
 
 export async function dropWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<void> {
-  const row = await rowOf(context, principal, name)
+  const row = await warehouseRow(context, principal, name)
   const key = { tenant_id: principal.tenantId, name }
   try {
     await context.catalog.store.write([

@@ -9,6 +9,7 @@ import { adlsClientConfig, adlsKeys, adlsPlace, validateAdls } from './adls-sett
 import { collect, createNew, forEachAtOnce, holdsBytes, withAttempts } from './attempts.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
+import { adlsAdvice } from './probe/adls-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 import { adlsStrategies } from './vending/adls.ts'
 
@@ -205,4 +206,5 @@ export const adlsKind: StorageKind = {
     if (sasToken !== undefined) return openAdlsStore({ place, credential: { sasToken } })
     return accountKey === undefined ? undefined : openAdlsStore({ place, credential: { accountKey } })
   },
+  advise: adlsAdvice,
 }

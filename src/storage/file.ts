@@ -10,6 +10,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { canonicalFile, canonicalLocation, isBelow, localPath, type Location } from '../iceberg/location.ts'
 import type { StorageKind } from './kind.ts'
+import { fileAdvice } from './probe/file-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
 const { O_CREAT, O_DSYNC = 0, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = fs.constants
@@ -274,4 +275,5 @@ export const fileKind: StorageKind = {
   rootLocation: root,
   clientConfig: () => ({}),
   open: (settings) => openFileStore(root(settings)),
+  advise: (fault, settings) => fileAdvice(fault, root(settings)),
 }

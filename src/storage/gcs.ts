@@ -10,6 +10,7 @@ import { gcsClientConfig, gcsCredential, gcsKeys, gcsPlace, validateGcs } from '
 import { gcsTokens } from './gcs-tokens.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { StorageKind } from './kind.ts'
+import { gcsAdvice } from './probe/gcs-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 import { gcsStrategies } from './vending/gcs.ts'
 
@@ -167,4 +168,5 @@ export const gcsKind: StorageKind = {
     token === undefined
       ? undefined
       : openGcsStore({ ...gcsPlace(settings), tokens: { get: async () => ({ token, expiresAtMs: Number(end) }) } }),
+  advise: gcsAdvice,
 }

@@ -1,5 +1,6 @@
 /** What one kind of storage declares. Adding a kind is one file that exports a `StorageKind`, and its line in `open.ts`. */
 import type { Location, Scheme } from '../iceberg/location.ts'
+import type { Fault } from './probe/fault.ts'
 import type { ObjectStore } from './storage.ts'
 import type { CredentialVendor, RefreshKeys, RequestSigner } from './vending/vending.ts'
 
@@ -46,6 +47,8 @@ export interface VendingStrategyDeclaration {
   readonly isStatic?: boolean
   /** Its fields are a credential that the server uses too, where the settings have none. */
   readonly isCredential?: boolean
+  /** Its credentials open more than a table, and `warning` says so. */
+  readonly isUnbounded?: (strategy: Settings) => boolean
   /** What of the fields a person should know, though it is allowed. */
   readonly warning?: (strategy: Settings) => string | undefined
   /** Checks the fields, and what of the warehouse's settings they need. @throws IcebergError 400 */
@@ -54,6 +57,12 @@ export interface VendingStrategyDeclaration {
   readonly vendor?: (settings: Settings, strategy: Settings, options: ServerOptions) => CredentialVendor | undefined
   /** The same for clients that rather have each request signed. */
   readonly signer?: (settings: Settings, strategy: Settings) => RequestSigner | undefined
+}
+
+/** A warehouse's strategy, its fields under the settings that they stand for. */
+export interface ChosenStrategy {
+  readonly variant: string | undefined
+  readonly settings: Settings
 }
 
 export interface StorageKind {
@@ -75,4 +84,6 @@ export interface StorageKind {
   readonly open: (settings: Settings) => ObjectStore
   /** As a client that has only what was vended to it: to prove that this opens what it should. Nothing where it has no key. */
   readonly openVended?: (settings: Settings, config: Settings) => ObjectStore | undefined
+  /** What to do about a fault that a test of the warehouse met: exactly that, in a sentence. */
+  readonly advise: (fault: Fault, settings: Settings, strategy: ChosenStrategy) => string | undefined
 }

@@ -10,9 +10,12 @@ import { gcsKind } from './gcs.ts'
 import type { Credential, ServerOptions, Settings, StorageKind, VendingStrategyDeclaration } from './kind.ts'
 import { s3Kind } from './s3.ts'
 import { nearest } from './nearest.ts'
+import type { ProbeTarget } from './probe/probe.ts'
 import type { ObjectStore } from './storage.ts'
 import { handsOutAlways } from './vending/strategies.ts'
 import type { RequestSigner, Vending } from './vending/vending.ts'
+
+const OPENS_ALL = 'everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire'
 
 const KINDS: readonly StorageKind[] = [fileKind, s3Kind, adlsKind, gcsKind]
 
@@ -287,8 +290,7 @@ export function warehouseWarnings(warehouse: WarehouseSettings): string[] {
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
   if (strategy === undefined) return []
   const { variant, declared } = strategy
-  const all = 'everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire'
-  const warnings = [declared.isStatic === true ? all : undefined, declared.warning?.(strategySettings(strategy))]
+  const warnings = [declared.isStatic === true ? OPENS_ALL : undefined, declared.warning?.(strategySettings(strategy))]
   return warnings.filter((text) => text !== undefined).map((text) => `vending_strategy ${variant}: ${text}`)
 }
 
@@ -306,4 +308,23 @@ export function openObjectStore(warehouse: WarehouseSettings, options: ServerOpt
 export function openVendedStore(warehouse: WarehouseSettings, config: Settings): ObjectStore | undefined {
   const { kind, settings } = parse(warehouse.storageConfig)
   return kind.openVended?.(settings, config)
+}
+
+/** What the test of a warehouse needs. @throws IcebergError 400 for settings that can't be used */
+export function openProbeTarget(warehouse: WarehouseSettings, options: ServerOptions = {}): ProbeTarget {
+  validateWarehouse(warehouse, options)
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  const fields = strategy === undefined ? {} : strategySettings(strategy)
+  const server = serverSettings(kind, settings, strategy)
+  const { isStatic = false, isUnbounded } = strategy?.declared ?? {}
+  const unbounded = isStatic || isUnbounded?.(fields) === true
+  return {
+    root: kind.rootLocation(settings),
+    store: kind.open(server),
+    vending: openVending(warehouse, options),
+    openClient: (config) => openVendedStore(warehouse, config),
+    unbounded: unbounded ? { message: warehouseWarnings(warehouse).join('; '), alsoWrites: isStatic } : undefined,
+    advise: (fault) => kind.advise(fault, server, { variant: strategy?.variant, settings: fields }),
+  }
 }

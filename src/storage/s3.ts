@@ -8,6 +8,7 @@ import { holdsBytes } from './attempts.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { Settings, StorageKind } from './kind.ts'
 import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
+import { s3Advice } from './probe/s3-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 import { s3Strategies } from './vending/s3.ts'
 
@@ -259,4 +260,5 @@ export const s3Kind: StorageKind = {
     const vended = credentialsOf(config)
     return vended && openWith(settings, vended)
   },
+  advise: s3Advice,
 }

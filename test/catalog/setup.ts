@@ -15,8 +15,9 @@ import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { openFileStore } from '../../src/storage/file.ts'
 import type { ObjectStore } from '../../src/storage/storage.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
-import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
+import { openStore } from '../../src/stores/open.ts'
 import type { Mutation, Store } from '../../src/stores/store.ts'
+import { startMongo } from '../services/mongo.ts'
 import { startPostgres } from '../services/postgres.ts'
 
 type Write = Store['write']
@@ -67,12 +68,13 @@ export async function open(t: TestContext, parts: Partial<CatalogContext> = {}, 
   return fixture
 }
 
-/** `PANGOLIN_TEST_DATABASE=postgres` runs the room's tests on a server; memory is what they run on otherwise. */
+/** `PANGOLIN_TEST_DATABASE` (`postgres`, `mongo`) runs the room's tests on a server; memory is what they run on otherwise. */
 async function openTestStore(t: TestContext): Promise<Store> {
-  if (process.env['PANGOLIN_TEST_DATABASE'] !== 'postgres') return openMemoryStore()
-  const server = await startPostgres()
+  const database = process.env['PANGOLIN_TEST_DATABASE']
+  if (database !== 'postgres' && database !== 'mongo') return openMemoryStore()
+  const server = await { postgres: startPostgres, mongo: startMongo }[database]()
   if ('missing' in server) throw new Error(server.missing)
-  const store = openPostgresStore({ url: await server.value.createDatabase() })
+  const store = openStore(await server.value.createDatabase())
   t.after(() => store.close())
   await store.migrate()
   return store

@@ -308,6 +308,25 @@ test('a provider that fails: a load says so, a change that landed is answered wi
   assert.ok((await load(fixture, 't'))['storage-credentials'])
 })
 
+test('a change that landed is answered in time, however long the provider takes', async (t) => {
+  const fixture = await openVending(t)
+  const { provider, logged } = fixture
+  let release = (): void => {}
+  provider.before = () => new Promise((resolve) => (release = resolve))
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const creating = create(fixture, 't')
+  while (fixture.asked.length === 0) await new Promise(setImmediate)
+  t.mock.timers.tick(3_001)
+  const created = await creating
+  assert.equal(created['storage-credentials'], undefined)
+  assert.deepEqual(logged.at(-1)?.details, { table: 'ns.t', reason: 'the provider takes too long' })
+  const loading = load(fixture, 't')
+  release()
+  // What the change did not wait for is there for the next.
+  assert.ok((await loading)['storage-credentials'])
+  assert.equal(fixture.asked.length, 1)
+})
+
 test('sixteen clients that load a thousand tables make at most a thousand calls, and others are answered meanwhile', async (t) => {
   const fixture = await openVending(t)
   const names = Array.from({ length: 1000 }, (_, at) => `t${at}`)

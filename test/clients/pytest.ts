@@ -16,8 +16,8 @@ export interface CatalogSettings {
   readonly username: string
   readonly password: string
   readonly kind: 'local' | 's3' | 'azure' | 'gcs'
-  /** For clients that take these from their own configuration only. */
-  readonly storage?: { readonly endpoint: string; readonly region: string; readonly bucket: string }
+  /** For clients that take these from their own configuration only, and for those that manage warehouses. */
+  readonly storage?: Readonly<Record<'endpoint' | 'region' | 'bucket' | 'accessKey' | 'secretKey', string>>
 }
 
 export interface PytestOptions {

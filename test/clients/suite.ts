@@ -90,7 +90,8 @@ async function s3(context: TestContext, server: RunningServer): Promise<CatalogS
   })
   await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location: `s3://${bucket}/some/prefix` })
   const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken }
-  return { properties, username: server.username, password: server.password, kind: 's3', storage: { endpoint, region, bucket } }
+  const storage = { endpoint, region, bucket, accessKey, secretKey }
+  return { properties, username: server.username, password: server.password, kind: 's3', storage }
 }
 
 /** Makes one through the management API, as the administrator. */

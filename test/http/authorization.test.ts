@@ -102,6 +102,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   loadWarehouse: { about: 'management' },
   updateWarehouse: { about: 'management', body: () => ({}) },
   dropWarehouse: { about: 'management' },
+  testNewWarehouse: { about: 'management', body: () => ({}) },
+  testWarehouse: { about: 'management' },
   listCatalogs: { about: 'catalogs' },
   createCatalog: { about: 'management', body: () => ({}) },
   loadCatalog: { about: 'whole' },

@@ -46,13 +46,15 @@ async function open(test: TestContext, storageConfig: Record<string, string>, ve
 /** Of the one table that the answer is about. */
 function credentialsOf(answer: Answer): { prefix: string; config: Record<string, string> } {
   assert.equal(answer.status, 200, answer.text)
-  assert.equal(answer.json['storage-credentials'].length, 1)
-  const [credentials] = answer.json['storage-credentials']
-  if (answer.json.metadata !== undefined) {
-    assert.equal(credentials.prefix, answer.json.metadata.location)
-    assert.deepEqual(answer.json.config, credentials.config)
+  const { metadata, config, 'storage-credentials': credentials } = answer.json
+  // The answer to a commit has no other place for them than `config`.
+  if (credentials === undefined) return { prefix: metadata.location, config }
+  assert.equal(credentials.length, 1)
+  if (metadata !== undefined) {
+    assert.equal(credentials[0].prefix, metadata.location)
+    assert.deepEqual(config, credentials[0].config)
   }
-  return credentials
+  return credentials[0]
 }
 
 /** Every answer about a table that may hold credentials, for a writer. */

@@ -52,7 +52,7 @@ interface Operation {
 /** Statuses of HTTP itself and of Idempotency-Key, which any operation may answer; their body is the usual error. */
 const GENERAL_STATUSES = new Set([405, 408, 409, 413, 415, 422, 429, 431])
 /** Fields that more than the specification's answer has. A commit answers what a load does, as the reference does. */
-const MORE_FIELDS: Readonly<Record<string, readonly string[]>> = { updateTable: ['config', 'storage-credentials'] }
+const MORE_FIELDS: Readonly<Record<string, readonly string[]>> = { updateTable: ['config'] }
 const ERROR_SCHEMA = '#/components/schemas/IcebergErrorResponse'
 
 export function specification(): Availability<Specification> {

@@ -19,6 +19,8 @@ const router = createRouter([
   route('HEAD', '/v1/{prefix}/namespaces/{namespace}/tables/{table}'),
   route('POST', '/v1/{prefix}/tables/rename'),
   route('GET', '/api/v1/catalogs/{name}'),
+  { ...route('POST', '/api/v1/catalogs/test'), maybeName: true },
+  route('POST', '/api/v1/catalogs/{name}/test'),
 ])
 const found = (method: string, path: string): [string, ...string[]] => {
   const { route, parameters } = router.match(method, path)
@@ -48,6 +50,17 @@ test('every form in which a client may name the catalog', () => {
   for (const path of ['/v1/config', '/v1/lake/config', '/v1/lake/v1/config'])
     assert.equal(found('GET', path)[0], 'GET /v1/config')
   assert.deepEqual(mountings('/api/v1/catalogs/{name}'), ['/api/v1/catalogs/{name}'])
+})
+
+test('a literal that may be a name is one wherever it has no route of its own', () => {
+  assert.equal(found('POST', '/api/v1/catalogs/test')[0], 'POST /api/v1/catalogs/test')
+  assert.deepEqual(found('GET', '/api/v1/catalogs/test'), ['GET /api/v1/catalogs/{name}', 'test'])
+  assert.deepEqual(found('GET', '/api/v1/catalogs/%74est'), ['GET /api/v1/catalogs/{name}', '%74est'])
+  assert.deepEqual(found('POST', '/api/v1/catalogs/test/test'), ['POST /api/v1/catalogs/{name}/test', 'test'])
+  assert.deepEqual(found('POST', '/api/v1/catalogs/lake/test'), ['POST /api/v1/catalogs/{name}/test', 'lake'])
+  assert.equal(refused('POST', '/api/v1/catalogs/lake').code, 405)
+  assert.equal(refused('PUT', '/api/v1/catalogs/test').details['allow'], 'GET, HEAD, OPTIONS, POST')
+  assert.equal(refused('GET', '/api/v1/catalogs/test/other').code, 404)
 })
 
 test('what is no path is 404', () => {

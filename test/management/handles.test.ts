@@ -33,6 +33,7 @@ async function setUp() {
     open: () => ({ close: async () => undefined, number: ++opened }) as unknown as ObjectStore,
     vending: () => undefined,
     signer: () => undefined,
+    test: async () => ({ ok: true, checks: [] }),
     warnings: () => [],
   }
   const secrets = openSecretBox({ key: Buffer.alloc(32, 7) })

@@ -1,8 +1,14 @@
 /** Long-lived tokens over HTTP: made, shown once, listed, replaced, revoked; what a narrowed one is worth at the door. */
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hashSecret, parseApiToken } from '../../src/access/api-tokens.ts'
+import { startApp } from '../../src/app.ts'
+import { loadSettings } from '../../src/config.ts'
+import { createLog } from '../../src/log.ts'
 import { listTokens, mintToken, rotateToken } from '../../src/management/tokens.ts'
 import type { ManagementContext } from '../../src/management/context.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
@@ -195,6 +201,37 @@ describe('tokens', () => {
     await sleep(1050)
     for (const { json } of ways) assert.equal(await works(server, json.access_token), 401)
     assert.equal((await grant({ ...exchange, subject_token: ways[1]!.json.access_token })).status, 401)
+  })
+
+  test('two servers on one database: made at one, good and narrow at the other, and over there a second after its end here', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'pangolin-two-'))
+    const DATABASE_URL = `sqlite:${join(folder, 'shared.db')}`
+    const one = await startTestServer(t, { DATABASE_URL })
+    const settings = loadSettings({
+      PORT: '0',
+      PANGOLIN_DATA: one.dataDirectory,
+      DATABASE_URL,
+      PANGOLIN_SHUTDOWN_GRACE_SECS: '1',
+    })
+    const app = await startApp(settings, createLog({ format: 'json', level: 'error', write: () => {} }))
+    t.after(async () => {
+      await app.close()
+      rmSync(folder, { recursive: true })
+    })
+    const two: TestServer = { ...one, app, url: app.url, port: Number(new URL(app.url).port) }
+    const { token, id } = (await mint(one, { access: 'read', within: [{ catalog: 'lake' }] })).json
+    const form = { grant_type: 'client_credentials', client_secret: token }
+    const granted = await call(two, 'POST', '/v1/oauth/tokens', { token: null, body: new URLSearchParams(form).toString() })
+    const session: string = granted.json.access_token
+    for (const server of [one, two]) {
+      for (const credential of [token, session]) {
+        assert.equal(await works(server, credential), 200)
+        assert.equal((await call(server, 'GET', '/api/v1/warehouses', { token: credential })).status, 403)
+      }
+    }
+    assert.equal((await call(one, 'DELETE', `/api/v1/tokens/${id}`)).status, 204)
+    await sleep(1050)
+    for (const server of [one, two]) for (const credential of [token, session]) assert.equal(await works(server, credential), 401)
   })
 
   test('without authentication there is nobody to make one for', async (t) => {

@@ -46,15 +46,15 @@ const memory: Backend = {
   },
 }
 
-const sqlite: Backend = {
-  name: 'sqlite',
+const sqliteWith = (name: string, openFile: (path: string) => Store | Promise<Store>): Backend => ({
+  name,
   isShared: true,
   open: async () => {
     const folder = await temporaryFolder()
     const path = join(folder, 'test.db')
     const opened: Store[] = []
     const open = async (): Promise<Store> => {
-      const store = openSqliteStore({ path })
+      const store = await openFile(path)
       opened.push(store)
       await store.migrate()
       return store
@@ -65,7 +65,9 @@ const sqlite: Backend = {
     }
     return { store: await open(), openAnother: open, dispose }
   },
-}
+})
+
+const sqlite = sqliteWith('sqlite', (path) => openSqliteStore({ path }))
 
 interface MongoBackend {
   readonly name: string
@@ -176,6 +178,7 @@ function wrapped(backend: Backend, name: string, wrap: (store: Store) => Store):
 export const backends: readonly Backend[] = [
   memory,
   sqlite,
+  sqliteWith('sqlite, through several processes', (path) => openProcessesStore(`sqlite://${path}`, 3)),
   postgresWith('postgres', async (url) => openPostgresStore({ url })),
   postgresWith('postgres, through several processes', (url) => openProcessesStore(url, 3)),
   { ...postgresWith('postgres, through several processes behind PgBouncer', behindPgBouncer), ...skipAtHome(pgBouncer) },

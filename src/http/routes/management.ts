@@ -7,6 +7,7 @@ import { badRequest, IcebergError } from '../../iceberg/errors.ts'
 import { parse } from '../../iceberg/json.ts'
 import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
 import { catalogSummary } from '../../management/summary.ts'
+import { testNewWarehouse, testWarehouse } from '../../management/warehouse-test.ts'
 import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
 import { json, NO_CONTENT } from '../answer.ts'
 import { integerParameter, pageOf, paging, parameter } from '../query.ts'
@@ -87,6 +88,22 @@ const warehouseRoutes: readonly Route[] = [
       await dropWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))
       return NO_CONTENT
     },
+  },
+  {
+    method: 'POST',
+    template: `${WAREHOUSES}/test`,
+    operationId: 'testNewWarehouse',
+    action: 'warehouse.manage',
+    body: 'json',
+    maybeName: true,
+    handler: async (exchange) => json(await testNewWarehouse(exchange.context.management, exchange.caller, exchange.json())),
+  },
+  {
+    method: 'POST',
+    template: `${WAREHOUSE}/test`,
+    operationId: 'testWarehouse',
+    action: 'warehouse.manage',
+    handler: async (exchange) => json(await testWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))),
   },
 ]
 

@@ -161,6 +161,7 @@ export const adlsStrategies: Readonly<Record<string, VendingStrategyDeclaration>
   AzureSas: {
     fields: { ...FIELDS, scope: { setting: SCOPE }, ...LIFETIME_FIELD },
     isCredential: true,
+    isUnbounded: (strategy) => strategy[SCOPE] === 'container',
     warning: (strategy) =>
       strategy[SCOPE] === 'container'
         ? 'everybody who may read one table of this warehouse gets signatures that open its whole container, to write for those who may write one table'

@@ -45,13 +45,13 @@ def test_tables_are_written_and_read(client: PangolinClient, uri: str, settings:
 def test_a_warehouse_and_catalog_of_the_sdk_hold_tables(client: PangolinClient, uri: str, settings: dict, name: str) -> None:
     if settings["kind"] != "s3":
         pytest.skip("needs a warehouse on S3")
-    storage, properties = settings["storage"], settings["properties"]
+    storage = settings["storage"]
     client.warehouses.create_s3(
         name,
         storage["bucket"],
         region=storage["region"],
-        access_key=properties["s3.access-key-id"],
-        secret_key=properties["s3.secret-access-key"],
+        access_key=storage["accessKey"],
+        secret_key=storage["secretKey"],
         prefix=name,
         endpoint=storage["endpoint"],
         **{"s3.path-style-access": "true"},
