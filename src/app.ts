@@ -23,6 +23,7 @@ import {
   joinSecrets,
   openObjectStore,
   openProbeTarget,
+  openSigner,
   openVending,
   rootLocation,
   splitSecrets,
@@ -56,6 +57,7 @@ function storageOf({ localRoots, webIdentityTokenFile }: Settings): WarehouseSto
     clientConfig,
     open: (settings) => openObjectStore(settings, options),
     vending: (settings) => openVending(settings, options),
+    signer: openSigner,
     test: (settings, by) => probeWarehouse(openProbeTarget(settings, options), by),
     warnings: warehouseWarnings,
   }

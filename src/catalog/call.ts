@@ -8,6 +8,7 @@ import type { Principal } from '../access/principal.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { Store } from '../stores/store.ts'
+import type { RequestSigner } from '../storage/vending/vending.ts'
 import type { CatalogVending, CredentialCache } from './credentials.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { MetadataCache } from './metadata-cache.ts'
@@ -36,6 +37,8 @@ export interface CatalogHandle {
   readonly clientConfig: Readonly<Record<string, string>>
   /** How clients come to credentials for tables; undefined where they bring their own. */
   readonly vending: CatalogVending | undefined
+  /** Signs requests of clients instead, where the warehouse says so. */
+  readonly signer: RequestSigner | undefined
   /** Changes whenever `clientConfig` or `root` does: part of ETags and cache keys. */
   readonly configVersion: string
   readonly properties: Readonly<Record<string, string>>
@@ -69,6 +72,8 @@ export interface CatalogCall {
   readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined
   /** The client wants credentials for the table's files (`vended-credentials` in the header of access delegation). */
   readonly asksForCredentials?: boolean
+  /** The client can have its requests signed (`remote-signing` there). */
+  readonly asksForSigning?: boolean
 }
 
 /** An answer with a metadata document: bytes, ready for the socket. `body` is absent for 304. */

@@ -67,6 +67,16 @@ export const CommitViewRequest = Type.Object({
 })
 export const ReportMetricsRequest = Type.Object({ 'report-type': Type.String({ minLength: 1, maxLength: 255 }) })
 
+export const RemoteSignRequest = Type.Object({
+  region: Type.String(),
+  uri: Type.String(),
+  method: Type.String(),
+  headers: Type.Record(Type.String(), Type.Array(Type.String())),
+  properties: optional(properties),
+  body: optional(Type.String()),
+  provider: optional(Type.String()),
+})
+
 export type CreateNamespaceRequest = Static<typeof CreateNamespaceRequest>
 export type UpdateNamespacePropertiesRequest = Static<typeof UpdateNamespacePropertiesRequest>
 export type CreateTableRequest = Static<typeof CreateTableRequest>
@@ -77,6 +87,7 @@ export type CommitTableRequest = Static<typeof CommitTableRequest>
 export type CommitTransactionRequest = Static<typeof CommitTransactionRequest>
 export type CreateViewRequest = Static<typeof CreateViewRequest>
 export type CommitViewRequest = Static<typeof CommitViewRequest>
+export type RemoteSignRequest = Static<typeof RemoteSignRequest>
 export type ReportMetricsRequest = Static<typeof ReportMetricsRequest>
 
 /** Answers, as the specification names them. */

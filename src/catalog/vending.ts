@@ -1,89 +1,28 @@
 /**
  * Which credentials go with the answer about a table: for its own files, to read or to write as the caller may, where the
- * client asked and the warehouse has a way. Places are judged by the rules of today, not those of when they were written:
- * what no longer lies in the warehouse, or has come to overlap something else, is not opened.
+ * client asked and the warehouse has a way. Or, for clients that ask for that, where their requests are signed.
  */
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
-import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
-import { isBelow, overlaps, type Location } from '../iceberg/location.ts'
 import { assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
-import { answerWithEntry, matchesEtag, placedOf, withoutConfig } from './documents.ts'
+import { answerWithEntry, matchesEtag, withoutConfig } from './documents.ts'
 import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
-import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
+import { assertLocationFree } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
+import { withSigning } from './signing.ts'
 import { soon, type Soon } from './soon.ts'
+import { allowedPlaces, pathOf, placesFor, targetOf, targetOfRow, type Target } from './target.ts'
 
-/** What credentials are made for. */
-interface Target {
-  readonly identifier: TableIdentifier
-  /** Absent for a table that is staged only. */
-  readonly entryId: string | undefined
-  readonly spelling: string
-  /** The first is the table's location. */
-  readonly places: readonly Location[]
-}
-
-/** The way to credentials, where this caller is to get some. */
-function vendingOf({ catalog, asksForCredentials }: CatalogCall): CatalogVending | undefined {
-  const { vending } = catalog
-  return vending !== undefined && (asksForCredentials === true || vending.always) ? vending : undefined
-}
-
-/** @throws IcebergError 400 when the location is no longer one of the warehouse's */
-function targetOf(
-  { catalog }: CatalogCall,
-  identifier: TableIdentifier,
-  metadata: Placed,
-  row: Pick<Entry, 'id' | 'location'> | undefined,
-): Target {
-  const places = [checkedLocation(catalog, row?.location ?? metadata.location)]
-  for (const key of PLACES) {
-    const text = Object.hasOwn(metadata.properties, key) ? metadata.properties[key] : undefined
-    const place = text === undefined ? undefined : allowing(() => checkedLocation(catalog, text))
-    if (place !== undefined && !places.some((other) => overlaps(other, place))) places.push(place)
-  }
-  return { identifier, entryId: row?.id, spelling: metadata.location, places }
-}
-
-/** Nothing instead of a refusal. */
-function allowing<T>(check: () => T): T | undefined {
-  try {
-    return check()
-  } catch (error) {
-    if (error instanceof IcebergError && error.code === 400) return undefined
-    throw error
-  }
-}
-
-/** The table's own location, which nobody else can have taken, and of its other places those that nobody lies in or around. */
-async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, target: Target): Promise<Location[]> {
-  const [own, ...others] = target.places
-  const free = async (place: Location): Promise<Location[]> => {
-    try {
-      await assertLocationFree(context, catalog, place, target.entryId)
-      return [place]
-    } catch (error) {
-      if (error instanceof IcebergError && error.code === 400) return []
-      throw error
-    }
-  }
-  return [own!, ...(await Promise.all(others.map(free))).flat()]
-}
-
-/**
- * Tables may share places beside their own, so what lies there may be other tables' files: a narrowed token opens such a
- * place only within a namespace or catalog that it has as a whole.
- */
-function placesFor(call: CatalogCall, { identifier, places }: Target): readonly Location[] {
-  const areas = places.length > 1 ? areasOf(call, identifier) : undefined
-  if (areas === undefined) return places
-  return places.filter((place, at) => at === 0 || areas.some((area) => isBelow(area, place)))
+/** How this caller is to come to the files, where we are to help with that. */
+function wayOf({ catalog, asksForCredentials, asksForSigning }: CatalogCall): CatalogVending | 'signing' | undefined {
+  const { vending, signer } = catalog
+  if (vending !== undefined && (asksForCredentials === true || vending.always)) return vending
+  return signer !== undefined && asksForSigning === true ? 'signing' : undefined
 }
 
 function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVending, target: Target): Soon<Issued> {
@@ -99,20 +38,12 @@ function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVendi
   })
 }
 
-/** Where the client gets new ones; below the URI that it has for the catalog, also in its doubled form. */
+/** Where the client gets new ones. */
 function refreshConfig({ catalog }: CatalogCall, { refreshKeys }: CatalogVending, { identifier }: Target) {
   if (refreshKeys === undefined) return {}
   const { endpoint, enabled } = refreshKeys
-  const path = [
-    'v1',
-    encodePathSegment(catalog.name),
-    'namespaces',
-    encodeNamespacePath(identifier.namespace),
-    'tables',
-    encodePathSegment(identifier.name),
-    'credentials',
-  ]
-  return { [endpoint]: path.join('/'), ...(enabled === undefined ? {} : { [enabled]: 'true' }) }
+  const path = pathOf(catalog, identifier, 'credentials')
+  return { [endpoint]: path, ...(enabled === undefined ? {} : { [enabled]: 'true' }) }
 }
 
 function storageCredentials(call: CatalogCall, vending: CatalogVending, target: Target, issued: Issued) {
@@ -170,40 +101,23 @@ function withCredentials(
   return answer
 }
 
-const targetsOfRows = new WeakMap<Entry, { readonly catalog: CatalogHandle; readonly target: Target | undefined }>()
-
-/** Nothing where the table lies outside of what the warehouse is today. */
-function targetOfRow(
-  context: CatalogContext,
-  call: CatalogCall,
-  identifier: TableIdentifier,
-  row: Entry,
-): Soon<Target | undefined> {
-  const known = targetsOfRows.get(row)
-  if (known?.catalog === call.catalog) return known.target
-  return soon(placedOf(context, call.catalog, row.metadata_location), (metadata) => {
-    const target = allowing(() => targetOf(call, identifier, metadata, row))
-    targetsOfRows.set(row, { catalog: call.catalog, target })
-    return target
-  })
-}
-
 /** Also for an answer that is not the current one any more: the credentials are those of the row. */
 function credentialsFor(
   context: CatalogContext,
   call: CatalogCall,
-  vending: CatalogVending,
+  way: CatalogVending | 'signing',
   entry: { readonly identifier: TableIdentifier; readonly row: Entry },
   plain: MetadataAnswer,
   form?: Form,
 ): Soon<MetadataAnswer> {
   return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) => {
     if (target === undefined) return plain
+    if (way === 'signing') return withSigning(call, target, plain, form !== 'commit')
     const last = lastMade.get(target)
     // What the cache of credentials would say of the same ones for the same caller, without asking it.
     const isLast = last?.plain === plain.body && last?.principal === call.principal && form !== 'commit'
     if (isLast && context.now() < last.issued.renewAtMs) return last.answer
-    return soon(issue(context, call, vending, target), (issued) => withCredentials(call, vending, target, issued, plain, form))
+    return soon(issue(context, call, way, target), (issued) => withCredentials(call, way, target, issued, plain, form))
   })
 }
 
@@ -215,11 +129,11 @@ export function answerWithCredentials(
   row: Entry,
   options: AnswerOptions,
 ): Soon<MetadataAnswer> {
-  const vending = vendingOf(call)
-  if (vending === undefined) return answerWithEntry(context, call.catalog, row, options)
+  const way = wayOf(call)
+  if (way === undefined) return answerWithEntry(context, call.catalog, row, options)
   const { ifNoneMatch, ...rest } = options
   return soon(answerWithEntry(context, call.catalog, row, rest), (plain) =>
-    soon(credentialsFor(context, call, vending, { identifier, row }, plain), (answer) => {
+    soon(credentialsFor(context, call, way, { identifier, row }, plain), (answer) => {
       const { etag } = answer
       if (ifNoneMatch === undefined || etag === undefined || !matchesEtag(ifNoneMatch, etag)) return answer
       return { status: 304, etag, body: undefined }
@@ -242,15 +156,15 @@ export async function landedWithCredentials(
   form?: Form,
 ): Promise<MetadataAnswer> {
   const plain = await landed
-  const vending = vendingOf(call)
-  if (vending === undefined) return plain
+  const way = wayOf(call)
+  if (way === undefined) return plain
   const without = (reason: string): MetadataAnswer => {
     context.log('credentials-left-out', { table: displayIdentifier(identifier), reason })
     return plain
   }
   const adding = async (): Promise<MetadataAnswer> => {
     const row = await getEntry(context, call.catalog, identifier, 'table')
-    return credentialsFor(context, call, vending, { identifier, row }, plain, form)
+    return credentialsFor(context, call, way, { identifier, row }, plain, form)
   }
   // Nothing that fails in here, expected or not, may make an error of a success.
   const added = adding().catch((error: unknown) => without(error instanceof Error ? error.message : 'failed'))
@@ -270,12 +184,13 @@ export async function stagedWithCredentials(
   metadata: Placed,
   plain: MetadataAnswer,
 ): Promise<MetadataAnswer> {
-  const vending = vendingOf(call)
-  if (vending === undefined) return plain
+  const way = wayOf(call)
+  // Requests are signed for tables that there are.
+  if (way === undefined || way === 'signing') return plain
   const target = targetOf(call, identifier, metadata, undefined)
   // Not only before the provider is asked: there may be credentials for whoever has the place by now.
   await assertLocationFree(context, call.catalog, target.places[0]!)
-  return withCredentials(call, vending, target, await issue(context, call, vending, target), plain)
+  return withCredentials(call, way, target, await issue(context, call, way, target), plain)
 }
 
 /** Asking for them is consent enough. An empty list where clients have their own. */

@@ -21,12 +21,13 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
 
-/** The header lists all the ways that the client can deal with. */
-function wantsCredentials(delegation: string | undefined): boolean {
-  if (delegation === undefined || delegation === VENDED) return delegation !== undefined
-  return delegation.split(',').some((way) => way.trim().toLowerCase() === VENDED)
-}
 const VENDED = 'vended-credentials'
+const SIGNED = 'remote-signing'
+/** The header of access delegation lists all the ways that the client can deal with. */
+function wants(delegation: string | undefined, wanted: string): boolean {
+  if (delegation === undefined || delegation === wanted) return delegation !== undefined
+  return delegation.split(',').some((way) => way.trim().toLowerCase() === wanted)
+}
 const joined = (value: string | string[] | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export class Exchange {
@@ -101,8 +102,14 @@ export class Exchange {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { caller: principal, catalog } = this
-    const asksForCredentials = wantsCredentials(this.header('x-iceberg-access-delegation'))
-    return { principal, catalog, idempotency, asksForCredentials }
+    const delegation = this.header('x-iceberg-access-delegation')
+    return {
+      principal,
+      catalog,
+      idempotency,
+      asksForCredentials: wants(delegation, VENDED),
+      asksForSigning: wants(delegation, SIGNED),
+    }
   }
 
   #idempotency(): CatalogCall['idempotency'] {

@@ -50,7 +50,7 @@ const newNode = (): Node => ({ literals: new Map(), parameter: undefined, method
 export function mountings(template: string): readonly string[] {
   const behindPrefix = template.startsWith('/v1/{prefix}/') ? template.slice('/v1/{prefix}'.length) : undefined
   if (behindPrefix !== undefined) return [template, `/v1/{catalog}/v1${behindPrefix}`, `/v1/{catalog}/v1/{prefix}${behindPrefix}`]
-  if (template === '/v1/config' || template === '/v1/oauth/tokens') {
+  if (template === '/v1/config' || template === '/v1/oauth/tokens' || template === '/v1/aws/s3/sign') {
     const rest = template.slice('/v1'.length)
     return [template, `/v1/{catalog}${rest}`, `/v1/{catalog}/v1${rest}`]
   }

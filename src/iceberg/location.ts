@@ -258,3 +258,8 @@ export function localPath(location: Location): string {
   if (!location.startsWith('file:///')) throw new TypeError(`not a file location: ${location}`)
   return location.slice('file://'.length)
 }
+
+/** Whether somebody who decodes the escapes of a path, however often, would see segments in it that lead elsewhere. */
+export function leadsElsewhere(path: string): boolean {
+  return readings(path).some((reading) => hasDotSegment(reading) || hasDotSegment(reading.normalize('NFKC')))
+}

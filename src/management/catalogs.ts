@@ -62,6 +62,17 @@ export async function listCatalogs(context: ManagementContext, principal: Princi
   return readable.slice(paging.offset, paging.offset + paging.limit).map(shown)
 }
 
+/** The names of those in which the principal may do anything at all. */
+export async function seenCatalogs(context: ManagementContext, principal: Principal): Promise<string[]> {
+  const { tenantId } = principal
+  const rows = await context.catalog.store.list('catalogs', {
+    index: 'primary',
+    where: { tenant_id: tenantId },
+    limit: MAX_LISTED,
+  })
+  return rows.map(({ name }) => name).filter((name) => isAllowed(principal, 'config.read', { tenantId, catalog: name }))
+}
+
 /** What a client gets that names no catalog: the one that it sees, or the one of the first start. */
 export async function defaultCatalog(context: ManagementContext, principal: Principal): Promise<string> {
   const { tenantId, bounds } = principal

@@ -4,7 +4,7 @@ import type { CatalogContext } from '../catalog/call.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { WarehouseChange, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { ObjectStore } from '../storage/storage.ts'
-import type { VendScope, Vending } from '../storage/vending/vending.ts'
+import type { RequestSigner, VendScope, Vending } from '../storage/vending/vending.ts'
 import type { CatalogHandles } from './handles.ts'
 
 /** Check by check, and what to do about those that failed. */
@@ -31,6 +31,8 @@ export interface WarehouseStorage {
   open(settings: WarehouseSettings): ObjectStore
   /** Who makes credentials for clients, if anybody does. */
   vending(settings: WarehouseSettings): Vending | undefined
+  /** Who signs requests of clients, if anybody does. */
+  signer(settings: WarehouseSettings): RequestSigner | undefined
   /** Uses it as the server and as clients do, below a folder named by the id, and removes that again. @throws IcebergError 400 */
   test(
     settings: WarehouseSettings,

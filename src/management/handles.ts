@@ -9,7 +9,7 @@ import { noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, joinLocation } from '../iceberg/location.ts'
 import { stringify, type JsonValue } from '../iceberg/json.ts'
 import type { ObjectStore } from '../storage/storage.ts'
-import type { Vending } from '../storage/vending/vending.ts'
+import type { RequestSigner, Vending } from '../storage/vending/vending.ts'
 import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
@@ -67,6 +67,7 @@ interface Opened {
   readonly version: Version
   readonly store: ObjectStore
   readonly vending: Vending | undefined
+  readonly signer: RequestSigner | undefined
 }
 
 export interface HandleParts {
@@ -103,8 +104,8 @@ export function withoutBranch(name: string): string | undefined {
 /** Object stores and who makes credentials for them, one a warehouse, opened anew when the warehouse changes. */
 function openWarehouses(parts: HandleParts) {
   const opened = new Map<string, Opened>()
-  const close = async ({ store, vending }: Opened): Promise<void> => {
-    await Promise.all([store.close(), vending?.vendor.close()])
+  const close = async ({ store, vending, signer }: Opened): Promise<void> => {
+    await Promise.all([store.close(), vending?.vendor.close(), signer?.close()])
   }
   return {
     of: (warehouse: Row<'warehouses'>, settings: WarehouseSettings): Opened => {
@@ -112,7 +113,13 @@ function openWarehouses(parts: HandleParts) {
       const known = opened.get(key)
       if (known?.version === warehouse.version) return known
       const { version } = warehouse
-      const fresh = { version, store: parts.storage.open(settings), vending: parts.storage.vending(settings) }
+      const { storage } = parts
+      const fresh = {
+        version,
+        store: storage.open(settings),
+        vending: storage.vending(settings),
+        signer: storage.signer(settings),
+      }
       opened.set(key, fresh)
       if (known !== undefined) setTimeout(() => void close(known), LINGER_MS).unref()
       return fresh
@@ -145,7 +152,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
       catalog.storage_location === null ? joinLocation(warehouseRoot, catalog.name) : canonicalLocation(catalog.storage_location)
     const clientConfig = parts.storage.clientConfig(settings)
     const allowedRoots = [warehouseRoot]
-    const { store, vending } = warehouses.of(warehouse, settings)
+    const { store, vending, signer } = warehouses.of(warehouse, settings)
     const vendingId = digest(warehouse.id, String(warehouse.version), catalog.id, root, allowedRoots)
     const properties = catalog.properties as Readonly<Record<string, string>>
     return {
@@ -160,6 +167,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
       clientConfig,
       configVersion: digest(root, clientConfig),
       vending: vending && { ...vending, id: vendingId, warehouseName: warehouse.name },
+      signer,
       properties,
     }
   }

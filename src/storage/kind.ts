@@ -2,7 +2,7 @@
 import type { Location, Scheme } from '../iceberg/location.ts'
 import type { Fault } from './probe/fault.ts'
 import type { ObjectStore } from './storage.ts'
-import type { CredentialVendor, RefreshKeys } from './vending/vending.ts'
+import type { CredentialVendor, RefreshKeys, RequestSigner } from './vending/vending.ts'
 
 export interface SettingKey {
   /** Other spellings of the key in a warehouse's `storage_config`. */
@@ -55,6 +55,8 @@ export interface VendingStrategyDeclaration {
   readonly validate?: (settings: Settings, strategy: Settings, options: ServerOptions) => void
   /** Costs nothing until the first request. Absent, or nothing, where clients get no credentials. */
   readonly vendor?: (settings: Settings, strategy: Settings, options: ServerOptions) => CredentialVendor | undefined
+  /** The same for clients that rather have each request signed. */
+  readonly signer?: (settings: Settings, strategy: Settings) => RequestSigner | undefined
 }
 
 /** A warehouse's strategy, its fields under the settings that they stand for. */

@@ -13,7 +13,7 @@ import { nearest } from './nearest.ts'
 import type { ProbeTarget } from './probe/probe.ts'
 import type { ObjectStore } from './storage.ts'
 import { handsOutAlways } from './vending/strategies.ts'
-import type { Vending } from './vending/vending.ts'
+import type { RequestSigner, Vending } from './vending/vending.ts'
 
 const OPENS_ALL = 'everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire'
 
@@ -275,6 +275,13 @@ export function openVending(warehouse: WarehouseSettings, options: ServerOptions
   const vendor = strategy.declared.vendor?.(settings, fields, options)
   if (vendor === undefined) return undefined
   return { vendor, always: strategy.declared.isStatic === true && handsOutAlways(fields), refreshKeys: kind.refreshKeys }
+}
+
+/** Who signs requests of clients, where the warehouse says so. `warehouse`: with the secrets in it. */
+export function openSigner(warehouse: WarehouseSettings): RequestSigner | undefined {
+  const { kind, settings } = parse(warehouse.storageConfig)
+  const strategy = strategyOf(kind, warehouse.vendingStrategy)
+  return strategy?.declared.signer?.(serverSettings(kind, settings, strategy), strategySettings(strategy))
 }
 
 /** What a person who manages the warehouse should know, though it is allowed. */

@@ -22,6 +22,8 @@ export const truth = (text: string | undefined): boolean | undefined =>
 /** Services with an endpoint of their own rarely have a host name for each bucket. */
 export const pathStyle = (settings: Settings): boolean =>
   truth(settings['s3.path-style-access']) ?? settings['s3.endpoint'] !== undefined
+/** Whether an endpoint is one of AWS's own. */
+export const isAws = (endpoint: string): boolean => /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname)
 export const region = (settings: Settings): string => settings['s3.region'] ?? 'us-east-1'
 
 export function rootLocation(settings: Settings): Location {

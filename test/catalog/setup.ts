@@ -129,6 +129,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     clientConfig: { 'client.region': 'eu-west-1' },
     configVersion: 'v1',
     vending: undefined,
+    signer: undefined,
     properties: {},
   }
   const call: CatalogCall = { principal: { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' }, catalog }

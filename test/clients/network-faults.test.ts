@@ -18,8 +18,11 @@ import { createWorker, type Worker } from './crash/worker.ts'
 import { startServer, type RunningServer } from './server.ts'
 
 const SEED = Number(process.env['PANGOLIN_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-/** How long clients may wait for a server whose database is well again. */
-const PATIENCE_SECONDS = 30
+/**
+ * How long clients may wait for a server whose database is well again: a request may meet two connections that died without a
+ * sign, and silence counts as loss after fifteen seconds.
+ */
+const PATIENCE_SECONDS = 60
 const [SHORTEST_MS, LONGEST_MS] = [100, 400]
 const FAULT_MS = 1200
 

@@ -32,6 +32,7 @@ async function setUp() {
     clientConfig: ({ storageConfig }) => ({ 'client.region': storageConfig['region'] ?? '' }),
     open: () => ({ close: async () => undefined, number: ++opened }) as unknown as ObjectStore,
     vending: () => undefined,
+    signer: () => undefined,
     test: async () => ({ ok: true, checks: [] }),
     warnings: () => [],
   }

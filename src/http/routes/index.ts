@@ -5,6 +5,7 @@ import { healthRoutes } from './health.ts'
 import { managementRoutes } from './management.ts'
 import { namespaceRoutes } from './namespaces.ts'
 import { oauthRoutes } from './oauth.ts'
+import { signingRoutes } from './signing.ts'
 import { tableRoutes } from './tables.ts'
 import { tokenRoutes } from './tokens.ts'
 import { viewRoutes } from './views.ts'
@@ -14,6 +15,7 @@ export const routes: readonly Route[] = [
   ...oauthRoutes,
   ...namespaceRoutes,
   ...tableRoutes,
+  ...signingRoutes,
   ...viewRoutes,
   ...managementRoutes,
   ...tokenRoutes,

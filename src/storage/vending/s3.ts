@@ -2,8 +2,10 @@
 import { badRequest } from '../../iceberg/errors.ts'
 import { validateEndpoint } from '../endpoint.ts'
 import type { ServerOptions, Settings, VendingStrategyDeclaration } from '../kind.ts'
-import { credentialsOf, region, truth, validate } from '../s3-settings.ts'
+import { credentialsOf, isAws, region, truth, validate } from '../s3-settings.ts'
+import { openS3Signer } from './s3-signer.ts'
 import { LEAST_SECONDS, openStsVendor } from './s3-sts.ts'
+import type { RequestSigner } from './vending.ts'
 import { ALWAYS_FIELD, LIFETIME_FIELD, lifetimeSeconds, staticVendor, validateTruth } from './strategies.ts'
 
 const MOST_SECONDS = 43_200
@@ -12,6 +14,8 @@ const EXTERNAL_ID = 's3.external-id'
 const STS_ENDPOINT = 's3.sts-endpoint'
 const SESSION_TAGS = 's3.session-tags'
 const WEB_IDENTITY = 's3.web-identity'
+const REMOTE_SIGNING = 's3.remote-signing'
+const BULK_DELETES = 's3.signs-bulk-deletes'
 
 /** The role may stand in either place. */
 const roleArn = (settings: Settings, strategy: Settings): string | undefined => strategy[ROLE] ?? settings[ROLE]
@@ -26,7 +30,12 @@ function validateSts(settings: Settings, strategy: Settings, { webIdentityTokenF
   if (externalId !== undefined && !/^[\w+=,.@:/-]{2,1224}$/.test(externalId))
     throw badRequest('external_id must have 2 to 1224 letters, digits and characters of + = , . @ : / -')
   if (endpoint !== undefined) validateEndpoint('sts_endpoint', endpoint)
-  validateTruth(strategy, { session_tags: SESSION_TAGS, web_identity: WEB_IDENTITY })
+  validateTruth(strategy, {
+    session_tags: SESSION_TAGS,
+    web_identity: WEB_IDENTITY,
+    remote_signing: REMOTE_SIGNING,
+    bulk_deletes: BULK_DELETES,
+  })
   lifetimeSeconds(strategy, { least: LEAST_SECONDS, most: MOST_SECONDS })
   if (truth(strategy[WEB_IDENTITY]) === true && webIdentityTokenFile === undefined)
     throw badRequest("web_identity needs the server's setting PANGOLIN_WEB_IDENTITY_TOKEN_FILE")
@@ -36,7 +45,7 @@ function validateSts(settings: Settings, strategy: Settings, { webIdentityTokenF
 function stsEndpoint(settings: Settings, strategy: Settings): string | undefined {
   const own = settings['s3.endpoint']
   if (strategy[STS_ENDPOINT] !== undefined || own === undefined) return strategy[STS_ENDPOINT]
-  return /\.amazonaws\.com(\.cn)?$/.test(new URL(own).hostname) ? undefined : own
+  return isAws(own) ? undefined : own
 }
 
 /** Never the id of one pair with the secret of another. */
@@ -50,7 +59,23 @@ function staticKeys(settings: Settings, strategy: Settings): Settings | undefine
   }
 }
 
+const BULK_DELETES_FIELD = { bulk_deletes: { setting: BULK_DELETES } } as const
+
+const signsBulkDeletes = (strategy: Settings): boolean => truth(strategy[BULK_DELETES]) === true
+const signer = (settings: Settings, strategy: Settings): RequestSigner =>
+  openS3Signer(settings, { verifiesBodies: signsBulkDeletes(strategy) })
+const bulkDeletesWarning = (strategy: Settings): string | undefined =>
+  signsBulkDeletes(strategy)
+    ? 'whoever may write one table can delete all of this warehouse, unless the service checks the body of DeleteObjects against its signed hash (MinIO does not)'
+    : undefined
+
 export const s3Strategies: Readonly<Record<string, VendingStrategyDeclaration>> = {
+  AwsSigning: {
+    fields: BULK_DELETES_FIELD,
+    validate: (_settings, strategy) => validateTruth(strategy, { bulk_deletes: BULK_DELETES }),
+    warning: bulkDeletesWarning,
+    signer,
+  },
   AwsStatic: {
     fields: {
       access_key_id: { setting: 's3.access-key-id' },
@@ -76,9 +101,14 @@ export const s3Strategies: Readonly<Record<string, VendingStrategyDeclaration>> 
       sts_endpoint: { setting: STS_ENDPOINT },
       session_tags: { setting: SESSION_TAGS },
       web_identity: { setting: WEB_IDENTITY },
+      /** Also sign, for clients that ask for that alone. */
+      remote_signing: { setting: REMOTE_SIGNING },
+      ...BULK_DELETES_FIELD,
       ...LIFETIME_FIELD,
     },
     validate: validateSts,
+    warning: bulkDeletesWarning,
+    signer: (settings, strategy) => (truth(strategy[REMOTE_SIGNING]) === true ? signer(settings, strategy) : undefined),
     vendor: (settings, strategy, { webIdentityTokenFile }) =>
       openStsVendor({
         roleArn: roleArn(settings, strategy) ?? '',

@@ -50,6 +50,48 @@ export interface RefreshKeys {
   readonly enabled?: string
 }
 
+/** What a client wants to send to the storage, as it says. */
+export interface SignRequest {
+  readonly method: string
+  readonly region: string
+  readonly uri: string
+  readonly headers: Readonly<Record<string, readonly string[]>>
+  /** Only where it must be looked into. */
+  readonly body: string | undefined
+}
+
+/** A file, or all that lies in a folder. */
+export interface Touched {
+  readonly location: Location
+  readonly isFolder: boolean
+}
+
+export interface SignedRequest {
+  /** To be used instead of the one that was sent. */
+  readonly uri: string
+  /** To be added to those of the request. */
+  readonly headers: Readonly<Record<string, readonly string[]>>
+  /** Whether the client may use the signature again for what differs in unsigned headers alone. */
+  readonly isRepeatable: boolean
+}
+
+/** A request that is understood: whoever may do this with these places may have it signed. */
+export interface UnsignedRequest {
+  readonly writes: boolean
+  readonly touches: readonly Touched[]
+  /** @throws VendingError, and nothing else */
+  sign(nowMs: number): Promise<SignedRequest>
+}
+
+/** Signs the requests of clients that get no credentials. Who may have what signed is the catalog's business. */
+export interface RequestSigner {
+  /** @throws IcebergError 400 or 403 for what is not signed for anybody */
+  read(request: SignRequest): UnsignedRequest
+  /** How clients are told to have what they send signed at the endpoint, in the words of each. */
+  clientConfig(endpoint: string): Readonly<Record<string, string>>
+  close(): Promise<void>
+}
+
 /**
  * `unavailable`: the provider did not answer in time, or says that it is busy. `refused`: it does not accept the warehouse's
  * settings. `invalid`: the scope has no credential, such as a policy that is too large.

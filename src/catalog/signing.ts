@@ -1,0 +1,176 @@
+/**
+ * Requests of clients to the storage, signed one by one with keys that stay here. What a request would do is read by the
+ * storage's own signer; here stands who may have it signed: for files of a table alone, to write only who may commit to it,
+ * and never over a metadata file, which the catalog alone writes.
+ */
+import { createHash } from 'node:crypto'
+import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../iceberg/errors.ts'
+import { namespaceOfKey } from '../iceberg/identifier.ts'
+import { stringify } from '../iceberg/json.ts'
+import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
+import { VendingError } from '../storage/vending/vending.ts'
+import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../storage/vending/vending.ts'
+import { assertMayTouch } from './authorize.ts'
+import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
+import { withoutConfig } from './documents.ts'
+import { getEntry, type Entry } from './entries.ts'
+import type { RemoteSignRequest } from './shapes.ts'
+import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
+
+interface Made {
+  readonly plain: Uint8Array
+  readonly answer: MetadataAnswer
+}
+const lastMade = new WeakMap<Target, Made>()
+
+/** The same answer about a table with what clients need that have their requests signed. */
+export function withSigning(
+  call: CatalogCall,
+  target: Target,
+  { status, etag, body: plain }: MetadataAnswer,
+  isTable: boolean,
+): MetadataAnswer {
+  if (plain === undefined) throw new TypeError('signing for an answer without a body')
+  const last = lastMade.get(target)
+  if (last?.plain === plain && isTable) return last.answer
+  const { catalog } = call
+  const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig(pathOf(catalog, target.identifier, 'sign')) }
+  const rest = isTable ? `,"remote-signing-config":{"properties":{},"headers":{}}` : ''
+  const tail = Buffer.from(`,"config":${stringify(config)}${rest}}`)
+  const tag = createHash('sha256').update(tail).digest('base64url').slice(0, 16)
+  const answer = {
+    status,
+    etag: etag === undefined ? undefined : `${etag.slice(0, -1)}.${tag}"`,
+    body: withoutConfig(catalog, plain),
+    tail,
+    documentEtag: etag,
+  }
+  if (isTable) lastMade.set(target, { plain, answer })
+  return answer
+}
+
+/** @throws IcebergError 400 */
+function signerOf({ catalog }: Pick<CatalogCall, 'catalog'>): RequestSigner {
+  if (catalog.signer !== undefined) return catalog.signer
+  throw badRequest(`Warehouse ${catalog.warehouseName} does not sign requests of clients`)
+}
+
+function asked({ method, region, uri, headers, body, provider }: RemoteSignRequest): SignRequest {
+  if (provider !== undefined && provider !== null && provider !== 's3') {
+    throw badRequest(`Invalid provider: requests to s3 are signed, not to ${provider.slice(0, 100).toWellFormed()}`)
+  }
+  return { method, region, uri, headers, body: body ?? undefined }
+}
+
+/** Of a table or view, in whatever coding. */
+const isMetadataFile = ({ location }: Touched): boolean =>
+  /\.metadata\.json(?:\.[a-z0-9]+)?$|\/version-hint\.text$/i.test(location)
+const covers = (place: Location, { location, isFolder }: Touched): boolean =>
+  isBelow(place, location) || (isFolder && place === location)
+
+/** Asked before the table is looked up. @throws IcebergError 403 */
+function assertMayAsk(call: CatalogCall, identifier: TableIdentifier, { writes, touches }: UnsignedRequest): void {
+  if (!writes) return
+  assertMayTouch(call, 'table.commit', identifier)
+  if (touches.some(isMetadataFile)) throw forbidden('Requests that change metadata files are not signed: commit to the table')
+}
+
+function outside(identifier: TableIdentifier): IcebergError {
+  return forbidden(`Requests for files outside of ${displayIdentifier(identifier)} are not signed for it`)
+}
+
+/** @throws IcebergError 403 unless all that is touched lies in places that the table has today */
+async function assertInside(
+  context: CatalogContext,
+  call: CatalogCall,
+  target: Target | undefined,
+  identifier: TableIdentifier,
+  touches: readonly Touched[],
+): Promise<void> {
+  if (target === undefined) {
+    throw forbidden(`${displayIdentifier(identifier)} lies outside of its warehouse's locations`)
+  }
+  const isIn = (places: readonly Location[]): boolean =>
+    touches.every((touched) => places.some((place) => covers(place, touched)))
+  if (isIn(target.places.slice(0, 1))) return
+  const places = placesFor(call, target)
+  if (!isIn(places) || !isIn(await allowedPlaces(context, call.catalog, { ...target, places }))) throw outside(identifier)
+}
+
+async function sign(context: CatalogContext, { catalog }: CatalogCall, unsigned: UnsignedRequest): Promise<SignedRequest> {
+  try {
+    return await unsigned.sign(context.now())
+  } catch (error) {
+    if (!(error instanceof VendingError)) throw error
+    context.log('request-not-signed', { warehouse: catalog.warehouseName, kind: error.kind, message: error.message })
+    throw unavailable(`Warehouse ${catalog.warehouseName} can not sign requests now`, { cause: error })
+  }
+}
+
+async function signFor(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  row: Entry,
+  unsigned: UnsignedRequest,
+): Promise<SignedRequest> {
+  await assertInside(context, call, await targetOfRow(context, call, identifier, row), identifier, unsigned.touches)
+  return sign(context, call, unsigned)
+}
+
+/** @throws IcebergError 403 for what this caller may not do, and for what is not signed for anybody */
+export async function signRequest(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: RemoteSignRequest,
+): Promise<SignedRequest> {
+  assertMayTouch(call, 'table.read', identifier)
+  const unsigned = signerOf(call).read(asked(request))
+  assertMayAsk(call, identifier, unsigned)
+  return signFor(context, call, identifier, await getEntry(context, call.catalog, identifier, 'table'), unsigned)
+}
+
+/** The table of the catalog at or above a place. */
+async function tableAt(
+  context: CatalogContext,
+  { catalog }: CatalogCall,
+  location: Location,
+): Promise<{ readonly identifier: TableIdentifier; readonly row: Entry } | undefined> {
+  const { tenantId, id, branch } = catalog
+  const found = await Promise.all(
+    selfAndAbove(location).map((place) =>
+      context.store.list('entries', { index: 'by_location', where: { tenant_id: tenantId, location: place }, limit: 2 }),
+    ),
+  )
+  const row = found.flat().find((entry) => entry.catalog_id === id && entry.branch === branch && entry.kind === 'table')
+  return row && { identifier: { namespace: namespaceOfKey(row.namespace), name: row.name }, row }
+}
+
+/**
+ * The same for clients that do not say for which table: that at whose location the file lies, in the first of the catalogs
+ * that has one. A refusal is the same whether there is a table or not.
+ */
+export async function signS3Request(
+  context: CatalogContext,
+  calls: readonly CatalogCall[],
+  request: RemoteSignRequest,
+): Promise<SignedRequest> {
+  const sent = asked(request)
+  let refusal = forbidden('No table that you may touch so lies where this request goes')
+  for (const call of calls) {
+    try {
+      const unsigned = call.catalog.signer?.read(sent)
+      const first = unsigned?.touches[0]
+      const table = first && (await tableAt(context, call, first.location))
+      if (unsigned === undefined || table === undefined) continue
+      assertMayTouch(call, 'table.read', table.identifier)
+      assertMayAsk(call, table.identifier, unsigned)
+      return await signFor(context, call, table.identifier, table.row, unsigned)
+    } catch (error) {
+      if (!(error instanceof IcebergError) || error.code !== 403) throw error
+      if (calls.length === 1 && !error.message.includes('token does not allow')) refusal = error
+    }
+  }
+  throw refusal
+}

@@ -1,0 +1,99 @@
+/**
+ * Which places a table has for its files, and which of them whoever may have the table may be let into. Places are judged by
+ * the rules of today, not those of when they were written: what no longer lies in the warehouse, or has come to overlap
+ * something else, is not opened.
+ */
+import { IcebergError } from '../iceberg/errors.ts'
+import { isBelow, overlaps, type Location } from '../iceberg/location.ts'
+import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import { placedOf } from './documents.ts'
+import type { Placed } from './documents.ts'
+import type { Entry } from './entries.ts'
+import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
+import { soon, type Soon } from './soon.ts'
+
+/** What credentials are made for, and requests signed. */
+export interface Target {
+  readonly identifier: TableIdentifier
+  /** Absent for a table that is staged only. */
+  readonly entryId: string | undefined
+  readonly spelling: string
+  /** The first is the table's location. */
+  readonly places: readonly Location[]
+}
+
+/** @throws IcebergError 400 when the location is no longer one of the warehouse's */
+export function targetOf(
+  { catalog }: CatalogCall,
+  identifier: TableIdentifier,
+  metadata: Placed,
+  row: Pick<Entry, 'id' | 'location'> | undefined,
+): Target {
+  const places = [checkedLocation(catalog, row?.location ?? metadata.location)]
+  for (const key of PLACES) {
+    const text = Object.hasOwn(metadata.properties, key) ? metadata.properties[key] : undefined
+    const place = text === undefined ? undefined : allowing(() => checkedLocation(catalog, text))
+    if (place !== undefined && !places.some((other) => overlaps(other, place))) places.push(place)
+  }
+  return { identifier, entryId: row?.id, spelling: metadata.location, places }
+}
+
+/** Nothing instead of a refusal. */
+function allowing<T>(check: () => T): T | undefined {
+  try {
+    return check()
+  } catch (error) {
+    if (error instanceof IcebergError && error.code === 400) return undefined
+    throw error
+  }
+}
+
+/** The table's own location, which nobody else can have taken, and of its other places those that nobody lies in or around. */
+export async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, target: Target): Promise<Location[]> {
+  const [own, ...others] = target.places
+  const free = async (place: Location): Promise<Location[]> => {
+    try {
+      await assertLocationFree(context, catalog, place, target.entryId)
+      return [place]
+    } catch (error) {
+      if (error instanceof IcebergError && error.code === 400) return []
+      throw error
+    }
+  }
+  return [own!, ...(await Promise.all(others.map(free))).flat()]
+}
+
+/**
+ * Tables may share places beside their own, so what lies there may be other tables' files: a narrowed token opens such a
+ * place only within a namespace or catalog that it has as a whole.
+ */
+export function placesFor(call: CatalogCall, { identifier, places }: Target): readonly Location[] {
+  const areas = places.length > 1 ? areasOf(call, identifier) : undefined
+  if (areas === undefined) return places
+  return places.filter((place, at) => at === 0 || areas.some((area) => isBelow(area, place)))
+}
+
+const targetsOfRows = new WeakMap<Entry, { readonly catalog: CatalogHandle; readonly target: Target | undefined }>()
+
+/** Nothing where the table lies outside of what the warehouse is today. */
+export function targetOfRow(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  row: Entry,
+): Soon<Target | undefined> {
+  const known = targetsOfRows.get(row)
+  if (known?.catalog === call.catalog) return known.target
+  return soon(placedOf(context, call.catalog, row.metadata_location), (metadata) => {
+    const target = allowing(() => targetOf(call, identifier, metadata, row))
+    targetsOfRows.set(row, { catalog: call.catalog, target })
+    return target
+  })
+}
+
+/** Of what there is for a table; below the URI that a client has for the catalog, also in its doubled form. */
+export function pathOf({ name }: CatalogHandle, { namespace, name: table }: TableIdentifier, what: string): string {
+  const tables = ['v1', encodePathSegment(name), 'namespaces', encodeNamespacePath(namespace), 'tables']
+  return [...tables, encodePathSegment(table), what].join('/')
+}
