@@ -140,9 +140,11 @@ async function tableAt(
   { catalog }: CatalogCall,
   location: Location,
 ): Promise<{ readonly identifier: TableIdentifier; readonly row: Entry } | undefined> {
-  const { tenantId, id, branch } = catalog
+  const { tenantId, id, branch, root, allowedRoots } = catalog
+  const roots = [root, ...allowedRoots]
+  const places = selfAndAbove(location).filter((place) => roots.some((above) => isBelow(above, place)))
   const found = await Promise.all(
-    selfAndAbove(location).map((place) =>
+    places.map((place) =>
       context.store.list('entries', { index: 'by_location', where: { tenant_id: tenantId, location: place }, limit: 2 }),
     ),
   )
