@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../iceberg/errors.ts'
-import { namespaceOfKey } from '../iceberg/identifier.ts'
+import { encodePathSegment, namespaceOfKey } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
 import { VendingError } from '../storage/vending/vending.ts'
@@ -34,7 +34,10 @@ export function withSigning(
   const last = lastMade.get(target)
   if (last?.plain === plain && isTable) return last.answer
   const { catalog } = call
-  const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig(pathOf(catalog, target.identifier, 'sign')) }
+  const table = pathOf(catalog, target.identifier, 'sign')
+  // A place beside the table's own is not found by where it lies.
+  const anyTable = target.places.length === 1 ? `v1/${encodePathSegment(catalog.name)}/aws/s3/sign` : table
+  const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig({ table, anyTable }) }
   const rest = isTable ? `,"remote-signing-config":{"properties":{},"headers":{}}` : ''
   const tail = Buffer.from(`,"config":${stringify(config)}${rest}}`)
   const tag = createHash('sha256').update(tail).digest('base64url').slice(0, 16)
@@ -137,9 +140,11 @@ async function tableAt(
   { catalog }: CatalogCall,
   location: Location,
 ): Promise<{ readonly identifier: TableIdentifier; readonly row: Entry } | undefined> {
-  const { tenantId, id, branch } = catalog
+  const { tenantId, id, branch, root, allowedRoots } = catalog
+  const roots = [root, ...allowedRoots]
+  const places = selfAndAbove(location).filter((place) => roots.some((above) => isBelow(above, place)))
   const found = await Promise.all(
-    selfAndAbove(location).map((place) =>
+    places.map((place) =>
       context.store.list('entries', { index: 'by_location', where: { tenant_id: tenantId, location: place }, limit: 2 }),
     ),
   )

@@ -22,7 +22,7 @@ test('clients that ask are told where requests are signed, and get no keys', asy
     ...plain.json.config,
     's3.remote-signing-enabled': 'true',
     's3.signer': 'S3V4RestSigner',
-    's3.signer.endpoint': 'v1/s3/namespaces/ns/tables/t/sign',
+    's3.signer.endpoint': 'v1/s3/aws/s3/sign',
     'signer.endpoint': 'v1/s3/namespaces/ns/tables/t/sign',
   }
   assert.deepEqual(known.json.config, expected)
@@ -36,7 +36,7 @@ test('clients that ask are told where requests are signed, and get no keys', asy
   assert.equal((await again(plain.headers.get('etag')!)).status, 200)
   assert.equal((await again(known.headers.get('etag')!, {})).status, 200)
   const created = await send('POST', TABLES, { body: { name: 'ü/?', schema }, headers: ASKING })
-  assert.equal(created.json.config['s3.signer.endpoint'], 'v1/s3/namespaces/ns/tables/%C3%BC%2F%3F/sign')
+  assert.equal(created.json.config['signer.endpoint'], 'v1/s3/namespaces/ns/tables/%C3%BC%2F%3F/sign')
   const body = { requirements: [], updates: [{ action: 'set-properties', updates: { a: 'b' } }] }
   const committed = await send('POST', `${TABLES}/t`, { body, headers: ASKING })
   assert.deepEqual(committed.json.config, expected)
@@ -272,7 +272,7 @@ test('to whom what is signed', async (t) => {
   const [get, put] = ['GET', 'PUT'].map((method) => ({ method, uri: `${base}/lake/ns/t/a` }))
   const [get2, put2] = ['GET', 'PUT'].map((method) => ({ method, uri: `${base}/lake/ns/t2/a` }))
   const remove = { method: 'POST', uri: `${base}?delete`, body: '<Delete><Object><Key>lake/ns/t/a</Key></Object></Delete>' }
-  for (const at of [undefined, LEGACY, '/v1/s3/v1/aws/s3/sign', '/v1/s3/aws/s3/sign']) {
+  for (const at of [undefined, LEGACY, '/v1/s3/v1/aws/s3/sign', '/v1/s3/aws/s3/sign', '/v1/s3/v1/s3/aws/s3/sign']) {
     const statuses = async (token: string, ...sent: readonly (Sent | undefined)[]) => {
       const all = []
       for (const one of sent) all.push((await sign(one!, at, token)).status)
