@@ -49,11 +49,11 @@ test('what the matrix can not run is refused, and nothing is written', async () 
 test('skipped and failed cells say why, once for each reason', () => {
   const cells = (outcome: Cell['outcome'], reason?: string): Cell[] => STEPS.map(([step]) => ({ step, outcome, reason }))
   const rows: Row[] = [
-    { database: 'postgres', warehouse: 'local', cells: cells('skipped', 'no initdb') },
-    { database: 'postgres', warehouse: 's3', cells: cells('skipped', 'no initdb') },
+    { database: 'postgres', storage: 'local', cells: cells('skipped', 'no initdb') },
+    { database: 'postgres', storage: 's3', cells: cells('skipped', 'no initdb') },
     {
       database: 'sqlite',
-      warehouse: 's3',
+      storage: 's3',
       cells: [...cells('passed').slice(1), { step: 'data read', outcome: 'failed', reason: 'a | b\nc' }],
     },
   ]

@@ -83,7 +83,7 @@ export class Checks {
     if (missing !== undefined) return void this.add(name, 'skipped', `It needs ${missing}, which did not pass`)
     const left = Math.min(this.limits.stepMs, this.#endAt - performance.now())
     if (left <= 0) return void this.add(name, 'skipped', `The time of the test, ${this.limits.totalMs / 1000} seconds, was over`)
-    const working = work()
+    const working = (async () => work())()
     this.#running.add(working)
     const settled = (): void => void this.#running.delete(working)
     working.then(settled, settled)

@@ -5,15 +5,17 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { stopAzurite } from '../../services/azurite.ts'
 import { stopDatabases } from '../../services/databases.ts'
-import { stopMinio, WAREHOUSES } from '../suite.ts'
-import { DATABASES, runCombination, TITLES, type Combination, type Row } from './matrix.ts'
+import { stopFakeGcs } from '../../services/gcs.ts'
+import { stopMinio } from '../suite.ts'
+import { DATABASES, runCombination, STORAGES, TITLES, type Combination, type Row } from './matrix.ts'
 import { hasFailed, renderReport, withReport } from './render.ts'
 import { versionsOf } from './versions.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', '..', 'docs', 'storage.md')
-const EVERY: readonly Combination[] = DATABASES.flatMap((database) => WAREHOUSES.map((warehouse) => ({ database, warehouse })))
-const nameOf = ({ database, warehouse }: Combination): string => `${database}:${warehouse}`
+const EVERY: readonly Combination[] = DATABASES.flatMap((database) => STORAGES.map((storage) => ({ database, storage })))
+const nameOf = ({ database, storage }: Combination): string => `${database}:${storage}`
 
 function chosen(only: readonly string[]): readonly Combination[] {
   const unknown = only.find((name) => !EVERY.some((combination) => nameOf(combination) === name))
@@ -32,7 +34,7 @@ async function main(): Promise<number> {
   const alive = setInterval(() => undefined, 60_000)
   try {
     for (const combination of combinations) {
-      process.stderr.write(`${TITLES[combination.database]}, ${TITLES[combination.warehouse]} ...\n`)
+      process.stderr.write(`${TITLES[combination.database]}, ${TITLES[combination.storage]} ...\n`)
       rows.push(await runCombination(combination))
     }
     const report = renderReport({ rows, versions: await versionsOf(combinations), date: new Date().toISOString().slice(0, 10) })
@@ -40,8 +42,8 @@ async function main(): Promise<number> {
     if (values.write) writeFileSync(PAGE, withReport(readFileSync(PAGE, 'utf8'), report))
     return hasFailed(rows) ? 1 : 0
   } finally {
-    await stopDatabases()
-    if (combinations.some(({ warehouse }) => warehouse === 's3')) await stopMinio()
+    await Promise.all([stopDatabases(), stopAzurite(), stopFakeGcs()])
+    if (combinations.some(({ storage }) => storage === 's3')) await stopMinio()
     clearInterval(alive)
   }
 }

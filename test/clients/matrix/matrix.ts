@@ -10,17 +10,21 @@ import type { Availability } from '../../services/require.ts'
 import { pythonEnv, requirementsOf } from '../python.ts'
 import { pytestOutcomes, type CatalogSettings } from '../pytest.ts'
 import { startServer, type Database, type RunningServer } from '../server.ts'
-import { localCatalog, s3Catalog, type WAREHOUSES } from '../suite.ts'
+import { azureLake, googleLake, type Lake } from '../lakes.ts'
+import { create, localCatalog, s3Catalog } from '../suite.ts'
 
-export type Warehouse = (typeof WAREHOUSES)[number]
+export const STORAGES = ['local', 's3', 'azure', 'gcs'] as const
+export type Storage = (typeof STORAGES)[number]
 export const DATABASES = ['memory', 'sqlite', 'postgres', 'mongo'] as const satisfies readonly Database[]
-export const TITLES: Readonly<Record<Database | Warehouse, string>> = {
+export const TITLES: Readonly<Record<Database | Storage, string>> = {
   memory: 'memory',
   sqlite: 'SQLite',
   postgres: 'PostgreSQL',
   mongo: MONGO_TITLE.replace('mongo', 'MongoDB'),
   local: 'local disk',
   s3: 'S3 (MinIO)',
+  azure: 'Azure (Azurite)',
+  gcs: 'Google (fake-gcs-server)',
 }
 /** The columns, each with its test. */
 export const STEPS = [
@@ -39,13 +43,13 @@ export interface Cell {
 
 export interface Row {
   readonly database: Database
-  readonly warehouse: Warehouse
+  readonly storage: Storage
   readonly cells: readonly Cell[]
 }
 
 export interface Combination {
   readonly database: Database
-  readonly warehouse: Warehouse
+  readonly storage: Storage
 }
 
 const FOLDER = join(import.meta.dirname, '..', 'pyiceberg')
@@ -65,11 +69,39 @@ async function databaseUrl(database: Database): Promise<Availability<string>> {
   return { value: '' }
 }
 
-async function catalogOn(server: RunningServer, warehouse: Warehouse): Promise<Availability<CatalogSettings>> {
-  if (warehouse === 'local') return { value: localCatalog(server) }
-  const minio = await startMinio()
-  return 'missing' in minio ? minio : { value: await s3Catalog(server, minio.value) }
+/** As the client reaches it. */
+interface Reached {
+  readonly catalog: CatalogSettings
+  readonly stop?: () => Promise<void>
 }
+
+/** A catalog for which the client gets credentials from the server, with the one of PyIceberg's file IOs that knows the emulator. */
+async function cloudCatalog(server: RunningServer, { kind, storageConfig, vendingStrategy }: Lake): Promise<CatalogSettings> {
+  await create(server, 'warehouses', { name: 'cloud', storage_config: storageConfig, vending_strategy: vendingStrategy })
+  await create(server, 'catalogs', { name: 'cloud', warehouse_name: 'cloud' })
+  const io = kind === 'azure' ? 'pyiceberg.io.fsspec.FsspecFileIO' : 'pyiceberg.io.pyarrow.PyArrowFileIO'
+  const local = localCatalog(server)
+  return { ...local, kind, properties: { ...local.properties, warehouse: 'cloud', 'py-io-impl': io } }
+}
+
+async function reach(server: RunningServer, storage: Storage): Promise<Availability<Reached>> {
+  if (storage === 'local') return { value: { catalog: localCatalog(server) } }
+  if (storage === 's3') {
+    const minio = await startMinio()
+    return 'missing' in minio ? minio : { value: { catalog: await s3Catalog(server, minio.value) } }
+  }
+  if (storage === 'azure') {
+    const lake = await azureLake()
+    return 'missing' in lake ? lake : { value: { catalog: await cloudCatalog(server, lake.value) } }
+  }
+  const google = await googleLake()
+  if ('missing' in google) return google
+  return { value: { catalog: await cloudCatalog(server, google.value.lake), stop: google.value.stop } }
+}
+
+/** Libraries of clouds other than Amazon's are in an environment of their own. */
+export const environmentFor = (storage: Storage): Promise<Availability<string>> =>
+  pythonEnv(requirementsOf(storage === 'azure' || storage === 'gcs' ? 'clouds' : 'pyiceberg'))
 
 async function cellsOf(python: string, catalog: CatalogSettings): Promise<Cell[]> {
   const outcomes = new Map<string, Cell>()
@@ -83,21 +115,24 @@ async function cellsOf(python: string, catalog: CatalogSettings): Promise<Cell[]
 }
 
 /** Never throws: what breaks a run is what its cells say. */
-export async function runCombination({ database, warehouse }: Combination): Promise<Row> {
-  const row = (cells: readonly Cell[]): Row => ({ database, warehouse, cells })
+export async function runCombination({ database, storage }: Combination): Promise<Row> {
+  const row = (cells: readonly Cell[]): Row => ({ database, storage, cells })
   let server: RunningServer | undefined
+  let reached: Reached | undefined
   try {
-    const python = await pythonEnv(requirementsOf())
+    const python = await environmentFor(storage)
     if ('missing' in python) return row(all('skipped', python.missing))
     const url = await databaseUrl(database)
     if ('missing' in url) return row(all('skipped', url.missing))
     server = await startServer({ database, databaseUrl: url.value, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
-    const catalog = await catalogOn(server, warehouse)
-    if ('missing' in catalog) return row(all('skipped', catalog.missing))
-    return row(await cellsOf(python.value, catalog.value))
+    const made = await reach(server, storage)
+    if ('missing' in made) return row(all('skipped', made.missing))
+    reached = made.value
+    return row(await cellsOf(python.value, reached.catalog))
   } catch (error) {
     return row(all('failed', error instanceof Error ? error.message : String(error)))
   } finally {
     await server?.stop()
+    await reached?.stop?.()
   }
 }

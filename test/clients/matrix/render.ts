@@ -36,7 +36,7 @@ export function renderReport({ rows, versions, date }: Report): string {
   const table = [
     ['database', 'storage', ...STEPS.map(([step]) => step)],
     ['---', '---', ...STEPS.map(() => '---')],
-    ...rows.map(({ database, warehouse, cells }) => [TITLES[database], TITLES[warehouse], ...cells.map(cellText)]),
+    ...rows.map(({ database, storage, cells }) => [TITLES[database], TITLES[storage], ...cells.map(cellText)]),
   ]
   const reasons = [...numbers].map(([reason, number]) => `${number}. ${inLine(reason)}`)
   return [

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
+import { AZURITE_VERSION } from '../../services/azurite.ts'
 import { findBinary } from '../../services/binaries.ts'
 import { givenMongo } from '../../services/mongo.ts'
 import { startPostgres } from '../../services/postgres.ts'
@@ -42,21 +43,18 @@ function mongo(): string {
   return `mongo-java-server ${version}`.trim()
 }
 
-/** One that Go built from the module proxy does not know its own version, but Go does. */
-async function minio(): Promise<string | undefined> {
-  const binary = findBinary('minio')
+/** What Go built from the module proxy does not know its own version, but Go does. */
+async function goBuilt(name: string, title: string): Promise<string | undefined> {
+  const binary = findBinary(name)
   if (binary === undefined) return undefined
-  const { stdout } = await run(binary, ['--version'])
-  const said = /\bversion (\S+)/.exec(stdout)?.[1] ?? ''
-  if (!said.startsWith('DEVELOPMENT')) return `MinIO ${said}`
   const module = await run('go', ['version', '-m', binary]).catch(() => undefined)
-  const [, version] = /\tgithub\.com\/minio\/minio\t(\S+)/.exec(module?.stdout ?? '') ?? []
-  return `MinIO ${version ?? 'of its source'}`
+  const [, version] = /\tmod\t\S+\t(\S+)/.exec(module?.stdout ?? '') ?? []
+  return version === undefined || version === '(devel)' ? title : `${title} ${version.replace(/^v/, '')}`
 }
 
 /** Of what the combinations need and the machine has, the product and the client first. */
 export async function versionsOf(combinations: readonly Combination[]): Promise<string[]> {
-  const uses = (name: string): boolean => combinations.some(({ database, warehouse }) => database === name || warehouse === name)
+  const uses = (name: string): boolean => combinations.some(({ database, storage }) => database === name || storage === name)
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string }
   const versions = [
     `Pangolin ${version}`,
@@ -65,7 +63,9 @@ export async function versionsOf(combinations: readonly Combination[]): Promise<
     uses('sqlite') ? sqlite() : undefined,
     uses('postgres') ? await postgres() : undefined,
     uses('mongo') ? mongo() : undefined,
-    uses('s3') ? await minio() : undefined,
+    uses('s3') ? await goBuilt('minio', 'MinIO') : undefined,
+    uses('azure') ? `Azurite ${AZURITE_VERSION}` : undefined,
+    uses('gcs') ? await goBuilt('fake-gcs-server', 'fake-gcs-server') : undefined,
   ]
   return versions.filter((text) => text !== undefined)
 }
