@@ -2,7 +2,7 @@
  * Signature Version 4 of S3, for requests that somebody else sends: the request in its canonical form, the text that is
  * signed, the signature. The key of a day is derived once. Nothing here judges what is signed; `s3-requests.ts` does.
  */
-import { createHmac, hash } from 'node:crypto'
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import type { S3Credentials } from './s3-settings.ts'
 
 export interface CanonicalRequest {
@@ -30,7 +30,7 @@ const SERVICE = 's3'
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 
 export const sha256 = (text: string): string => hash('sha256', text, 'hex')
-const hmac = (key: string | Uint8Array, text: string): Buffer => createHmac('sha256', key).update(text).digest()
+const hmac = (key: string | Uint8Array | KeyObject, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
 /** All but letters, digits and `-._~`. */
 const encode = (text: string): string =>
@@ -49,11 +49,12 @@ export interface Signer {
 }
 
 export function createSigner(region: string): Signer {
-  let known: { readonly secret: string; readonly day: string; readonly key: Buffer } | undefined
-  const keyOf = (secret: string, day: string): Buffer => {
+  let known: { readonly secret: string; readonly day: string; readonly key: KeyObject } | undefined
+  const keyOf = (secret: string, day: string): KeyObject => {
     if (known?.secret !== secret || known.day !== day) {
       const key = [day, region, SERVICE, 'aws4_request'].reduce<string | Buffer>(hmac, `AWS4${secret}`) as Buffer
-      known = { secret, day, key }
+      // To make a key object of the bytes costs more than all the rest of a signature.
+      known = { secret, day, key: createSecretKey(key) }
     }
     return known.key
   }
