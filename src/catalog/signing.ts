@@ -12,7 +12,7 @@ import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
 import { VendingError } from '../storage/vending/vending.ts'
 import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../storage/vending/vending.ts'
 import { assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { withoutConfig } from './documents.ts'
 import { assertNamespace, findEntry, noSuch, type Entry } from './entries.ts'
 import { assertLocationFree, placeCheck } from './locations.ts'
@@ -171,22 +171,37 @@ async function assertMayStage(
   }
 }
 
+interface Found {
+  readonly identifier: TableIdentifier
+  readonly row: Entry
+}
+const MAX_REMEMBERED = 10_000
+/** Which table was at a place when it was last looked for. Only a guess: what is there now is asked each time. */
+const tablesAt = new WeakMap<CatalogHandle, Map<Location, TableIdentifier>>()
+
 /** The table of the catalog at or above a place. */
-async function tableAt(
-  context: CatalogContext,
-  { catalog }: CatalogCall,
-  location: Location,
-): Promise<{ readonly identifier: TableIdentifier; readonly row: Entry } | undefined> {
+async function tableAt(context: CatalogContext, { catalog }: CatalogCall, location: Location): Promise<Found | undefined> {
   const { tenantId, id, branch, root, allowedRoots } = catalog
   const roots = [root, ...allowedRoots]
   const places = selfAndAbove(location).filter((place) => roots.some((above) => isBelow(above, place)))
+  let known = tablesAt.get(catalog)
+  if (known === undefined) tablesAt.set(catalog, (known = new Map()))
+  for (const place of places) {
+    const identifier = known.get(place)
+    const row = identifier && (await findEntry(context, catalog, identifier))
+    if (identifier !== undefined && row?.kind === 'table' && row.location === place) return { identifier, row }
+  }
   const found = await Promise.all(
     places.map((place) =>
       context.store.list('entries', { index: 'by_location', where: { tenant_id: tenantId, location: place }, limit: 2 }),
     ),
   )
   const row = found.flat().find((entry) => entry.catalog_id === id && entry.branch === branch && entry.kind === 'table')
-  return row && { identifier: { namespace: namespaceOfKey(row.namespace), name: row.name }, row }
+  if (row === undefined) return undefined
+  const identifier = { namespace: namespaceOfKey(row.namespace), name: row.name }
+  if (known.size >= MAX_REMEMBERED) known.clear()
+  known.set(row.location as Location, identifier)
+  return { identifier, row }
 }
 
 /**

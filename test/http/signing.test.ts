@@ -327,6 +327,31 @@ test('files of a table that is staged are signed for whoever may create it, wher
   assert.equal((await sign({ method: 'PUT', uri: `${uri}/a` }, '/v1/s3/namespaces/none/tables/new/sign')).status, 404)
 })
 
+test('the table at a place is the one that is there now', async (t) => {
+  const bench = await openSigning(t)
+  if (bench === undefined) return
+  const { send, sign, base, bucket } = bench
+  const within = [{ catalog: 's3', namespace: ['ns'], table: 't' }]
+  const { token } = (await send('POST', '/api/v1/tokens', { body: { access: 'read-write', within } })).json
+  const status = async () => (await sign({ method: 'PUT', uri: `${base}/lake/ns/t/a` }, '/v1/s3/aws/s3/sign', token)).status
+  const name = (source: string, destination: string) => ({
+    source: { namespace: ['ns'], name: source },
+    destination: { namespace: ['ns'], name: destination },
+  })
+  assert.equal(await status(), 200)
+  assert.equal(await status(), 200)
+  await send('POST', '/v1/s3/tables/rename', { body: name('t', 'renamed') })
+  assert.equal(await status(), 403)
+  // Another one of the name, that lies elsewhere.
+  await send('POST', TABLES, { body: { name: 't', schema, location: `s3://${bucket}/lake/ns/elsewhere` } })
+  assert.equal(await status(), 403)
+  await send('DELETE', `${TABLES}/t`)
+  await send('POST', '/v1/s3/tables/rename', { body: name('renamed', 't') })
+  assert.equal(await status(), 200)
+  await send('DELETE', `${TABLES}/t`)
+  assert.equal(await status(), 403)
+})
+
 test('what is no request is answered as such, and a warehouse that does not sign says so', async (t) => {
   const bench = await openSigning(t)
   if (bench === undefined) return
