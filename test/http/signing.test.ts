@@ -289,8 +289,42 @@ test('to whom what is signed', async (t) => {
     [get2!, { method: 'GET', uri: `${base}/lake/ns/never/a` }].map((sent) => sign(sent, LEGACY, mine)),
   )
   assert.equal(refusals[0]!.text, refusals[1]!.text)
-  assert.equal((await sign(get!, `${TABLES}/never/sign`)).status, 404)
+  assert.equal((await sign(get!, `${TABLES}/never/sign`)).status, 403)
+  assert.equal((await sign(get!, `${TABLES}/never/sign`, await mint({ access: 'read' }))).status, 404)
   assert.equal((await sign(get!, `${TABLES}/never/sign`, mine)).status, 403)
+})
+
+test('files of a table that is staged are signed for whoever may create it, where nobody lies', async (t) => {
+  const bench = await openSigning(t)
+  if (bench === undefined) return
+  const { send, sign, base, bucket } = bench
+  const staged = async (rest: object, token?: string) => {
+    const body = { name: 'new', schema, 'stage-create': true, ...rest }
+    return (await send('POST', TABLES, { body, headers: ASKING, ...(token === undefined ? {} : { token }) })).json
+  }
+  const { metadata, config } = await staged({})
+  const at = `${TABLES}/new/sign`
+  assert.deepEqual([config['signer.endpoint'], config['s3.signer.endpoint']], [at.slice(1), at.slice(1)])
+  const uri = metadata.location.replace(`s3://${bucket}`, base)
+  const put = (where: string, token?: string) => sign({ method: 'PUT', uri: where }, at, token)
+  assert.equal((await put(`${uri}/data/a`)).status, 200)
+  const listing = { method: 'GET', uri: `${base}?list-type=2&prefix=${encodeURIComponent(`${uri.slice(base.length + 1)}/`)}` }
+  assert.equal((await sign(listing, at)).status, 200)
+  for (const path of ['/lake/ns/t/data/a', '/lake/ns/t', '/lake/ns', '/a', '/lake2/ns/a'])
+    assert.equal((await put(base + path)).status, 403, path)
+  assert.equal((await put(`${uri}/metadata/00000-a.metadata.json`)).status, 403)
+  const all = { method: 'GET', uri: `${base}?list-type=2&prefix=lake%2F` }
+  assert.equal((await sign(all, at)).status, 403)
+  const mint = async (body: object) => (await send('POST', '/api/v1/tokens', { body })).json.token as string
+  assert.equal((await put(`${uri}/data/a`, await mint({ access: 'read' }))).status, 403)
+  assert.equal((await sign({ method: 'GET', uri: `${uri}/a` }, at, await mint({ access: 'read' }))).status, 404)
+  const one = await mint({ access: 'read-write', within: [{ catalog: 's3', namespace: ['ns'], table: 'new' }] })
+  assert.equal((await put(`${uri}/data/a`, one)).status, 403)
+  await send('POST', '/v1/s3/namespaces', { body: { namespace: ['other'] } })
+  const whole = await mint({ access: 'read-write', within: [{ catalog: 's3', namespace: ['ns'] }] })
+  assert.equal((await put(`${uri}/data/a`, whole)).status, 200)
+  assert.equal((await put(`${base}/lake/other/a`, whole)).status, 403)
+  assert.equal((await sign({ method: 'PUT', uri: `${uri}/a` }, '/v1/s3/namespaces/none/tables/new/sign')).status, 404)
 })
 
 test('what is no request is answered as such, and a warehouse that does not sign says so', async (t) => {

@@ -95,6 +95,12 @@ def test_reads_and_writes_without_keys(writer: Catalog, name, warehouse: str):
     assert ids(connect(warehouse=warehouse, **SIGNED).load_table(name)) == [2]
 
 
+def test_a_staged_table_is_written_before_it_exists(writer: Catalog, name):
+    with writer.create_table_transaction(name, schema=PEOPLE) as transaction:
+        transaction.append(people((1, "a")))
+    assert ids(writer.load_table(name)) == [1]
+
+
 def test_partitions_whose_values_are_escaped(writer: Catalog, name):
     table = writer.create_table(name, schema=PEOPLE)
     with table.update_spec() as update:

@@ -51,6 +51,12 @@ def test_reads_and_writes_without_keys(spark, sql, signed):
     assert sorted(sql(f"SELECT id FROM {table}")) == [(2,), (4,)]
 
 
+def test_tables_made_of_queries(spark, sql, signed):
+    sql(f"CREATE TABLE {signed}.ns.made AS SELECT 1 AS id")
+    sql(f"CREATE OR REPLACE TABLE {signed}.ns.made AS SELECT id + 1 AS id FROM {signed}.ns.made")
+    assert sql(f"SELECT id FROM {signed}.ns.made") == [(2,)]
+
+
 def test_a_reader_reads(spark, sql, settings, signed):
     sql(f"CREATE TABLE {signed}.ns.read (id INT)")
     sql(f"INSERT INTO {signed}.ns.read VALUES (1)")
