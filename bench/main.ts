@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: every figure of one run on one machine, as ratios where the machine's speed would matter. Names a part
- * (`reads`, `commits`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`) to run it alone. Exits with 1 when a target is missed.
+ * (`reads`, `commits`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`) to run it alone. Exits with 1 when a target is missed.
  */
 import { startServer } from '../test/clients/server.ts'
 import { benchCommits } from './commits.ts'
@@ -8,6 +8,7 @@ import { benchMongo, benchPostgres } from './databases.ts'
 import { missedTargets, print } from './measure.ts'
 import { benchReads } from './reads.ts'
 import { benchIdle, benchPostgresScale, benchScale, targetOf } from './scale.ts'
+import { benchSigning } from './signing.ts'
 import { benchVending } from './vending.ts'
 import { benchWorkers } from './workers.ts'
 
@@ -28,4 +29,5 @@ if (wanted('postgres-scale')) await benchPostgresScale()
 if (wanted('mongo')) await benchMongo()
 if (wanted('workers')) await benchWorkers()
 if (wanted('vending')) await benchVending()
+if (wanted('signing')) await benchSigning()
 process.exitCode = missedTargets() === 0 ? 0 : 1

@@ -1,8 +1,8 @@
-/** `npm run check|bench|dev`: named scripts, run by a Node that is new enough. */
+/** `npm run check|bench|dev|matrix`: named scripts, run by a Node that is new enough. */
 import { build, ensureInstalled, fail, findNode, run } from './lib.mjs'
 
 const [name, ...args] = process.argv.slice(2)
-const scripts = { check, bench, dev }
+const scripts = { check, bench, dev, matrix }
 const script = Object.hasOwn(scripts, name ?? '')
   ? scripts[name]
   : fail(`no script named ${name}; there are ${Object.keys(scripts).join(', ')}`)
@@ -44,6 +44,11 @@ async function check(node) {
 function bench(node) {
   build()
   return run(node, ['--disable-warning=ExperimentalWarning', 'bench/main.ts', ...args])
+}
+
+/** What a client can do on every database and every storage, from a run on this machine. */
+function matrix(node) {
+  return run(node, ['--disable-warning=ExperimentalWarning', 'test/clients/matrix/main.ts', ...args])
 }
 
 /** The server from its sources on the memory store, started anew when a source changes. */

@@ -4,8 +4,9 @@
  * and never over a metadata file, which the catalog alone writes.
  */
 import { createHash } from 'node:crypto'
+import { isAllowed } from '../access/decide.ts'
 import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../iceberg/errors.ts'
-import { namespaceOfKey } from '../iceberg/identifier.ts'
+import { encodePathSegment, namespaceOfKey } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
 import { VendingError } from '../storage/vending/vending.ts'
@@ -13,7 +14,8 @@ import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedReques
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
 import { withoutConfig } from './documents.ts'
-import { getEntry, type Entry } from './entries.ts'
+import { assertNamespace, findEntry, noSuch, type Entry } from './entries.ts'
+import { assertLocationFree, placeCheck } from './locations.ts'
 import type { RemoteSignRequest } from './shapes.ts'
 import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
 
@@ -34,7 +36,11 @@ export function withSigning(
   const last = lastMade.get(target)
   if (last?.plain === plain && isTable) return last.answer
   const { catalog } = call
-  const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig(pathOf(catalog, target.identifier, 'sign')) }
+  const table = pathOf(catalog, target.identifier, 'sign')
+  // A place beside the table's own is not found by where it lies, nor is a table that is staged only.
+  const isFound = target.places.length === 1 && target.entryId !== undefined
+  const anyTable = isFound ? `v1/${encodePathSegment(catalog.name)}/aws/s3/sign` : table
+  const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig({ table, anyTable }) }
   const rest = isTable ? `,"remote-signing-config":{"properties":{},"headers":{}}` : ''
   const tail = Buffer.from(`,"config":${stringify(config)}${rest}}`)
   const tag = createHash('sha256').update(tail).digest('base64url').slice(0, 16)
@@ -128,7 +134,41 @@ export async function signRequest(
   assertMayTouch(call, 'table.read', identifier)
   const unsigned = signerOf(call).read(asked(request))
   assertMayAsk(call, identifier, unsigned)
-  return signFor(context, call, identifier, await getEntry(context, call.catalog, identifier, 'table'), unsigned)
+  const row = await findEntry(context, call.catalog, identifier)
+  if (row === undefined) await assertMayStage(context, call, identifier, unsigned.touches)
+  else if (row.kind === 'table') return signFor(context, call, identifier, row, unsigned)
+  else throw noSuch('table', identifier)
+  return sign(context, call, unsigned)
+}
+
+/**
+ * Files of a table that is staged are written before it exists, and nothing is kept of it by then. Whoever may create it may
+ * do so at any place that is free and theirs to choose, so that is what they may write to, as far as it lies in the catalog.
+ * @throws IcebergError 404 for whoever may not, 403 for places that are somebody's
+ */
+async function assertMayStage(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  touches: readonly Touched[],
+): Promise<void> {
+  const { principal, catalog } = call
+  const { namespace, name } = identifier
+  const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
+  await assertNamespace(context, catalog, namespace)
+  if (!isAllowed(principal, 'table.create', resource)) throw noSuch('table', identifier)
+  const check = placeCheck(call, { identifier, locations: [] })
+  const isFree = async ({ location }: Touched): Promise<void> => {
+    check(location, 'location')
+    if (!isBelow(catalog.root, location)) throw outside(identifier)
+    await assertLocationFree(context, catalog, location)
+  }
+  try {
+    for (const touched of touches) await isFree(touched)
+  } catch (error) {
+    if (error instanceof IcebergError && error.code === 400) throw outside(identifier)
+    throw error
+  }
 }
 
 /** The table of the catalog at or above a place. */
@@ -137,9 +177,11 @@ async function tableAt(
   { catalog }: CatalogCall,
   location: Location,
 ): Promise<{ readonly identifier: TableIdentifier; readonly row: Entry } | undefined> {
-  const { tenantId, id, branch } = catalog
+  const { tenantId, id, branch, root, allowedRoots } = catalog
+  const roots = [root, ...allowedRoots]
+  const places = selfAndAbove(location).filter((place) => roots.some((above) => isBelow(above, place)))
   const found = await Promise.all(
-    selfAndAbove(location).map((place) =>
+    places.map((place) =>
       context.store.list('entries', { index: 'by_location', where: { tenant_id: tenantId, location: place }, limit: 2 }),
     ),
   )

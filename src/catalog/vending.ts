@@ -185,11 +185,11 @@ export async function stagedWithCredentials(
   plain: MetadataAnswer,
 ): Promise<MetadataAnswer> {
   const way = wayOf(call)
-  // Requests are signed for tables that there are.
-  if (way === undefined || way === 'signing') return plain
+  if (way === undefined) return plain
   const target = targetOf(call, identifier, metadata, undefined)
   // Not only before the provider is asked: there may be credentials for whoever has the place by now.
   await assertLocationFree(context, call.catalog, target.places[0]!)
+  if (way === 'signing') return withSigning(call, target, plain, true)
   return withCredentials(call, way, target, await issue(context, call, way, target), plain)
 }
 

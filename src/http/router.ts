@@ -50,7 +50,7 @@ const newNode = (): Node => ({ literals: new Map(), parameter: undefined, method
 export function mountings(template: string): readonly string[] {
   const behindPrefix = template.startsWith('/v1/{prefix}/') ? template.slice('/v1/{prefix}'.length) : undefined
   if (behindPrefix !== undefined) return [template, `/v1/{catalog}/v1${behindPrefix}`, `/v1/{catalog}/v1/{prefix}${behindPrefix}`]
-  if (template === '/v1/config' || template === '/v1/oauth/tokens' || template === '/v1/aws/s3/sign') {
+  if (template === '/v1/config' || template === '/v1/oauth/tokens') {
     const rest = template.slice('/v1'.length)
     return [template, `/v1/{catalog}${rest}`, `/v1/{catalog}/v1${rest}`]
   }
@@ -131,25 +131,23 @@ function nameToo({ literals, parameter }: Node): void {
   }
 }
 
-function find(root: Node, path: string, parameters: string[]): Node | undefined {
-  let node: Node | undefined = root
-  let start = 1
-  while (node !== undefined) {
-    const slash = path.indexOf('/', start)
-    const segment = slash < 0 ? path.slice(start) : path.slice(start, slash)
-    const literal = node.literals.get(segment)
-    if (literal !== undefined) {
-      if (literal.isName) parameters.push(segment)
-      node = literal
-    } else if (segment === '' || segment === '.' || segment === '..') return undefined
-    else {
-      parameters.push(segment)
-      node = node.parameter
-    }
-    if (slash < 0) return node
-    start = slash + 1
+/** Literals first; where they lead nowhere the segment may be a name all the same, such as that of a catalog called `aws`. */
+function find(node: Node, path: string, parameters: string[], start = 1): Node | undefined {
+  const slash = path.indexOf('/', start)
+  const segment = slash < 0 ? path.slice(start) : path.slice(start, slash)
+  const behind = (next: Node): Node | undefined => {
+    if (slash >= 0) return find(next, path, parameters, slash + 1)
+    return next.methods === undefined ? undefined : next
   }
-  return undefined
+  const literal = node.literals.get(segment)
+  const known = parameters.length
+  if (literal?.isName === true) parameters.push(segment)
+  const found = literal && behind(literal)
+  if (found !== undefined || node.parameter === undefined) return found
+  if (segment === '' || segment === '.' || segment === '..') return undefined
+  parameters[known] = segment
+  parameters.length = known + 1
+  return behind(node.parameter)
 }
 
 function* everyNode(node: Node): Generator<Node> {

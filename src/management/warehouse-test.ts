@@ -33,7 +33,7 @@ async function test(
   try {
     const { id, name: who, tenantId } = principal
     const answer = await context.storage.test(settings, { id: context.catalog.uuid(), principal: { id, name: who, tenantId } })
-    const failed = answer.checks.filter(({ status }) => status === 'failed').map((check) => check.name)
+    const failed = answer.checks.filter(({ status }) => status === 'failed').map((check) => `${check.name}: ${check.message}`)
     context.catalog.log('warehouse-tested', { warehouse: name, ok: answer.ok, failed })
     return answer
   } finally {

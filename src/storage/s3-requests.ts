@@ -140,6 +140,7 @@ const SIGNED = new Set([
   'x-amz-server-side-encryption-aws-kms-key-id',
   'x-amz-server-side-encryption-bucket-key-enabled',
   'x-amz-storage-class',
+  'x-amz-te',
   'x-amz-trailer',
   'x-amz-user-agent',
 ])

@@ -1,21 +1,18 @@
 /**
  * PyIceberg and the Java client on warehouses on Azure and Google Cloud Storage, on their emulators, with nothing but the
- * credentials that the server vends. Azurite knows no signatures for directories, so Azure's are for the container; Google's
- * tokens come from a stand-in, and a proxy of ours enforces them.
+ * credentials that the server vends.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { checkingDrift, startDriftProxy } from '../http/drift-proxy.ts'
-import { startAzurite, stopAzurite } from '../services/azurite.ts'
-import { startBoundaryProxy } from '../services/gcs-boundary-proxy.ts'
-import { startFakeGcs, stopFakeGcs } from '../services/gcs.ts'
-import { startGoogleIdentity, type GoogleIdentity } from '../services/google-identity.ts'
+import { stopAzurite } from '../services/azurite.ts'
+import { stopFakeGcs } from '../services/gcs.ts'
 import { requireService } from '../services/require.ts'
 import { cloudEnv } from './java/java.ts'
+import { azureLake, googleLake, type GoogleLake, type Lake } from './lakes.ts'
 import { pythonEnv, requirementsOf } from './python.ts'
 import { runPytest } from './pytest.ts'
 import { startServer, type RunningServer } from './server.ts'
@@ -23,12 +20,6 @@ import { create } from './suite.ts'
 
 after(stopAzurite)
 after(stopFakeGcs)
-
-interface Lake {
-  readonly kind: 'azure' | 'gcs'
-  readonly storageConfig: Readonly<Record<string, string>>
-  readonly vendingStrategy: object
-}
 
 const LEAST_TESTS = 8
 const CATALOG = 'lake-in-the-cloud'
@@ -69,47 +60,18 @@ async function run(context: TestContext, lake: Lake): Promise<void> {
 }
 
 test('PyIceberg (fsspec) on Azurite, with vended signatures for the container', async (context) => {
-  const azurite = requireService(context, await startAzurite())
-  if (azurite === undefined) return
-  const container = `c-${randomUUID()}`
-  await azurite.createContainer(container)
-  await run(context, {
-    kind: 'azure',
-    storageConfig: {
-      type: 'azure',
-      container,
-      account_name: azurite.account,
-      account_key: azurite.accountKey,
-      blob_endpoint: azurite.blobEndpoint,
-    },
-    vendingStrategy: { AzureSas: { scope: 'container' } },
-  })
+  const lake = requireService(context, await azureLake())
+  if (lake !== undefined) await run(context, lake)
 })
 
-async function googleLake(context: TestContext): Promise<{ lake: Lake; identity: GoogleIdentity } | undefined> {
-  const gcs = requireService(context, await startFakeGcs())
-  if (gcs === undefined) return undefined
-  const bucket = `b-${randomUUID()}`
-  await gcs.createBucket(bucket)
-  const identity = await startGoogleIdentity()
-  const proxy = await startBoundaryProxy(gcs.serviceHost, identity.boundaryOf)
-  context.after(async () => {
-    await proxy.stop()
-    await identity.stop()
-  })
-  const storageConfig = {
-    type: 'gcs',
-    bucket,
-    project_id: 'my-project',
-    service_account_key: identity.keyFile,
-    'gcs.service.host': proxy.serviceHost,
-    'gcs.sts-endpoint': identity.stsEndpoint,
-  }
-  return { lake: { kind: 'gcs', storageConfig, vendingStrategy: { GcpDownscoped: {} } }, identity }
+async function openGoogle(context: TestContext): Promise<GoogleLake | undefined> {
+  const google = requireService(context, await googleLake())
+  if (google !== undefined) context.after(google.stop)
+  return google
 }
 
 test('PyIceberg (PyArrow) on fake-gcs-server, with vended tokens that a proxy of ours enforces', async (context) => {
-  const google = await googleLake(context)
+  const google = await openGoogle(context)
   if (google === undefined) return
   await run(context, google.lake)
   assert.ok(google.identity.requests.exchanges > 0)
@@ -118,7 +80,7 @@ test('PyIceberg (PyArrow) on fake-gcs-server, with vended tokens that a proxy of
 test('the Java client on fake-gcs-server, with vended tokens that a proxy of ours enforces', async (context) => {
   const env = requireService(context, await cloudEnv())
   if (env === undefined) return
-  const google = await googleLake(context)
+  const google = await openGoogle(context)
   if (google === undefined) return
   const { server, reader } = await serve(google.lake)
   const session = async (url: string, suffix: string): Promise<void> => {

@@ -26,20 +26,38 @@ export interface PytestOptions {
   readonly selection?: readonly string[]
 }
 
-interface Outcome {
+export interface Outcome {
   readonly name: string
   readonly failure: string | null
   readonly skipped: string | null
 }
 
-/** Returns how many tests ran. A run that ends in any other way than by running all its tests fails. */
+/** Returns how many tests ran, each as a subtest. */
 export async function runPytest(
   test: TestContext,
   python: string,
   folder: string,
   catalog: CatalogSettings,
-  { env = {}, selection = [] }: PytestOptions = {},
+  options: PytestOptions = {},
 ): Promise<number> {
+  let count = 0
+  for await (const outcome of pytestOutcomes(python, folder, catalog, options)) {
+    count++
+    await test.test(outcome.name, (subtest) => {
+      if (outcome.skipped !== null) subtest.skip(outcome.skipped)
+      if (outcome.failure !== null) throw pythonError(outcome.failure)
+    })
+  }
+  return count
+}
+
+/** As they come in. A run that ends in any other way than by running all its tests fails. */
+export async function* pytestOutcomes(
+  python: string,
+  folder: string,
+  catalog: CatalogSettings,
+  { env = {}, selection = [] }: PytestOptions = {},
+): AsyncGenerator<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'pangolin-pytest-'))
   const report = join(scratch, 'report')
   writeFileSync(report, '')
@@ -67,16 +85,12 @@ export async function runPytest(
   try {
     for await (const outcome of follow(report, exit)) {
       count++
-      await test.test(outcome.name, (subtest) => {
-        if (outcome.skipped !== null) subtest.skip(outcome.skipped)
-        if (outcome.failure !== null) throw pythonError(outcome.failure)
-      })
+      yield outcome
     }
     const code = await exit
     // 1 says that tests failed, and each of them already has, above.
     if (code !== 0 && code !== 1) throw new Error(`pytest ended with ${code ?? 'a signal'}:\n${output}`)
     if (count === 0) throw new Error(`pytest ran no test:\n${output}`)
-    return count
   } finally {
     child.kill('SIGKILL')
     rmSync(scratch, { recursive: true, force: true })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { checkingDrift } from '../http/drift-proxy.ts'
 import { newDatabase } from '../services/databases.ts'
-import { startMinio } from '../services/minio.ts'
+import { startMinio, type Minio } from '../services/minio.ts'
 import { requireService, type Availability } from '../services/require.ts'
 import { pythonEnv, requirementsOf } from './python.ts'
 import { runPytest, type CatalogSettings } from './pytest.ts'
@@ -45,7 +45,7 @@ export async function runClient(context: TestContext, suite: ClientSuite, { data
   // The suites log in more often than a person would.
   const server = await startServer({ database, databaseUrl, env: { PANGOLIN_AUTH_RATE_LIMIT: '0' } })
   try {
-    const catalog = await (warehouse === 'local' ? local(server) : s3(context, server))
+    const catalog = await (warehouse === 'local' ? localCatalog(server) : onMinio(context, server))
     if (catalog === undefined) return
     const count = await checkingDrift(context, server.url, (uri) =>
       runPytest(context, python, folder, { ...catalog, properties: { ...catalog.properties, uri } }, { env, selection }),
@@ -64,15 +64,19 @@ export async function stopMinio(): Promise<void> {
   if ('value' in minio) await minio.value.stop()
 }
 
-function local(server: RunningServer): CatalogSettings {
+/** The catalog that the first start makes. */
+export function localCatalog(server: RunningServer): CatalogSettings {
   const properties = { type: 'rest', uri: server.url, warehouse: 'lake', token: server.adminToken }
   return { properties, username: server.username, password: server.password, kind: 'local' }
 }
 
-/** A warehouse in a bucket of its own. All that the client knows of it comes from the server, credentials for each table too. */
-async function s3(context: TestContext, server: RunningServer): Promise<CatalogSettings | undefined> {
+async function onMinio(context: TestContext, server: RunningServer): Promise<CatalogSettings | undefined> {
   const minio = requireService(context, await startMinio())
-  if (minio === undefined) return undefined
+  return minio && s3Catalog(server, minio)
+}
+
+/** A warehouse in a bucket of its own. All that the client knows of it comes from the server, credentials for each table too. */
+export async function s3Catalog(server: RunningServer, minio: Minio): Promise<CatalogSettings> {
   const bucket = `clients-${process.pid}-${Date.now()}`
   await minio.createBucket(bucket)
   const { endpoint, region, accessKey, secretKey } = minio

@@ -75,6 +75,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   tableExists: { about: 'entry' },
   loadCredentials: { about: 'entry' },
   signRequest: { about: 'entry', body: () => ({ region: 'r', uri: 'http://a/b', method: 'GET', headers: {} }) },
+  signS3RequestAnywhere: { about: 'file', body: () => ({ region: 'r', uri: 'http://a/b', method: 'GET', headers: {} }) },
   signS3Request: { about: 'file', body: () => ({ region: 'r', uri: 'http://a/b', method: 'GET', headers: {} }) },
   createTable: { about: 'entry', writes: true, body: ({ name }) => ({ name, schema }) },
   registerTable: { about: 'entry', writes: true, body: registered },

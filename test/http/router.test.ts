@@ -18,6 +18,8 @@ const router = createRouter([
   route('GET', '/v1/{prefix}/namespaces/{namespace}/tables/{table}'),
   route('HEAD', '/v1/{prefix}/namespaces/{namespace}/tables/{table}'),
   route('POST', '/v1/{prefix}/tables/rename'),
+  route('POST', '/v1/aws/s3/sign'),
+  route('POST', '/v1/{prefix}/aws/s3/sign'),
   route('GET', '/api/v1/catalogs/{name}'),
   { ...route('POST', '/api/v1/catalogs/test'), maybeName: true },
   route('POST', '/api/v1/catalogs/{name}/test'),
@@ -50,6 +52,20 @@ test('every form in which a client may name the catalog', () => {
   for (const path of ['/v1/config', '/v1/lake/config', '/v1/lake/v1/config'])
     assert.equal(found('GET', path)[0], 'GET /v1/config')
   assert.deepEqual(mountings('/api/v1/catalogs/{name}'), ['/api/v1/catalogs/{name}'])
+})
+
+test('a catalog may be called as a literal is', () => {
+  const list = 'GET /v1/{prefix}/namespaces'
+  for (const name of ['aws', 'config', 'oauth', 'v1', 'namespaces']) {
+    assert.deepEqual(found('GET', `/v1/${name}/namespaces`), [list, name])
+    assert.deepEqual(found('GET', `/v1/${name}/v1/namespaces`), [list, name])
+    assert.deepEqual(found('GET', `/v1/lake/v1/${name}/namespaces`), [list, 'lake', name])
+  }
+  assert.deepEqual(found('POST', '/v1/aws/s3/sign'), ['POST /v1/aws/s3/sign'])
+  for (const path of ['/v1/aws/aws/s3/sign', '/v1/aws/v1/aws/s3/sign']) {
+    assert.deepEqual(found('POST', path), ['POST /v1/{prefix}/aws/s3/sign', 'aws'])
+  }
+  assert.equal(refused('GET', '/v1/aws/s3/nothing').code, 404)
 })
 
 test('a literal that may be a name is one wherever it has no route of its own', () => {

@@ -22,7 +22,7 @@ test('clients that ask are told where requests are signed, and get no keys', asy
     ...plain.json.config,
     's3.remote-signing-enabled': 'true',
     's3.signer': 'S3V4RestSigner',
-    's3.signer.endpoint': 'v1/s3/namespaces/ns/tables/t/sign',
+    's3.signer.endpoint': 'v1/s3/aws/s3/sign',
     'signer.endpoint': 'v1/s3/namespaces/ns/tables/t/sign',
   }
   assert.deepEqual(known.json.config, expected)
@@ -36,7 +36,7 @@ test('clients that ask are told where requests are signed, and get no keys', asy
   assert.equal((await again(plain.headers.get('etag')!)).status, 200)
   assert.equal((await again(known.headers.get('etag')!, {})).status, 200)
   const created = await send('POST', TABLES, { body: { name: 'ü/?', schema }, headers: ASKING })
-  assert.equal(created.json.config['s3.signer.endpoint'], 'v1/s3/namespaces/ns/tables/%C3%BC%2F%3F/sign')
+  assert.equal(created.json.config['signer.endpoint'], 'v1/s3/namespaces/ns/tables/%C3%BC%2F%3F/sign')
   const body = { requirements: [], updates: [{ action: 'set-properties', updates: { a: 'b' } }] }
   const committed = await send('POST', `${TABLES}/t`, { body, headers: ASKING })
   assert.deepEqual(committed.json.config, expected)
@@ -272,7 +272,7 @@ test('to whom what is signed', async (t) => {
   const [get, put] = ['GET', 'PUT'].map((method) => ({ method, uri: `${base}/lake/ns/t/a` }))
   const [get2, put2] = ['GET', 'PUT'].map((method) => ({ method, uri: `${base}/lake/ns/t2/a` }))
   const remove = { method: 'POST', uri: `${base}?delete`, body: '<Delete><Object><Key>lake/ns/t/a</Key></Object></Delete>' }
-  for (const at of [undefined, LEGACY, '/v1/s3/v1/aws/s3/sign', '/v1/s3/aws/s3/sign']) {
+  for (const at of [undefined, LEGACY, '/v1/s3/v1/aws/s3/sign', '/v1/s3/aws/s3/sign', '/v1/s3/v1/s3/aws/s3/sign']) {
     const statuses = async (token: string, ...sent: readonly (Sent | undefined)[]) => {
       const all = []
       for (const one of sent) all.push((await sign(one!, at, token)).status)
@@ -289,8 +289,42 @@ test('to whom what is signed', async (t) => {
     [get2!, { method: 'GET', uri: `${base}/lake/ns/never/a` }].map((sent) => sign(sent, LEGACY, mine)),
   )
   assert.equal(refusals[0]!.text, refusals[1]!.text)
-  assert.equal((await sign(get!, `${TABLES}/never/sign`)).status, 404)
+  assert.equal((await sign(get!, `${TABLES}/never/sign`)).status, 403)
+  assert.equal((await sign(get!, `${TABLES}/never/sign`, await mint({ access: 'read' }))).status, 404)
   assert.equal((await sign(get!, `${TABLES}/never/sign`, mine)).status, 403)
+})
+
+test('files of a table that is staged are signed for whoever may create it, where nobody lies', async (t) => {
+  const bench = await openSigning(t)
+  if (bench === undefined) return
+  const { send, sign, base, bucket } = bench
+  const staged = async (rest: object, token?: string) => {
+    const body = { name: 'new', schema, 'stage-create': true, ...rest }
+    return (await send('POST', TABLES, { body, headers: ASKING, ...(token === undefined ? {} : { token }) })).json
+  }
+  const { metadata, config } = await staged({})
+  const at = `${TABLES}/new/sign`
+  assert.deepEqual([config['signer.endpoint'], config['s3.signer.endpoint']], [at.slice(1), at.slice(1)])
+  const uri = metadata.location.replace(`s3://${bucket}`, base)
+  const put = (where: string, token?: string) => sign({ method: 'PUT', uri: where }, at, token)
+  assert.equal((await put(`${uri}/data/a`)).status, 200)
+  const listing = { method: 'GET', uri: `${base}?list-type=2&prefix=${encodeURIComponent(`${uri.slice(base.length + 1)}/`)}` }
+  assert.equal((await sign(listing, at)).status, 200)
+  for (const path of ['/lake/ns/t/data/a', '/lake/ns/t', '/lake/ns', '/a', '/lake2/ns/a'])
+    assert.equal((await put(base + path)).status, 403, path)
+  assert.equal((await put(`${uri}/metadata/00000-a.metadata.json`)).status, 403)
+  const all = { method: 'GET', uri: `${base}?list-type=2&prefix=lake%2F` }
+  assert.equal((await sign(all, at)).status, 403)
+  const mint = async (body: object) => (await send('POST', '/api/v1/tokens', { body })).json.token as string
+  assert.equal((await put(`${uri}/data/a`, await mint({ access: 'read' }))).status, 403)
+  assert.equal((await sign({ method: 'GET', uri: `${uri}/a` }, at, await mint({ access: 'read' }))).status, 404)
+  const one = await mint({ access: 'read-write', within: [{ catalog: 's3', namespace: ['ns'], table: 'new' }] })
+  assert.equal((await put(`${uri}/data/a`, one)).status, 403)
+  await send('POST', '/v1/s3/namespaces', { body: { namespace: ['other'] } })
+  const whole = await mint({ access: 'read-write', within: [{ catalog: 's3', namespace: ['ns'] }] })
+  assert.equal((await put(`${uri}/data/a`, whole)).status, 200)
+  assert.equal((await put(`${base}/lake/other/a`, whole)).status, 403)
+  assert.equal((await sign({ method: 'PUT', uri: `${uri}/a` }, '/v1/s3/namespaces/none/tables/new/sign')).status, 404)
 })
 
 test('what is no request is answered as such, and a warehouse that does not sign says so', async (t) => {

@@ -10,7 +10,7 @@ import { cacheFolder, madeOnce } from '../clients/cache.ts'
 import type { Availability } from './require.ts'
 import { startServerProcess } from './server-process.ts'
 
-const VERSION = '3.37.0'
+export const AZURITE_VERSION = '3.37.0'
 const ACCOUNT = 'devstoreaccount1'
 const KEY = 'cGFuZ29saW4gdGVzdHMgdXNlIGEga2V5IG9mIHRoZWlyIG93bjsgaXQgb3BlbnMgbm90aGluZw=='
 
@@ -39,10 +39,10 @@ export async function stopAzurite(): Promise<void> {
 
 async function install(): Promise<Availability<string>> {
   try {
-    const folder = await madeOnce(join(cacheFolder(), `azurite-${VERSION}`), async (target) => {
+    const folder = await madeOnce(join(cacheFolder(), `azurite-${AZURITE_VERSION}`), async (target) => {
       mkdirSync(target, { recursive: true })
       writeFileSync(join(target, 'package.json'), '{"private":true}')
-      const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', `azurite@${VERSION}`]
+      const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error', `azurite@${AZURITE_VERSION}`]
       await promisify(execFile)('npm', args, { cwd: target, timeout: 10 * 60_000, maxBuffer: 1 << 26 })
     })
     return { value: join(folder, 'node_modules', 'azurite', 'dist', 'src', 'blob', 'main.js') }

@@ -258,6 +258,7 @@ test('what S3 acts on in headers is known, once, and signed', () => {
       ['Range', 'bytes=0-1'],
       ['Content-Type', 'text/plain'],
       ['x-amz-meta-a', 'b'],
+      ['x-amz-te', 'append-md5'],
       ['Authorization', 'AWS4-HMAC-SHA256 Credential=others'],
       ['X-Amz-Security-Token', 'others'],
       ['x-amz-date', '20000101T000000Z'],
@@ -268,6 +269,7 @@ test('what S3 acts on in headers is known, once, and signed', () => {
     [
       ['content-type', 'text/plain'],
       ['x-amz-meta-a', 'b'],
+      ['x-amz-te', 'append-md5'],
     ],
   )
 })

@@ -12,14 +12,13 @@ import type { Route } from '../route.ts'
 const answer = ({ uri, headers, isRepeatable }: SignedRequest): Answer =>
   json({ uri, headers }, 200, ['Cache-Control', isRepeatable ? 'private' : 'no-cache'])
 
-/** The catalog that the URI names, or all that the caller sees. */
-async function callsOf(exchange: Exchange): Promise<CatalogCall[]> {
-  const { management } = exchange.context
+/** In all catalogs that the caller sees. */
+async function everyCall(exchange: Exchange): Promise<CatalogCall[]> {
   const principal = exchange.caller
-  const isNamed = (exchange.address?.parameters.length ?? 0) > 0
-  const names = isNamed ? [exchange.segment(0)] : await seenCatalogs(management, principal)
   const calls: CatalogCall[] = []
-  for (const name of names) calls.push({ principal, catalog: await exchange.catalogNamed(name) })
+  for (const name of await seenCatalogs(exchange.context.management, principal)) {
+    calls.push({ principal, catalog: await exchange.catalogNamed(name) })
+  }
   return calls
 }
 
@@ -38,13 +37,24 @@ export const signingRoutes: readonly Route[] = [
   },
   {
     method: 'POST',
-    template: '/v1/aws/s3/sign',
+    template: '/v1/{prefix}/aws/s3/sign',
     operationId: 'signS3Request',
     action: 'table.read',
     body: 'json',
     handler: async (exchange) => {
-      const calls = await callsOf(exchange)
-      return answer(await signS3Request(exchange.context.catalog, calls, decode(RemoteSignRequest, exchange.json())))
+      const request = decode(RemoteSignRequest, exchange.json())
+      return answer(await signS3Request(exchange.context.catalog, [exchange.call], request))
+    },
+  },
+  {
+    method: 'POST',
+    template: '/v1/aws/s3/sign',
+    operationId: 'signS3RequestAnywhere',
+    action: 'table.read',
+    body: 'json',
+    handler: async (exchange) => {
+      const request = decode(RemoteSignRequest, exchange.json())
+      return answer(await signS3Request(exchange.context.catalog, await everyCall(exchange), request))
     },
   },
 ]

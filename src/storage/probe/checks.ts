@@ -37,6 +37,8 @@ export class Finding extends Error {
 export interface Limits {
   readonly stepMs: number
   readonly totalMs: number
+  /** For removing what was written, before the answer. */
+  readonly sweepMs: number
 }
 
 const LATE = Symbol('late')
@@ -54,14 +56,14 @@ export async function endsWithin(work: Promise<unknown>, ms: number): Promise<bo
 
 export class Checks {
   readonly list: Check[] = []
-  readonly #limits: Limits
+  readonly limits: Limits
   readonly #endAt: number
   readonly #advise: (fault: Fault) => string | undefined
   /** Also what was given up may still have an effect, later. */
   readonly #running = new Set<Promise<unknown>>()
 
   constructor(limits: Limits, advise: (fault: Fault) => string | undefined) {
-    this.#limits = limits
+    this.limits = limits
     this.#advise = advise
     this.#endAt = performance.now() + limits.totalMs
   }
@@ -79,9 +81,9 @@ export class Checks {
     const { name, needs = [] } = step
     const missing = needs.find((other) => !this.hasPassed(other))
     if (missing !== undefined) return void this.add(name, 'skipped', `It needs ${missing}, which did not pass`)
-    const left = Math.min(this.#limits.stepMs, this.#endAt - performance.now())
-    if (left <= 0) return void this.add(name, 'skipped', `The time of the test, ${this.#limits.totalMs / 1000} seconds, was over`)
-    const working = work()
+    const left = Math.min(this.limits.stepMs, this.#endAt - performance.now())
+    if (left <= 0) return void this.add(name, 'skipped', `The time of the test, ${this.limits.totalMs / 1000} seconds, was over`)
+    const working = (async () => work())()
     this.#running.add(working)
     const settled = (): void => void this.#running.delete(working)
     working.then(settled, settled)

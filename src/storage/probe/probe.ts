@@ -21,6 +21,8 @@ export interface ProbeTarget {
   readonly root: Location
   readonly store: ObjectStore
   readonly vending: Vending | undefined
+  /** Clients have their requests signed by the server where they get no credentials. */
+  readonly signs: boolean
   /** With what a client gets, and nothing else. */
   readonly openClient: (config: Readonly<Record<string, string>>) => ObjectStore | undefined
   /** Why what clients get is not bounded to a table, where the warehouse wants it so. */
@@ -37,8 +39,7 @@ export interface ProbeOptions {
 }
 
 /** Together less than a request may take, unless somebody changes that. */
-const LIMITS: Limits = { stepMs: 8000, totalMs: 20_000 }
-const SWEEP_MS = 5000
+const LIMITS: Limits = { stepMs: 8000, totalMs: 20_000, sweepMs: 5000 }
 
 async function probeServer(checks: Checks, { store }: ProbeTarget, places: Places, writer: Writer): Promise<void> {
   const { folder, inside, inSibling, beside } = places
@@ -90,7 +91,8 @@ async function cleanUp(checks: Checks, target: ProbeTarget, places: Places, writ
   // Goes on when the answer is out, and nobody waits for how it ends.
   void sweeping.catch(() => undefined).then(() => target.store.close().catch(() => undefined))
   try {
-    if (await endsWithin(sweeping, SWEEP_MS)) return checks.add('cleanup', 'passed', 'Nothing that the test wrote is left')
+    if (await endsWithin(sweeping, checks.limits.sweepMs))
+      return checks.add('cleanup', 'passed', 'Nothing that the test wrote is left')
   } catch {
     // The reason is that of an earlier check, and what is to be done about this is the same for all.
   }

@@ -47,11 +47,12 @@ export function openS3Signer(settings: Settings, options: { readonly verifiesBod
       }
     },
     // Without `s3.signer.uri` and `signer.uri` the endpoint is below the URI that the client has: the one that surely works.
-    clientConfig: (endpoint) => ({
+    // PyIceberg has one file system for all tables of a warehouse, which asks where the table said that came last.
+    clientConfig: ({ table, anyTable }) => ({
       's3.remote-signing-enabled': 'true',
       's3.signer': 'S3V4RestSigner',
-      's3.signer.endpoint': endpoint,
-      'signer.endpoint': endpoint,
+      's3.signer.endpoint': anyTable,
+      'signer.endpoint': table,
     }),
     close: async () => {},
   }

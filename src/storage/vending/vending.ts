@@ -87,8 +87,11 @@ export interface UnsignedRequest {
 export interface RequestSigner {
   /** @throws IcebergError 400 or 403 for what is not signed for anybody */
   read(request: SignRequest): UnsignedRequest
-  /** How clients are told to have what they send signed at the endpoint, in the words of each. */
-  clientConfig(endpoint: string): Readonly<Record<string, string>>
+  /**
+   * How clients are told where to have what they send signed, in the words of each: for the table alone, and, for clients
+   * that keep one place for all tables, for whatever table the file is of.
+   */
+  clientConfig(endpoints: { readonly table: string; readonly anyTable: string }): Readonly<Record<string, string>>
   close(): Promise<void>
 }
 

@@ -59,12 +59,14 @@ const target = ({ server, vending, client }: Lake): ProbeTarget => ({
   vending,
   openClient: (config) => client?.(config),
   unbounded: undefined,
+  signs: false,
   advise: (fault) => {
     faults.push(fault)
     return undefined
   },
 })
-const limits = { stepMs: 200, totalMs: 2000 }
+/** Long enough for a machine that stands still now and then: only what never answers runs into the first. */
+const limits = { stepMs: 200, totalMs: 600_000, sweepMs: 3000 }
 const probe = (lake: Lake) => probeWarehouse(target(lake), { id: randomUUID(), principal: PRINCIPAL, limits })
 
 const vending = (vend: Vending['vendor']['vend']): Vending => ({

@@ -1,0 +1,174 @@
+"""Requests that the server signs: the client has no keys and gets none, and opens one table's files alone."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+import requests
+from conftest import connect
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import SignError
+from pyiceberg.io import FileIO
+from support import PEOPLE, ids, people
+
+SIGNED = {"header.X-Iceberg-Access-Delegation": "remote-signing", "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
+# Nothing of the machine's own may stand in for what the server does not give.
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_on_s3(settings):
+    if settings["properties"]["type"] != "rest" or settings["kind"] != "s3":
+        pytest.skip("requests are signed on S3")
+
+
+@pytest.fixture(autouse=True)
+def without_keys(monkeypatch):
+    for name, value in NO_KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+
+
+def post(settings, path: str, body: dict) -> dict:
+    properties = settings["properties"]
+    headers = {"Authorization": f"Bearer {properties['token']}"}
+    answer = requests.post(f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+@pytest.fixture(scope="module")
+def warehouse(settings) -> str:
+    """A catalog in the same bucket, whose warehouse hands out nothing."""
+    name = f"signing-{uuid.uuid4().hex[:8]}"
+    storage = settings["storage"]
+    config = {
+        "type": "s3", "bucket": storage["bucket"], "prefix": name, "endpoint": storage["endpoint"], "region": storage["region"],
+        "access_key_id": storage["accessKey"], "secret_access_key": storage["secretKey"],
+    }
+    post(settings, "warehouses", {"name": name, "storage_config": config, "vending_strategy": {"AwsSigning": {}}})
+    post(settings, "catalogs", {"name": name, "warehouse_name": name})
+    return name
+
+
+@pytest.fixture
+def writer(warehouse: str) -> Catalog:
+    catalog = connect(warehouse=warehouse, **SIGNED)
+    catalog.create_namespace_if_not_exists(("ns",))
+    return catalog
+
+
+@pytest.fixture
+def name() -> tuple[str, str]:
+    return ("ns", f"t_{uuid.uuid4().hex[:8]}")
+
+
+def data_file(table) -> str:
+    (path,) = table.inspect.files()["file_path"].to_pylist()
+    return path
+
+
+def read(io: FileIO, location: str) -> bytes:
+    with io.new_input(location).open() as stream:
+        return stream.read()
+
+
+def write(io: FileIO, location: str, content: bytes = b"mine") -> None:
+    with io.new_output(location).create(overwrite=True) as stream:
+        stream.write(content)
+
+
+def refused(work: Callable[[], object]) -> None:
+    """The server does not sign: the request never reaches the storage."""
+    with pytest.raises(SignError, match="403"):
+        work()
+
+
+def test_reads_and_writes_without_keys(writer: Catalog, name, warehouse: str):
+    table = writer.create_table(name, schema=PEOPLE)
+    held = {key: value for key, value in table.io.properties.items() if "secret" in key or "access-key" in key or "session" in key}
+    assert held == {}
+    assert table.io.properties["s3.remote-signing-enabled"] == "true"
+    table.append(people((1, "a")))
+    table.append(people((2, "b")))
+    table.delete("id = 1")
+    assert ids(connect(warehouse=warehouse, **SIGNED).load_table(name)) == [2]
+
+
+def test_a_staged_table_is_written_before_it_exists(writer: Catalog, name):
+    with writer.create_table_transaction(name, schema=PEOPLE) as transaction:
+        transaction.append(people((1, "a")))
+    assert ids(writer.load_table(name)) == [1]
+
+
+def test_partitions_whose_values_are_escaped(writer: Catalog, name):
+    table = writer.create_table(name, schema=PEOPLE)
+    with table.update_spec() as update:
+        update.add_identity("name")
+    values = ["a b", "a/b", "a+b", "ü", "a%2Fb", "x=y&z", "..", "a?b#c"]
+    table.append(people(*enumerate(values)))
+    assert ids(table.refresh()) == list(range(len(values)))
+
+
+def test_many_parts(writer: Catalog, name):
+    table = writer.create_table(name, schema=PEOPLE)
+    content = bytes(range(256)) * 4096 * 60
+    location = f"{table.location()}/data/large"
+    write(table.io, location, content)
+    assert read(table.io, location) == content
+
+
+def test_opens_nothing_of_a_neighbour(writer: Catalog, name, warehouse: str, settings):
+    root = f"s3://{settings['storage']['bucket']}/{warehouse}/{warehouse}/ns/{name[1]}"
+    writer.create_table(name, schema=PEOPLE, location=root).append(people((1, "a")))
+    # One whose place begins with the same text.
+    neighbour = writer.create_table(("ns", f"{name[1]}2"), schema=PEOPLE, location=f"{root}2")
+    neighbour.append(people((2, "b")))
+    paths = [data_file(neighbour), neighbour.metadata_location]
+    for path in paths:
+        assert read(neighbour.io, path)
+    # PyIceberg signs with the token of whoever came last: from here on that is somebody of this table alone.
+    within = [{"catalog": warehouse, "namespace": ["ns"], "table": name[1]}]
+    token = post(settings, "tokens", {"access": "read-write", "within": within})["token"]
+    table = connect(warehouse=warehouse, token=token, **SIGNED).load_table(name)
+    for path in paths:
+        refused(lambda path=path: read(table.io, path))
+        refused(lambda path=path: write(table.io, path))
+    refused(lambda: write(table.io, f"{root}/../{name[1]}2/data/x"))
+    refused(lambda: write(table.io, f"s3://{settings['storage']['bucket']}/new"))
+    refused(lambda: write(table.io, table.metadata_location))
+    table.append(people((3, "c")))
+    assert ids(table.refresh()) == [1, 3]
+    assert ids(connect(warehouse=warehouse, **SIGNED).load_table(("ns", f"{name[1]}2"))) == [2]
+
+
+def test_tables_side_by_side(writer: Catalog, name):
+    tables = [writer.create_table((name[0], f"{name[1]}_{number}"), schema=PEOPLE) for number in range(3)]
+    for number, table in enumerate(tables):
+        table.append(people((number, "a")))
+    assert [ids(table) for table in tables] == [[0], [1], [2]]
+
+
+def test_a_reader_reads(writer: Catalog, name, warehouse: str, settings):
+    table = writer.create_table(name, schema=PEOPLE)
+    table.append(people((1, "a")))
+    path = data_file(table)
+    token = post(settings, "tokens", {"access": "read"})["token"]
+    seen = connect(warehouse=warehouse, token=token, **SIGNED).load_table(name)
+    assert ids(seen) == [1]
+    refused(lambda: write(seen.io, path))
+    refused(lambda: write(seen.io, f"{table.location()}/data/new.parquet"))
+    assert ids(connect(warehouse=warehouse, **SIGNED).load_table(name)) == [1]
+
+
+def test_where_clients_ask_that_were_told_no_place(writer: Catalog, name, settings, warehouse: str):
+    table = writer.create_table(name, schema=PEOPLE)
+    table.append(people((1, "a")))
+    path = data_file(table)
+    for uri in [settings["properties"]["uri"], f"{settings['properties']['uri']}/v1/{warehouse}"]:
+        told = {**table.io.properties, "uri": uri}
+        del told["s3.signer.endpoint"]
+        io = type(table.io)(told)
+        assert read(io, path) == read(table.io, path)
+        write(io, f"{table.location()}/data/x")
+        refused(lambda io=io: write(io, f"s3://{settings['storage']['bucket']}/new"))
