@@ -323,6 +323,7 @@ export function openProbeTarget(warehouse: WarehouseSettings, options: ServerOpt
     root: kind.rootLocation(settings),
     store: kind.open(server),
     vending: openVending(warehouse, options),
+    signs: openSigner(warehouse) !== undefined,
     openClient: (config) => openVendedStore(warehouse, config),
     unbounded: unbounded ? { message: warehouseWarnings(warehouse).join('; '), alsoWrites: isStatic } : undefined,
     advise: (fault) => kind.advise(fault, server, { variant: strategy?.variant, settings: fields }),

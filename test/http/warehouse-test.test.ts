@@ -178,6 +178,9 @@ describe('the test of a warehouse on MinIO', () => {
       assert.match(named(name).message, /open all of it/)
     }
     assert.equal(named('writer.delete').status, 'passed')
+    const signing = await tested(server, config, { AwsSigning: {} })
+    assert.ok(signing.ok)
+    assert.match(signing.named('vending').message, /the server signs their requests/)
     assert.deepEqual(await filesOf(config), [])
   })
 

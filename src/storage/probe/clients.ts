@@ -23,6 +23,8 @@ interface Client extends Clients {
 
 const LEAK_FIX =
   'Do not give these credentials to anybody: the service does not hold them to their table. Use one that does, or set vending_strategy to "None"'
+const SIGNS =
+  'Clients get no credentials: the server signs their requests by the credential that is tested here, and judges each itself'
 const SHORT_SECONDS = 900
 
 /** Passes where the service says no, and only there: an error is no proof. */
@@ -171,7 +173,8 @@ async function probeClient(checks: Checks, target: ProbeTarget, vending: Vending
 
 export async function probeClients(checks: Checks, target: ProbeTarget, clients: Clients): Promise<void> {
   const { vending } = target
-  if (vending === undefined) return checks.add('vending', 'skipped', 'The warehouse gives clients no credentials')
+  if (vending === undefined)
+    return checks.add('vending', 'skipped', target.signs ? SIGNS : 'The warehouse gives clients no credentials')
   for (const title of ['writer', 'reader'] as const) await probeClient(checks, target, vending, clients, title)
   void checks.settled().then(() => vending.vendor.close().catch(() => undefined))
 }

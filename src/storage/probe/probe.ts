@@ -21,6 +21,8 @@ export interface ProbeTarget {
   readonly root: Location
   readonly store: ObjectStore
   readonly vending: Vending | undefined
+  /** Clients have their requests signed by the server where they get no credentials. */
+  readonly signs: boolean
   /** With what a client gets, and nothing else. */
   readonly openClient: (config: Readonly<Record<string, string>>) => ObjectStore | undefined
   /** Why what clients get is not bounded to a table, where the warehouse wants it so. */

@@ -75,7 +75,7 @@ function tokenServiceAdvice(fault: Fault, settings: Settings, strategy: Settings
   const role = strategy['s3.role-arn'] ?? settings['s3.role-arn'] ?? 'the role'
   const own = strategy['s3.sts-endpoint'] ?? settings['s3.endpoint']
   const instead =
-    'name it in sts_endpoint of the vending_strategy; a service without one can have requests signed (AwsSigning), hand out its keys as they are (AwsStatic), or none'
+    'name it in sts_endpoint of the vending_strategy; for a service without one choose AwsSigning, which signs requests of clients one by one, or AwsStatic, which hands out the keys as they are'
   if (fault.kind === 'invalid')
     return 'Choose a shorter s3.prefix: the session policy of a table has no room for longer locations'
   if (has(fault, ...NO_SUCH_SERVICE) || [404, 405, 501].includes(fault.status ?? 0))

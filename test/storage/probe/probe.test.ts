@@ -59,6 +59,7 @@ const target = ({ server, vending, client }: Lake): ProbeTarget => ({
   vending,
   openClient: (config) => client?.(config),
   unbounded: undefined,
+  signs: false,
   advise: (fault) => {
     faults.push(fault)
     return undefined
