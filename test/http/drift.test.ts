@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startServer } from '../clients/server.ts'
+import { startServer, type RunningServer } from '../clients/server.ts'
 import { requireService } from '../services/require.ts'
 import { specification, type Specification } from './drift.ts'
 
@@ -83,6 +83,7 @@ test('each advertised operation answers as the specification says', async (conte
     await namespaces(caller)
     await tables(caller)
     await views(caller)
+    await signing(caller, server)
     assert.deepEqual(caller.problems, [])
     const advertised: string[] = config.endpoints
     assert.ok(advertised.length > 20, `only ${advertised.length} endpoints are advertised`)
@@ -217,6 +218,26 @@ async function lifeOfTable(caller: Client, collection: string, version: number):
   await caller.call(409, 'POST', table, { requirements: [{ type: 'assert-create' }], updates: [] })
   await caller.call(400, 'POST', table, commit({ action: 'unheard-of' }))
   await caller.call(404, 'POST', `${collection}/absent`, commit())
+}
+
+/** For a table that is staged, so that no storage needs to be there. */
+async function signing(caller: Client, server: RunningServer): Promise<void> {
+  const make = async (what: string, body: object): Promise<void> => {
+    const headers = { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/json' }
+    const made = await fetch(`${server.url}/api/v1/${what}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    assert.equal(made.status, 201, await made.text())
+  }
+  const endpoint = 'http://127.0.0.1:9'
+  const keys = { 's3.access-key-id': 'id', 's3.secret-access-key': 'secret' }
+  const storage_config = { 's3.bucket': 'bucket', 's3.endpoint': endpoint, 's3.region': 'us-east-1', ...keys }
+  await make('warehouses', { name: 'signing', storage_config, vending_strategy: { AwsSigning: {} } })
+  await make('catalogs', { name: 'signed', warehouse_name: 'signing' })
+  const request = (path: string) => ({ region: 'us-east-1', method: 'PUT', uri: `${endpoint}/bucket/${path}`, headers: {} })
+  const sign = '/v1/signed/namespaces/default/tables/staged/sign'
+  await caller.call(200, 'POST', sign, request('signed/default/staged/data/a.parquet'))
+  await caller.call(403, 'POST', sign, request('elsewhere/a.parquet'))
+  await caller.call(400, 'POST', sign, { region: 'us-east-1' })
+  await caller.call(401, 'POST', sign, request('signed/a'), { authorization: 'Bearer nonsense' })
 }
 
 async function views(caller: Client): Promise<void> {
