@@ -4,7 +4,8 @@ import type { MetadataAnswer } from '../catalog/call.ts'
 
 export interface Answer {
   readonly status: number
-  readonly body: Uint8Array | string | undefined
+  /** Bytes always: text among the answers makes Node's code slower for all of them, documents included. */
+  readonly body: Uint8Array | undefined
   readonly etag?: string | undefined
   /** Follows the body, is for this caller alone and must not be kept by anybody on the way. */
   readonly tail?: Uint8Array | undefined
@@ -18,7 +19,7 @@ export interface Answer {
 
 /** 200 (or another status) with a JSON value, 64-bit integers exact. */
 export function json(value: unknown, status = 200, headers?: readonly string[]): Answer {
-  const body = stringify(value)
+  const body = Buffer.from(stringify(value))
   return headers === undefined ? { status, body } : { status, body, headers }
 }
 

@@ -40,7 +40,7 @@ export function renderError(error: unknown, situation: ErrorSituation): Answer {
     })
   }
   if (situation.oauth) return renderOAuth(oauthName(known), known.message, known.code, known.retryAfterSeconds)
-  const body = stringify({ error: { message: known.message, type: known.type, code: known.code } })
+  const body = Buffer.from(stringify({ error: { message: known.message, type: known.type, code: known.code } }))
   return { status: known.code, body, headers: headersOf(known) }
 }
 
@@ -90,7 +90,7 @@ function renderOAuth(error: OAuthError['error'], message: string, status: number
   if (status === 401) headers.push('WWW-Authenticate', 'Basic realm="pangolin"')
   if (status === 408 || status === 413) headers.push('Connection', 'close')
   if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(Math.max(1, Math.ceil(retryAfterSeconds))))
-  return { status, body: stringify({ error, error_description: message }), headers }
+  return { status, body: Buffer.from(stringify({ error, error_description: message })), headers }
 }
 
 /** An error and its causes for the log: names, messages and stacks. */

@@ -127,13 +127,7 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   }
 }
 
-function sendCompressed(
-  parts: Parts,
-  exchange: Exchange,
-  response: ServerResponse,
-  answer: Answer,
-  body: Uint8Array | string,
-): void {
+function sendCompressed(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, body: Uint8Array): void {
   const { tail } = answer
   response.on('error', ignore)
   parts.compressor
@@ -217,18 +211,16 @@ function rendered(parts: Parts, exchange: Exchange, error: unknown): Answer {
 }
 
 interface Content {
-  readonly body: Uint8Array | string | undefined
+  readonly body: Uint8Array | undefined
   readonly tail: Uint8Array | undefined
   readonly isCompressed: boolean
 }
-
-const lengthOf = (body: Uint8Array | string): number => (typeof body === 'string' ? Buffer.byteLength(body) : body.length)
 
 /** Names and values, as `writeHead` takes them with the least work. Each costs a load as much as a look-up of its table. */
 function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tail, isCompressed }: Content): string[] {
   const headers: string[] = []
   if (body !== undefined) {
-    const length = lengthOf(body) + (tail === undefined ? 0 : tail.length)
+    const length = body.length + (tail === undefined ? 0 : tail.length)
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
     // What is private is kept by nobody who serves several clients.
     if (isCompressed || (body.length >= 1024 && answer.etag === undefined)) headers.push('Vary', 'Accept-Encoding')
