@@ -50,16 +50,17 @@ test('requests: null is absent, unknown fields and 64-bit integers pass', () => 
 })
 
 test('config: where the catalog is, and what works', async (t) => {
-  const { context, call, catalog } = await open(t)
+  const { call, catalog } = await open(t)
   const endpoints = ['GET /v1/{prefix}/namespaces']
-  assert.deepEqual(await getConfig(context, call, { endpoints }), {
+  assert.deepEqual(getConfig(call.catalog, { endpoints, hasPrefix: true }), {
     defaults: {},
     overrides: { prefix: 'lake' },
     endpoints,
     'idempotency-key-lifetime': 'PT30M',
   })
   const odd = { ...call, catalog: { ...catalog, name: 'a b/c', branch: 'dev' } }
-  assert.equal((await getConfig(context, odd, { endpoints })).overrides['prefix'], 'a%20b%2Fc%40dev')
+  assert.equal(getConfig(odd.catalog, { endpoints, hasPrefix: true }).overrides['prefix'], 'a%20b%2Fc%40dev')
+  assert.deepEqual(getConfig(call.catalog, { endpoints, hasPrefix: false }).overrides, {})
 })
 
 test('metrics are kept as they came and read newest first', async (t) => {
