@@ -23,7 +23,7 @@ import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableI
 import { untilDecided, writeChange } from './change.ts'
 import {
   MAX_METADATA_BYTES,
-  answerLanded,
+  answerOf,
   answerWith,
   composeNew,
   discardFiles,
@@ -360,7 +360,7 @@ export function commitEntry(
         status: 200,
         outcome: ([location = '']) => location,
       })
-      const landed = made !== undefined && 'file' in made ? answerLanded(made.document) : undefined
+      const landed = made !== undefined && 'file' in made ? answerOf(made.document) : undefined
       return { answer: landed ?? (await answerWith(context, call.catalog, answer[0] as string)), status, outcome }
     },
     replay: (location) => answerAgain(context, call, identifier, what, location as string),

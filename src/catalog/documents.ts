@@ -299,9 +299,9 @@ function answerWithKey(
     const etag = ready?.etag ?? etagOf(catalog, location, mode)
     if (matchesEtag(options.ifNoneMatch, etag)) return { status: 304, etag, body: undefined }
   }
-  if (ready !== undefined) return answerLanded(ready)
+  if (ready !== undefined) return answerOf(ready)
   return soon(cached ?? readDocument(context, catalog, location), (document) =>
-    answerLanded(document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)),
+    answerOf(document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)),
   )
 }
 
@@ -311,10 +311,10 @@ export function rememberRead(context: CatalogContext, catalog: CatalogHandle, lo
 }
 
 /**
- * The answer to a change that has just landed, made of what was written: a storage that fails now must not turn a success
- * into an error, and later commits may have removed the file already.
+ * What was composed, as an answer. A change that has just landed is answered so with what was written: a storage that fails
+ * now must not turn a success into an error, and later commits may have removed the file already.
  */
-export const answerLanded = ({ etag, body }: ComposedAnswer): MetadataAnswer => ({ status: 200, etag, body })
+export const answerOf = ({ etag, body }: ComposedAnswer): MetadataAnswer => ({ status: 200, etag, body })
 
 /** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */
 export function answerOnce(location: string | null, json: Uint8Array, config: ClientConfig): MetadataAnswer {

@@ -63,36 +63,29 @@ export const requireNamespace = (catalog: CatalogHandle, namespace: Namespace): 
   expected: 'any',
 })
 
-interface Remembered<E extends 'entries' | 'namespaces'> {
+type Named = 'entries' | 'namespaces'
+interface Remembered<E extends Named> {
   readonly store: Store
   readonly catalog: CatalogHandle
   readonly lookUp: LookUp<E>
 }
 
 /** Look-ups by the very name that was asked for: the router hands out the same object for the same path. */
-const entryLookUps = new WeakMap<TableIdentifier, Remembered<'entries'>>()
-const namespaceLookUps = new WeakMap<Namespace, Remembered<'namespaces'>>()
+function findingBy<E extends Named, N extends object>(entity: E, keyOf: (catalog: CatalogHandle, name: N) => Key<E>) {
+  const lookUps = new WeakMap<N, Remembered<E>>()
+  return ({ store }: CatalogContext, catalog: CatalogHandle, name: N): Soon<Row<E> | undefined> => {
+    let known = lookUps.get(name)
+    if (known?.catalog !== catalog || known.store !== store) {
+      known = { store, catalog, lookUp: lookUpIn(store, entity, keyOf(catalog, name)) }
+      lookUps.set(name, known)
+    }
+    return known.lookUp.get()
+  }
+}
 
 /** Whatever has the name. */
-export function findEntry(context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier): Soon<Entry | undefined> {
-  const known = entryLookUps.get(identifier)
-  if (known?.catalog === catalog && known.store === context.store) return known.lookUp.get()
-  const lookUp = lookUpIn(context.store, 'entries', entryKey(catalog, identifier))
-  entryLookUps.set(identifier, { store: context.store, catalog, lookUp })
-  return lookUp.get()
-}
-
-function findNamespace(
-  context: CatalogContext,
-  catalog: CatalogHandle,
-  namespace: Namespace,
-): Soon<Row<'namespaces'> | undefined> {
-  const known = namespaceLookUps.get(namespace)
-  if (known?.catalog === catalog && known.store === context.store) return known.lookUp.get()
-  const lookUp = lookUpIn(context.store, 'namespaces', namespaceKey(catalog, namespace))
-  namespaceLookUps.set(namespace, { store: context.store, catalog, lookUp })
-  return lookUp.get()
-}
+export const findEntry = findingBy('entries', entryKey)
+const findNamespace = findingBy('namespaces', namespaceKey)
 
 /** @throws IcebergError 404 */
 export function getNamespace(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Row<'namespaces'>> {

@@ -10,7 +10,7 @@ import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
-import { answerLanded, answerOnce, readDocument, readForeign, rememberRead } from './documents.ts'
+import { answerOf, answerOnce, readDocument, readForeign, rememberRead } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -147,7 +147,7 @@ export async function registerEntry(
             outcome: source.file,
           })
           if (outcome === 'conflict') return undefined
-          const answer = answerLanded(rememberRead(context, catalog, source.file, json))
+          const answer = answerOf(rememberRead(context, catalog, source.file, json))
           return { answer, status: 200, outcome: source.file }
         }),
       ),

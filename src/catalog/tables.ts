@@ -11,7 +11,7 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
-import { answerLanded, answerOnce, storageFailure } from './documents.ts'
+import { answerOf, answerOnce, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
@@ -204,7 +204,7 @@ export function createEntry(
             outcome: staged.file,
           }
           if ((await flip(context, call, record, [staged], options)) === undefined) return undefined
-          return { answer: answerLanded(staged.document), status: 200, outcome: staged.file }
+          return { answer: answerOf(staged.document), status: 200, outcome: staged.file }
         }),
       ),
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),

@@ -17,7 +17,7 @@ export interface Compressed {
 
 export interface Compressor {
   /** Undefined where compressing would not pay. */
-  compress(body: Uint8Array | string, cacheKey: string | undefined): Promise<Compressed | undefined>
+  compress(body: Uint8Array, cacheKey: string | undefined): Promise<Compressed | undefined>
 }
 
 const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255])
@@ -88,7 +88,7 @@ export function createCompressor(): Compressor {
         cache.set(cacheKey!, known)
         return known
       }
-      const compressed = await begin(typeof body === 'string' ? Buffer.from(body) : body)
+      const compressed = await begin(body)
       if (cacheKey !== undefined) keep(cacheKey, compressed)
       return compressed
     },

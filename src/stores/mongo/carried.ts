@@ -11,6 +11,7 @@
 import type { StoreError, Version } from '../store.ts'
 import type { Plan } from './batch.ts'
 import type { Content } from './codec.ts'
+import { decide } from './decisive.ts'
 import type { Operation, RowDocument } from './documents.ts'
 import type { Parts } from './environment.ts'
 import { conflict, isLostConnection, nothingChanged } from './failures.ts'
@@ -20,7 +21,6 @@ import { deliverAll, sendOut, settlement } from './settle.ts'
 
 /** More drafts make the outbox large, in a document that everybody reads. */
 const MOST_DRAFTS = 8
-export const READ_BACK_DELAYS_MS = [0, 20, 100, 400, 1000]
 
 interface Draft {
   readonly collection: string
@@ -107,43 +107,28 @@ export class Carried {
   }
 
   /** The only commit point. */
-  async #replace(): Promise<boolean> {
+  #replace(): Promise<boolean> {
     const { documents, environment } = this.#parts
     const { replaced, drafts } = this.#plan
     const { collection, id, expected, content } = replaced
     const where = { id, version: expected, mark: null, reader: null, outbox: 'room', allowed: this.#id } as const
     const sent = { t: this.#id, k: drafts.map((draft) => [draft.collection, draft.id] as const) }
-    try {
-      const [done] = await documents.apply([{ op: 'update', collection, where, change: { content, sent } }])
-      return done === true
-    } catch (error) {
-      if (!isLostConnection(error)) throw error
-      const outcome = error.kind === 'unavailable' ? 'aborted' : await this.#outcome()
-      if (outcome === 'committed') return true
-      if (outcome === undefined) throw error
-      environment.background(this.#undo())
-      throw nothingChanged(error)
-    }
+    return decide(environment, {
+      send: async () => (await documents.apply([{ op: 'update', collection, where, change: { content, sent } }]))[0] === true,
+      look: () => this.#outcome(),
+      undo: () => this.#undo(),
+    })
   }
 
-  /** What became of the write whose answer was lost. What is found is final: a late message can't replace what has changed. */
-  async #outcome(): Promise<'committed' | 'aborted' | undefined> {
-    const { documents, environment } = this.#parts
+  async #outcome(): Promise<'committed' | 'aborted' | 'unknown'> {
+    const { documents } = this.#parts
     const { collection, id } = this.#carrier
-    for (const delay of READ_BACK_DELAYS_MS) {
-      if (delay > 0) await environment.sleep(delay)
-      try {
-        if (await abort(documents, this.#id)) return 'aborted'
-        if (fateIn(await documents.find(collection, id), this.#id, this.#carrier)?.state === 'committed') return 'committed'
-        // Somebody has replaced the row since, perhaps what we made of it: then a draft of ours may be a row now.
-        const rows = await this.#drafts()
-        if (rows.some((row, i) => row?.v === this.#plan.drafts[i]?.content.v)) return 'committed'
-        return rows.some((row) => row?.m === this.#id) ? 'aborted' : undefined
-      } catch (error) {
-        if (!isLostConnection(error)) throw error
-      }
-    }
-    return undefined
+    if (await abort(documents, this.#id)) return 'aborted'
+    if (fateIn(await documents.find(collection, id), this.#id, this.#carrier)?.state === 'committed') return 'committed'
+    // Somebody has replaced the row since, perhaps what we made of it: then a draft of ours may be a row now.
+    const rows = await this.#drafts()
+    if (rows.some((row, i) => row?.v === this.#plan.drafts[i]?.content.v)) return 'committed'
+    return rows.some((row) => row?.m === this.#id) ? 'aborted' : 'unknown'
   }
 
   #drafts(before = Infinity): Promise<(RowDocument | undefined)[]> {

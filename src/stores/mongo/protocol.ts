@@ -13,7 +13,8 @@ import { StoreError } from '../store.ts'
 import type { Version } from '../store.ts'
 import { addressOf, planTargets, rowsToKnow } from './batch.ts'
 import type { Emptiness, Plan, Target } from './batch.ts'
-import { Carried, READ_BACK_DELAYS_MS, planCarried } from './carried.ts'
+import { Carried, planCarried } from './carried.ts'
+import { decide } from './decisive.ts'
 import type { Decision, Documents, Item, Operation, RowDocument, TransactionDocument, Where } from './documents.ts'
 import type { Environment, Parts } from './environment.ts'
 import { conflict, isLostConnection, nothingChanged, tooBusy } from './failures.ts'
@@ -209,34 +210,16 @@ class Attempt {
     throw new Again()
   }
 
-  async #commit(): Promise<boolean> {
+  #commit(): Promise<boolean> {
     const { documents, environment } = this.#parts
-    try {
-      return await documents.decide(this.#id, 'committed')
-    } catch (error) {
-      if (!isLostConnection(error)) throw error
-      const outcome = error.kind === 'unavailable' ? 'aborted' : await this.#outcome()
-      if (outcome === 'committed') return true
-      if (outcome === undefined) throw error
-      environment.background(this.#undo())
-      throw nothingChanged(error)
-    }
-  }
-
-  /** What became of the commit whose answer was lost. What is found is final: a late message can't commit what is aborted. */
-  async #outcome(): Promise<'committed' | 'aborted' | undefined> {
-    const { documents, environment } = this.#parts
-    for (const delay of READ_BACK_DELAYS_MS) {
-      if (delay > 0) await environment.sleep(delay)
-      try {
+    return decide(environment, {
+      send: () => documents.decide(this.#id, 'committed'),
+      look: async () => {
         if (await documents.decide(this.#id, 'aborted')) return 'aborted'
-        const state = (await documents.findTransaction(this.#id))?.state
-        if (state !== 'pending') return state
-      } catch (error) {
-        if (!isLostConnection(error)) throw error
-      }
-    }
-    return undefined
+        return (await documents.findTransaction(this.#id))?.state ?? 'unknown'
+      },
+      undo: () => this.#undo(),
+    })
   }
 
   async #finish(): Promise<void> {
