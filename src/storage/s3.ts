@@ -4,7 +4,7 @@
  */
 import type * as S3 from '@aws-sdk/client-s3'
 import { bucketAndKey, type Location } from '../iceberg/location.ts'
-import { holdsBytes } from './attempts.ts'
+import { collect, holdsBytes } from './attempts.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
 import type { Settings, StorageKind } from './kind.ts'
 import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
@@ -80,17 +80,7 @@ class S3Store implements ObjectStore {
       const abortSignal = AbortSignal.timeout(TOTAL_MS)
       const { Body, ContentLength = 0 } = await client.send(new library.GetObjectCommand(object), { abortSignal })
       const body = Body as AsyncIterable<Uint8Array> & { destroy(): void }
-      const chunks: Uint8Array[] = []
-      let size = ContentLength
-      if (size <= maxBytes) {
-        size = 0
-        for await (const chunk of body) {
-          size += chunk.length
-          if (size > maxBytes) break
-          chunks.push(chunk)
-        }
-      }
-      if (size <= maxBytes) return Buffer.concat(chunks)
+      if (ContentLength <= maxBytes) return await collect(body, { location, maxBytes, alive: () => undefined })
       body.destroy()
       throw new StorageError('too-large', `${location} has more than ${maxBytes} bytes`)
     } catch (error) {

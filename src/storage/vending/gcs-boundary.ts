@@ -3,7 +3,7 @@
  * a language of their own (CEL): built here from the few shapes that are needed and serialised, so that no name of anybody's
  * is ever read as a part of their grammar.
  */
-import { bucketAndKey } from '../../iceberg/location.ts'
+import { keysInOneBucket } from './strategies.ts'
 import { VendingError, type VendScope } from './vending.ts'
 
 export const MAX_RULES = 10
@@ -44,21 +44,12 @@ const serialize = (anyOf: readonly Condition[]): string =>
 
 /** @throws VendingError `invalid` when the scope can't be said */
 export function accessBoundary({ prefixes, access }: Pick<VendScope, 'prefixes' | 'access'>): AccessBoundary {
-  const places = prefixes.map(bucketAndKey)
-  const bucket = places[0]?.bucket
-  if (bucket === undefined) throw new VendingError('invalid', 'No credentials without a location')
-  if (places.some((place) => place.bucket !== bucket))
-    throw new VendingError('invalid', `No credentials for several buckets at once: ${prefixes.join(', ')}`)
-  // Without a key everything in the bucket would be meant.
-  if (places.some(({ key }) => key === '')) throw new VendingError('invalid', `No credentials for the whole of gs://${bucket}`)
-  if (places.length > MAX_RULES)
-    throw new VendingError(
-      'invalid',
-      `${prefixes[0]} and its other places are ${places.length}; Google's tokens open ${MAX_RULES}`,
-    )
+  const { bucket, keys } = keysInOneBucket(prefixes)
+  if (keys.length > MAX_RULES)
+    throw new VendingError('invalid', `${prefixes[0]} and its other places are ${keys.length}; Google's tokens open ${MAX_RULES}`)
   return {
     accessBoundary: {
-      accessBoundaryRules: places.map(({ key }) => ({
+      accessBoundaryRules: keys.map((key) => ({
         availableResource: `//storage.googleapis.com/projects/_/buckets/${bucket}`,
         availablePermissions: [access === 'read' ? READ : WRITE],
         availabilityCondition: {

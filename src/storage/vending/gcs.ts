@@ -11,7 +11,7 @@ import { gcsTokens } from '../gcs-tokens.ts'
 import type { Settings, VendingStrategyDeclaration } from '../kind.ts'
 import { vendingError } from './failures.ts'
 import { accessBoundary, type AccessBoundary } from './gcs-boundary.ts'
-import { commonAncestor } from './s3-policy.ts'
+import { commonAncestor } from './strategies.ts'
 import type { CredentialVendor, Vended, VendScope } from './vending.ts'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'

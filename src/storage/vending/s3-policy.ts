@@ -3,7 +3,7 @@
  * serialised as JSON, so that no name of anybody's is ever read as a part of the policy's grammar.
  */
 import { stringify } from '../../iceberg/json.ts'
-import { bucketAndKey, type Location } from '../../iceberg/location.ts'
+import { keysInOneBucket } from './strategies.ts'
 import { VendingError, type VendScope } from './vending.ts'
 
 /** What token services accept, in characters. */
@@ -25,14 +25,7 @@ const ascii = (json: string): string =>
  * @throws VendingError `invalid` when that can't be said, or not in 2048 characters
  */
 export function sessionPolicy({ prefixes, access }: Pick<VendScope, 'prefixes' | 'access'>, partition = 'aws'): string {
-  const places = prefixes.map(bucketAndKey)
-  const bucket = places[0]?.bucket
-  if (bucket === undefined) throw new VendingError('invalid', 'No credentials without a location')
-  if (places.some((place) => place.bucket !== bucket)) {
-    throw new VendingError('invalid', `No credentials for several buckets at once: ${prefixes.join(', ')}`)
-  }
-  // Without a key everything in the bucket would be meant.
-  if (places.some(({ key }) => key === '')) throw new VendingError('invalid', `No credentials for the whole of s3://${bucket}`)
+  const { bucket, keys } = keysInOneBucket(prefixes)
   const resource = (key: string): string => `arn:${partition}:s3:::${literal(bucket)}${key}`
   const policy = ascii(
     stringify({
@@ -41,13 +34,13 @@ export function sessionPolicy({ prefixes, access }: Pick<VendScope, 'prefixes' |
         {
           Effect: 'Allow',
           Action: access === 'read' ? READ : WRITE,
-          Resource: places.map(({ key }) => resource(`/${literal(key)}/*`)),
+          Resource: keys.map((key) => resource(`/${literal(key)}/*`)),
         },
         {
           Effect: 'Allow',
           Action: 's3:ListBucket',
           Resource: resource(''),
-          Condition: { StringLike: { 's3:prefix': places.map(({ key }) => `${literal(key)}/*`) } },
+          Condition: { StringLike: { 's3:prefix': keys.map((key) => `${literal(key)}/*`) } },
         },
       ],
     }),
@@ -57,12 +50,4 @@ export function sessionPolicy({ prefixes, access }: Pick<VendScope, 'prefixes' |
     'invalid',
     `The session policy for ${prefixes[0]} has ${policy.length} characters, and token services accept ${MAX_POLICY_LENGTH}: give the table a shorter location`,
   )
-}
-
-/** The nearest place that holds all of the locations: at least their bucket. */
-export function commonAncestor(locations: readonly Location[]): Location {
-  const [first, ...others] = locations.map((location) => location.split('/'))
-  if (first === undefined) throw new TypeError('no locations')
-  const same = first.findIndex((segment, index) => others.some((segments) => segments[index] !== segment))
-  return (same < 0 ? first : first.slice(0, same)).join('/') as Location
 }

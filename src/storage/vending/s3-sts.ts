@@ -4,7 +4,8 @@
  */
 import type * as Sts from '@aws-sdk/client-sts'
 import { readFile } from 'node:fs/promises'
-import { commonAncestor, sessionPolicy } from './s3-policy.ts'
+import { sessionPolicy } from './s3-policy.ts'
+import { commonAncestor } from './strategies.ts'
 import { VendingError, type CredentialVendor, type Vended, type VendingErrorKind, type VendScope } from './vending.ts'
 
 type Library = typeof Sts

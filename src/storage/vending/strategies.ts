@@ -1,7 +1,11 @@
-/** What strategies of several kinds of storage have in common: fields, their checks, and the keys that are handed out as they are. */
+/**
+ * What strategies of several kinds of storage have in common: fields, their checks, the places that credentials are for, and
+ * the keys that are handed out as they are.
+ */
 import { badRequest } from '../../iceberg/errors.ts'
+import { bucketAndKey, schemeOf, type Location } from '../../iceberg/location.ts'
 import type { Settings } from '../kind.ts'
-import type { CredentialVendor } from './vending.ts'
+import { VendingError, type CredentialVendor } from './vending.ts'
 
 const LIFETIME = 'vending.lifetime-seconds'
 const ALWAYS = 'vending.always'
@@ -44,4 +48,30 @@ export function staticVendor(config: Readonly<Record<string, string>>): Credenti
     }),
     close: async () => {},
   }
+}
+
+/**
+ * The bucket that holds all of the locations, and the key of each in it.
+ * @throws VendingError `invalid` unless they are places in one bucket, none of them the whole of it
+ */
+export function keysInOneBucket(prefixes: readonly Location[]): { readonly bucket: string; readonly keys: readonly string[] } {
+  const places = prefixes.map(bucketAndKey)
+  const bucket = places[0]?.bucket
+  if (bucket === undefined) throw new VendingError('invalid', 'No credentials without a location')
+  if (places.some((place) => place.bucket !== bucket)) {
+    throw new VendingError('invalid', `No credentials for several buckets at once: ${prefixes.join(', ')}`)
+  }
+  // Without a key everything in the bucket would be meant.
+  if (places.some(({ key }) => key === '')) {
+    throw new VendingError('invalid', `No credentials for the whole of ${schemeOf(prefixes[0]!)}://${bucket}`)
+  }
+  return { bucket, keys: places.map(({ key }) => key) }
+}
+
+/** The nearest place that holds all of the locations: at least their bucket. */
+export function commonAncestor(locations: readonly Location[]): Location {
+  const [first, ...others] = locations.map((location) => location.split('/'))
+  if (first === undefined) throw new TypeError('no locations')
+  const same = first.findIndex((segment, index) => others.some((segments) => segments[index] !== segment))
+  return (same < 0 ? first : first.slice(0, same)).join('/') as Location
 }

@@ -2,19 +2,13 @@
 
 import duckdb
 import pytest
-import requests
 from conftest import PROPERTIES, Duck
+from management_api import narrowed_token
 
 
 def token(access: str, **part) -> str:
     """For the ATTACH statement: narrowed to a part of the catalog."""
-    answer = requests.post(
-        f"{PROPERTIES['uri']}/api/v1/tokens",
-        json={"access": access, "within": [{"catalog": PROPERTIES["warehouse"], **part}]},
-        headers={"Authorization": f"Bearer {PROPERTIES['token']}"}, timeout=30,
-    )
-    assert answer.ok, answer.text
-    return f"TOKEN '{answer.json()['token']}'"
+    return f"TOKEN '{narrowed_token(PROPERTIES, access, part)}'"
 
 
 @pytest.fixture

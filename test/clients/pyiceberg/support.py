@@ -1,9 +1,10 @@
-"""What several test files need: small tables, and a look at the files below a location."""
+"""What several test files need: small tables, and their files, listed, read and written one by one."""
 
 from urllib.parse import urlparse
 
 import pyarrow as pa
 from pyarrow.fs import FileSelector, FileType
+from pyiceberg.io import FileIO
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.types import LongType, NestedField, StringType
@@ -35,3 +36,18 @@ def files_below(table: Table, location: str | None = None) -> set[str]:
     base = f"{parsed.netloc}{parsed.path}" if parsed.netloc else parsed.path
     found = filesystem.get_file_info(FileSelector(base, recursive=True, allow_not_found=True))
     return {info.path for info in found if info.type == FileType.File}
+
+
+def data_file(table: Table) -> str:
+    (path,) = table.inspect.files()["file_path"].to_pylist()
+    return path
+
+
+def read(io: FileIO, location: str) -> bytes:
+    with io.new_input(location).open() as stream:
+        return stream.read()
+
+
+def write(io: FileIO, location: str, content: bytes = b"mine") -> None:
+    with io.new_output(location).create(overwrite=True) as stream:
+        stream.write(content)

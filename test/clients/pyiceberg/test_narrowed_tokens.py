@@ -1,10 +1,11 @@
 """Tokens that can do less than their user: what they may goes as ever, the rest is refused and changes nothing."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-import requests
 from conftest import connect
+from management_api import narrowed_token
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import ForbiddenError, NoSuchTableError, UnauthorizedError
 from support import PEOPLE, ids, people
@@ -20,19 +21,7 @@ def only_with_a_server(settings):
 
 @pytest.fixture
 def mint(settings) -> Mint:
-    """A token with this access, to parts of the catalog under test; everywhere without parts."""
-    properties = settings["properties"]
-
-    def make(access: str, *parts: dict, **fields) -> str:
-        within = {"within": [{"catalog": properties["warehouse"], **part} for part in parts]} if parts else {}
-        answer = requests.post(
-            f"{properties['uri']}/api/v1/tokens", json={"access": access, **within, **fields},
-            headers={"Authorization": f"Bearer {properties['token']}"}, timeout=30,
-        )
-        assert answer.ok, answer.text
-        return answer.json()["token"]
-
-    return make
+    return partial(narrowed_token, settings["properties"])
 
 
 @pytest.fixture

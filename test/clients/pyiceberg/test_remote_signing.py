@@ -4,12 +4,11 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-import requests
 from conftest import connect
+from management_api import make_signing_catalog, narrowed_token
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import SignError
-from pyiceberg.io import FileIO
-from support import PEOPLE, ids, people
+from support import PEOPLE, data_file, ids, people, read, write
 
 SIGNED = {"header.X-Iceberg-Access-Delegation": "remote-signing", "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO"}
 # Nothing of the machine's own may stand in for what the server does not give.
@@ -29,25 +28,11 @@ def without_keys(monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
 
 
-def post(settings, path: str, body: dict) -> dict:
-    properties = settings["properties"]
-    headers = {"Authorization": f"Bearer {properties['token']}"}
-    answer = requests.post(f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
-    assert answer.ok, answer.text
-    return answer.json()
-
-
 @pytest.fixture(scope="module")
 def warehouse(settings) -> str:
     """A catalog in the same bucket, whose warehouse hands out nothing."""
     name = f"signing-{uuid.uuid4().hex[:8]}"
-    storage = settings["storage"]
-    config = {
-        "type": "s3", "bucket": storage["bucket"], "prefix": name, "endpoint": storage["endpoint"], "region": storage["region"],
-        "access_key_id": storage["accessKey"], "secret_access_key": storage["secretKey"],
-    }
-    post(settings, "warehouses", {"name": name, "storage_config": config, "vending_strategy": {"AwsSigning": {}}})
-    post(settings, "catalogs", {"name": name, "warehouse_name": name})
+    make_signing_catalog(settings, name)
     return name
 
 
@@ -61,21 +46,6 @@ def writer(warehouse: str) -> Catalog:
 @pytest.fixture
 def name() -> tuple[str, str]:
     return ("ns", f"t_{uuid.uuid4().hex[:8]}")
-
-
-def data_file(table) -> str:
-    (path,) = table.inspect.files()["file_path"].to_pylist()
-    return path
-
-
-def read(io: FileIO, location: str) -> bytes:
-    with io.new_input(location).open() as stream:
-        return stream.read()
-
-
-def write(io: FileIO, location: str, content: bytes = b"mine") -> None:
-    with io.new_output(location).create(overwrite=True) as stream:
-        stream.write(content)
 
 
 def refused(work: Callable[[], object]) -> None:
@@ -128,8 +98,8 @@ def test_opens_nothing_of_a_neighbour(writer: Catalog, name, warehouse: str, set
     for path in paths:
         assert read(neighbour.io, path)
     # PyIceberg signs with the token of whoever came last: from here on that is somebody of this table alone.
-    within = [{"catalog": warehouse, "namespace": ["ns"], "table": name[1]}]
-    token = post(settings, "tokens", {"access": "read-write", "within": within})["token"]
+    part = {"catalog": warehouse, "namespace": ["ns"], "table": name[1]}
+    token = narrowed_token(settings["properties"], "read-write", part)
     table = connect(warehouse=warehouse, token=token, **SIGNED).load_table(name)
     for path in paths:
         refused(lambda path=path: read(table.io, path))
@@ -153,7 +123,7 @@ def test_a_reader_reads(writer: Catalog, name, warehouse: str, settings):
     table = writer.create_table(name, schema=PEOPLE)
     table.append(people((1, "a")))
     path = data_file(table)
-    token = post(settings, "tokens", {"access": "read"})["token"]
+    token = narrowed_token(settings["properties"], "read")
     seen = connect(warehouse=warehouse, token=token, **SIGNED).load_table(name)
     assert ids(seen) == [1]
     refused(lambda: write(seen.io, path))

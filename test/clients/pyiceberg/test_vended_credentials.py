@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-import requests
 from conftest import connect
+from management_api import narrowed_token
 from pyiceberg.catalog import Catalog
 from pyiceberg.io import FileIO
-from support import PEOPLE, ids, people
+from support import PEOPLE, data_file, ids, people, read, write
 
 FILE_IOS = ["pyiceberg.io.pyarrow.PyArrowFileIO", "pyiceberg.io.fsspec.FsspecFileIO"]
 REFUSED = (PermissionError, OSError)
@@ -28,28 +28,8 @@ def file_io(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def reader(settings) -> Callable[[str], Catalog]:
     """A session of somebody whose token is narrowed to reading."""
-    properties = settings["properties"]
-    answer = requests.post(
-        f"{properties['uri']}/api/v1/tokens", json={"access": "read"},
-        headers={"Authorization": f"Bearer {properties['token']}"}, timeout=30,
-    )
-    assert answer.ok, answer.text
-    return lambda file_io: connect(token=answer.json()["token"], **{"py-io-impl": file_io})
-
-
-def data_file(table) -> str:
-    (path,) = table.inspect.files()["file_path"].to_pylist()
-    return path
-
-
-def read(io: FileIO, location: str) -> bytes:
-    with io.new_input(location).open() as stream:
-        return stream.read()
-
-
-def write(io: FileIO, location: str) -> None:
-    with io.new_output(location).create(overwrite=True) as stream:
-        stream.write(b"mine")
+    token = narrowed_token(settings["properties"], "read")
+    return lambda file_io: connect(token=token, **{"py-io-impl": file_io})
 
 
 def refused(work: Callable[[], object]) -> None:

@@ -1,21 +1,14 @@
 """Spark with tokens that can do less than their user: it walks to what is theirs, and the rest is refused."""
 
 import pytest
-import requests
+from management_api import narrowed_token
 from py4j.protocol import Py4JJavaError
 from test_connections import connect
 
 
 def narrowed(spark, settings, access: str, **part) -> str:
     """Name of a catalog whose token is narrowed to a part of the one under test."""
-    properties = settings["properties"]
-    answer = requests.post(
-        f"{properties['uri']}/api/v1/tokens",
-        json={"access": access, "within": [{"catalog": properties["warehouse"], **part}]},
-        headers={"Authorization": f"Bearer {properties['token']}"}, timeout=30,
-    )
-    assert answer.ok, answer.text
-    return connect(spark, settings, token=answer.json()["token"])
+    return connect(spark, settings, token=narrowed_token(settings["properties"], access, part))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import uuid
 
 import pytest
-import requests
+from management_api import make_signing_catalog, narrowed_token
 from py4j.protocol import Py4JJavaError
 from test_connections import connect
 
@@ -14,25 +14,11 @@ def only_on_s3(settings):
         pytest.skip("requests are signed on S3")
 
 
-def post(settings, path: str, body: dict) -> dict:
-    properties = settings["properties"]
-    headers = {"Authorization": f"Bearer {properties['token']}"}
-    answer = requests.post(f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
-    assert answer.ok, answer.text
-    return answer.json()
-
-
 @pytest.fixture(scope="module")
 def signed(spark, settings) -> str:
     """The name in Spark of a catalog whose warehouse hands out nothing."""
     name = f"signing_{uuid.uuid4().hex[:8]}"
-    storage = settings["storage"]
-    config = {
-        "type": "s3", "bucket": storage["bucket"], "prefix": name, "endpoint": storage["endpoint"], "region": storage["region"],
-        "access_key_id": storage["accessKey"], "secret_access_key": storage["secretKey"],
-    }
-    post(settings, "warehouses", {"name": name, "storage_config": config, "vending_strategy": {"AwsSigning": {}}})
-    post(settings, "catalogs", {"name": name, "warehouse_name": name})
+    make_signing_catalog(settings, name)
     catalog = signing(spark, settings, name)
     spark.sql(f"CREATE NAMESPACE {catalog}.ns")
     return catalog
@@ -61,7 +47,7 @@ def test_a_reader_reads(spark, sql, settings, signed):
     sql(f"CREATE TABLE {signed}.ns.read (id INT)")
     sql(f"INSERT INTO {signed}.ns.read VALUES (1)")
     warehouse = spark.conf.get(f"spark.sql.catalog.{signed}.warehouse")
-    token = post(settings, "tokens", {"access": "read"})["token"]
+    token = narrowed_token(settings["properties"], "read")
     reader = signing(spark, settings, warehouse, token=token)
     assert sql(f"SELECT id FROM {reader}.ns.read") == [(1,)]
     with pytest.raises(Py4JJavaError, match="ForbiddenException"):

@@ -1,0 +1,27 @@
+"""What the suites of several clients ask of the management API, with the token of the catalog that they were given."""
+
+import requests
+
+
+def post(properties: dict, path: str, body: dict) -> dict:
+    headers = {"Authorization": f"Bearer {properties['token']}"}
+    answer = requests.post(f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+def narrowed_token(properties: dict, access: str, *parts: dict, **fields) -> str:
+    """A token with this access, to parts of the catalog under test; everywhere without parts."""
+    within = {"within": [{"catalog": properties["warehouse"], **part} for part in parts]} if parts else {}
+    return post(properties, "tokens", {"access": access, **within, **fields})["token"]
+
+
+def make_signing_catalog(settings: dict, name: str) -> None:
+    """A catalog in the bucket under test, whose warehouse hands out nothing and signs."""
+    properties, storage = settings["properties"], settings["storage"]
+    config = {
+        "type": "s3", "bucket": storage["bucket"], "prefix": name, "endpoint": storage["endpoint"], "region": storage["region"],
+        "access_key_id": storage["accessKey"], "secret_access_key": storage["secretKey"],
+    }
+    post(properties, "warehouses", {"name": name, "storage_config": config, "vending_strategy": {"AwsSigning": {}}})
+    post(properties, "catalogs", {"name": name, "warehouse_name": name})
