@@ -119,7 +119,11 @@ function insert(root: Node, template: string, route: Route): void {
   if (route.maybeName === true) node.isName = true
 }
 
-/** Gives the literals that may be names what the parameter beside them has and they have not. */
+/**
+ * Gives the literals that may be names what the parameter beside them has and they have not. Not done for every literal: a path
+ * that can be read in two ways would then be read by its method, and `DELETE /v1/a/v1/namespaces/namespaces/tables`, which lists
+ * tables with GET, would drop a namespace.
+ */
 function nameToo({ literals, parameter }: Node): void {
   for (const literal of literals.values()) {
     if (!literal.isName || parameter === undefined) continue

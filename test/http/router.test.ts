@@ -79,6 +79,16 @@ test('a literal that may be a name is one wherever it has no route of its own', 
   assert.equal(refused('GET', '/api/v1/catalogs/test/other').code, 404)
 })
 
+test('a path is read in one way, whatever the method', () => {
+  const table = createRouter([
+    route('GET', '/v1/{prefix}/namespaces/{namespace}/tables'),
+    route('DELETE', '/v1/{prefix}/namespaces/{namespace}'),
+  ])
+  const path = '/v1/lake/v1/namespaces/namespaces/tables'
+  assert.deepEqual(table.match('GET', path).parameters, ['lake', 'namespaces'])
+  assert.throws(() => table.match('DELETE', path), { code: 405 })
+})
+
 test('what is no path is 404', () => {
   const paths = [
     '/',
