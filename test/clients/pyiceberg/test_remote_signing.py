@@ -1,7 +1,9 @@
 """Requests that the server signs: the client has no keys and gets none, and opens one table's files alone."""
 
+import sys
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import connect
@@ -117,6 +119,26 @@ def test_tables_side_by_side(writer: Catalog, name):
     for number, table in enumerate(tables):
         table.append(people((number, "a")))
     assert [ids(table) for table in tables] == [[0], [1], [2]]
+
+
+def test_threads_side_by_side(writer: Catalog, name):
+    table = writer.create_table(name, schema=PEOPLE)
+
+    def one_thread(number: int) -> bool:
+        # A thread has its own signer from its first use of the storage on, at which others are in the middle of theirs.
+        paths = [f"{table.location()}/data/{number}-{part}" for part in range(5)]
+        for path in paths:
+            write(table.io, path, path.encode())
+        return all(read(table.io, path) == path.encode() for path in paths)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for start in range(0, 24, 12):
+            with ThreadPoolExecutor(12) as threads:
+                assert all(threads.map(one_thread, range(start, start + 12)))
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_reader_reads(writer: Catalog, name, warehouse: str, settings):
