@@ -9,7 +9,8 @@ import { build, ensureInstalled, fail, findNode, root, run } from './lib.mjs'
 
 /** Test files at a time. The client suites start servers and clients of their own, each of them busy. */
 const CONCURRENCY = 2
-const TIMEOUT_MINUTES = 25
+/** Longer than `test-guard.mjs` gives a file, which says what it found. */
+const TIMEOUT_MINUTES = 30
 /** Slow suites, the longest first, so that none of them is left to run alone at the end. */
 const SLOW = ['test/clients/pyiceberg.test.ts', 'test/clients/spark.test.ts', 'test/clients/rck.test.ts', 'test/clients/']
 
@@ -48,6 +49,7 @@ function runTests(files) {
   const options = [
     `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${TIMEOUT_MINUTES * 60_000}`,
+    '--import=./scripts/test-guard.mjs',
     '--test-reporter=./scripts/test-reporter.mjs',
   ]
   return run(node, ['--disable-warning=ExperimentalWarning', '--test', ...options, ...files])

@@ -36,6 +36,17 @@ export interface OpenedStore {
   dispose(): Promise<void>
 }
 
+/** What can't be migrated is closed: the processes of a store would outlive the test. */
+async function migrated(store: Store): Promise<Store> {
+  try {
+    await store.migrate()
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
 const memory: Backend = {
   name: 'memory',
   isShared: false,
@@ -54,9 +65,8 @@ const sqliteWith = (name: string, openFile: (path: string) => Store | Promise<St
     const path = join(folder, 'test.db')
     const opened: Store[] = []
     const open = async (): Promise<Store> => {
-      const store = await openFile(path)
+      const store = await migrated(await openFile(path))
       opened.push(store)
-      await store.migrate()
       return store
     }
     const dispose = async (): Promise<void> => {
@@ -96,9 +106,8 @@ function mongo({
       const own = withDatabase(await url(), `test-${randomUUID()}`)
       const opened: Store[] = []
       const open = async (): Promise<Store> => {
-        const store = await openStore(own)
+        const store = await migrated(await openStore(own))
         opened.push(store)
-        await store.migrate()
         return store
       }
       const dispose = async (): Promise<void> => {
@@ -145,9 +154,8 @@ const postgresWith = (name: string, openStore: (url: string) => Promise<Store>):
     const url = await server.value.createDatabase()
     const opened: Store[] = []
     const open = async (): Promise<Store> => {
-      const store = await openStore(url)
+      const store = await migrated(await openStore(url))
       opened.push(store)
-      await store.migrate()
       return store
     }
     const dispose = async (): Promise<void> => {

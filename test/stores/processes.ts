@@ -119,6 +119,8 @@ function repeatedGet(store: Store): (entity: 'tenants', key: { readonly id: stri
 }
 
 function serve(store: Store): void {
+  // However the process of the test ends. One that stayed would keep open what it inherited, and the runner waits for that.
+  process.on('disconnect', () => process.exit())
   // The methods are generic over the entity in the contract only.
   const methods = {
     get: repeatedGet(store),

@@ -2,6 +2,7 @@
  * The schema: indexes, and one document that says how far it has come. Every step may be done again and by several
  * processes at once. A database that a newer program has changed is refused: an older one would not keep what that relies on.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db } from 'mongodb'
 import { StoreError } from '../store.ts'
 import { allTables } from '../tables.ts'
@@ -10,6 +11,9 @@ import { TRANSACTIONS, collectionNames } from './driver.ts'
 /** 2: tokens have bounds; documents of before lack them, which is read as none. */
 export const SCHEMA_VERSION = 2
 const SCHEMA = 'schema'
+/** Of several processes that make the same collections and indexes at once, a server may refuse some for the moment. */
+const ATTEMPTS = 6
+const PAUSE_MS = 50
 
 interface SchemaDocument {
   readonly _id: string
@@ -21,7 +25,15 @@ export async function migrate(db: Db): Promise<void> {
   const done = (await schema.findOne({ _id: SCHEMA }))?.version ?? 0
   if (done > SCHEMA_VERSION) throw tooNew(done)
   if (done === SCHEMA_VERSION) return
-  await createIndexes(db)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await createIndexes(db)
+      break
+    } catch (error) {
+      if ((error as Error).name !== 'MongoServerError' || attempt === ATTEMPTS) throw error
+      await sleep(PAUSE_MS * attempt * (0.5 + Math.random()))
+    }
+  }
   try {
     await schema.updateOne(
       { _id: SCHEMA, version: { $lt: SCHEMA_VERSION } },
