@@ -5,12 +5,13 @@
  */
 import { spawnSync } from 'node:child_process'
 import { after } from 'node:test'
+import { isMainThread } from 'node:worker_threads'
 
 const FILE_MINUTES = 25
 const LINGER_SECONDS = 60
 
-// The runner itself loads this too.
-if (process.env.NODE_TEST_CONTEXT?.startsWith('child')) {
+// The runner itself loads this too, and so do workers and programs that a test starts with this one's options.
+if (process.env.NODE_TEST_CONTEXT?.startsWith('child') && isMainThread && /\.test\.m?[jt]s$/.test(process.argv[1] ?? '')) {
   setTimeout(end, FILE_MINUTES * 60_000, `took longer than ${FILE_MINUTES} minutes`).unref()
   after(() => void setTimeout(end, LINGER_SECONDS * 1000, 'did not end after its last test').unref())
 }
