@@ -11,6 +11,7 @@ import type { Store } from '../stores/store.ts'
 import type { RequestSigner } from '../storage/vending/vending.ts'
 import type { CatalogVending, CredentialCache } from './credentials.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
+import type { LandedRows } from './landed.ts'
 import type { MetadataCache } from './metadata-cache.ts'
 
 /** The levels of a namespace, outermost first; never empty, except where a root is asked for. */
@@ -50,6 +51,7 @@ export interface CatalogContext {
   readonly credentials: CredentialCache
   /** Commits to one table wait for each other in here, instead of racing and losing. */
   readonly queue: KeyedQueue
+  readonly landed: LandedRows
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
   readonly pageTokenKey: Uint8Array
   /** Milliseconds since 1970. */

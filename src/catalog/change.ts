@@ -6,7 +6,7 @@
 import { IcebergError, commitStateUnknown, unavailable } from '../iceberg/errors.ts'
 import type { Json } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
-import type { Mutation } from '../stores/store.ts'
+import type { Mutation, Version } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import type { OutcomeRecord } from './idempotency.ts'
 
@@ -19,6 +19,8 @@ export interface Change {
   /** What a repetition of the request under its Idempotency-Key is to be told. */
   readonly status: number
   readonly outcome: Json
+  /** Told the versions of the rows that `steps` wrote, unless that answer got lost. */
+  readonly landed?: (versions: readonly (Version | undefined)[]) => void
 }
 
 export type ChangeOutcome = 'done' | 'conflict'
@@ -51,7 +53,8 @@ export async function writeChange(
     },
   }
   try {
-    await context.store.write([...first, ...change.steps, log])
+    const versions = await context.store.write([...first, ...change.steps, log])
+    change.landed?.(versions.slice(first.length, first.length + change.steps.length))
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
     if (error.kind === 'unavailable') {
@@ -92,11 +95,18 @@ const MAX_TRIES = 100
 const MAX_RACING_MS = 20_000
 const MAX_PAUSE_MS = 50
 
-/** Tries again while `attempt` answers `undefined`, which says that it lost a race; bounded, with growing random pauses. */
-export async function untilDecided<T>(context: CatalogContext, what: string, attempt: () => Promise<T | undefined>): Promise<T> {
+/**
+ * Tries again while `attempt` answers `undefined`, which says that it lost a race; bounded, with growing random pauses. It is
+ * told how often it has been tried, counted from 1.
+ */
+export async function untilDecided<T>(
+  context: CatalogContext,
+  what: string,
+  attempt: (tries: number) => Promise<T | undefined>,
+): Promise<T> {
   const deadline = context.now() + MAX_RACING_MS
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-    const decided = await attempt()
+    const decided = await attempt(tries)
     if (decided !== undefined) return decided
     if (context.now() > deadline) break
     // Short: whoever waits long starts behind everybody else, and loses again.

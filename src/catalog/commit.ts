@@ -1,66 +1,26 @@
 /**
- * The commit protocol. Read the entry, check requirements, apply updates; write the new metadata file; flip the pointer by
- * compare-and-set on the entry's row, in one batch with the catalog's log. A lost race starts over on the new base, so a
- * client sees 409 only when its requirement fails. Our file is deleted when it is certain that no pointer names it, and
- * kept when it is not: deleting it then would destroy the table.
+ * The commit protocol. Read the entry (or begin with the row that the commit before left, `landed.ts`), check requirements,
+ * apply updates; write the new metadata file; flip the pointer by compare-and-set on the entry's row, in one batch with the
+ * catalog's log. A lost race starts over on the new base, so a client sees 409 only when its requirement fails. Our file is
+ * deleted when it is certain that no pointer names it, and kept when it is not: deleting it then would destroy the table.
  */
 import { IcebergError, badRequest, displayIdentifier } from '../iceberg/errors.ts'
-import type { JsonValue } from '../iceberg/json.ts'
-import { canonicalFile, isBelow, overlaps } from '../iceberg/location.ts'
+import { overlaps } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
-import { commitTable } from '../iceberg/table-commit.ts'
-import type { TableCommit } from '../iceberg/table-commit.ts'
-import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
-import { parseTableRequirements } from '../iceberg/table-requirement.ts'
-import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
-import type { Mutation } from '../stores/store.ts'
-import { assertMayCommit, creates } from './authorize.ts'
+import type { Mutation, Version } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import {
-  MAX_METADATA_BYTES,
-  answerOf,
-  answerWith,
-  composeNew,
-  discardFiles,
-  readTable,
-  rememberCurrent,
-  writeFile,
-} from './documents.ts'
+import { MAX_METADATA_BYTES, answerOf, answerWith, composeNew, discardFiles, rememberCurrent, writeFile } from './documents.ts'
 import type { NewDocument } from './documents.ts'
-import {
-  FIRST_EPOCH,
-  assertNamespace,
-  entryKey,
-  entryLane,
-  findEntry,
-  getEntry,
-  nameTaken,
-  noSuch,
-  requireNamespace,
-  withoutVersion,
-} from './entries.ts'
+import { FIRST_EPOCH, entryKey, entryLane, getEntry, laneOf, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
-import {
-  assertLocationFree,
-  assertPlacesFree,
-  assignedUuid,
-  checkedLocation,
-  claimSteps,
-  defaultLocation,
-  groundOf,
-  locationCheck,
-  placeCheck,
-  withLocation,
-} from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
-import type { CommitTableRequest } from './shapes.ts'
-import { landedWithCredentials } from './vending.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
 export interface Staged {
@@ -191,21 +151,24 @@ export async function flip(
   const files = staged.map(({ file }) => file)
   const claims = claimSteps(staged.flatMap(({ claim }) => claim ?? []))
   if (claims === undefined) return undefined
+  const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])]
   await writeFiles(catalog, staged)
   let outcome
   try {
     outcome = await writeChange(context, call, record, {
       message: options.message,
       operations: staged.map(describe),
-      steps: [...claims, ...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])],
+      steps: changes,
       status: options.status,
       outcome: options.outcome,
+      landed: (versions) => rememberLanded(context, changes, versions),
     })
   } catch (error) {
     if (nothingChanged(error)) await discardFiles(catalog, files)
     throw error
   }
   if (outcome === 'conflict') {
+    for (const { identifier } of staged) context.landed.missed(laneOf(catalog, identifier))
     await discardFiles(catalog, files)
     return undefined
   }
@@ -215,45 +178,12 @@ export async function flip(
   return 'done'
 }
 
-export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
-  requirements: parseTableRequirements(request.requirements as JsonValue),
-  updates: parseTableUpdates(request.updates as JsonValue),
-})
-
-/** One attempt to work out what a commit makes of the table as it is now. @throws IcebergError 4xx, terminal */
-export async function planTableCommit(
-  context: CatalogContext,
-  call: CatalogCall,
-  identifier: TableIdentifier,
-  commit: TableCommit,
-): Promise<Plan> {
-  const { catalog } = call
-  const row = await findEntry(context, catalog, identifier)
-  if (row !== undefined && row.kind !== 'table')
-    throw creates(commit) ? nameTaken('table', row, identifier) : noSuch('table', identifier)
-  if (row === undefined && !creates(commit)) throw noSuch('table', identifier)
-  const [early] =
-    row === undefined
-      ? await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
-      : []
-  const uuid = context.uuid()
-  const base = row === undefined ? undefined : await readTable(context, catalog, row.metadata_location)
-  const committed = commitTable(base, row === undefined ? withLocation(catalog, identifier, commit, uuid) : commit, {
-    now: context.now(),
-    newUuid: uuid,
-    checkLocation: placeCheck(call, {
-      identifier,
-      locations: [row?.location ?? defaultLocation(catalog, identifier, assignedUuid(commit) ?? uuid)],
-      properties: base?.properties ?? {},
-    }),
-    previousMetadataLocation: row?.metadata_location,
-  })
-  if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
-  const { metadata, removedMetadataLocations } = committed
-  await assertPlacesFree(context, catalog, metadata, { properties: base?.properties, id: row?.id })
-  const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
-  const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
-  return claimed(context, catalog, staged, { ground: early, uuid: metadata['table-uuid'] })
+function rememberLanded(context: CatalogContext, changes: readonly Mutation[], versions: readonly (Version | undefined)[]): void {
+  for (const [at, change] of changes.entries()) {
+    const version = versions[at]
+    if (change.entity !== 'entries' || !('row' in change) || version === undefined) continue
+    context.landed.put(entryLane(change.row), { ...change.row, version })
+  }
 }
 
 /** With its place, where that is a new one. @throws IcebergError 400 when the place is not free */
@@ -270,16 +200,6 @@ export async function claimed(
   return { ...staged, claim: { ground, own: location === defaultLocation(catalog, identifier, known.uuid ?? '') } }
 }
 
-function obsoleteFiles(catalog: CatalogHandle, metadata: Metadata, removed: readonly string[]): string[] {
-  if (metadata.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return []
-  const own = checkedLocation(catalog, metadata.location)
-  // Only what is the table's own: a table registered from elsewhere keeps the history that it brought.
-  return removed.filter((file) => {
-    const canonical = canonicalFile(file)
-    return canonical !== undefined && isBelow(own, canonical)
-  })
-}
-
 /** Tables created together must not overlap either. */
 function assertApart(staged: readonly Staged[]): void {
   const fresh = staged.filter(({ row, location }) => row?.location !== location)
@@ -289,8 +209,8 @@ function assertApart(staged: readonly Staged[]): void {
 
 export interface EntriesCommit {
   readonly identifiers: readonly TableIdentifier[]
-  /** One attempt, for the identifier at this position. */
-  readonly plan: (position: number) => Promise<Plan>
+  /** One attempt, counted from 1, for the identifier at this position. */
+  readonly plan: (position: number, tries: number) => Promise<Plan>
   readonly message: string
   readonly status: number
   readonly outcome: (locations: readonly string[]) => Json
@@ -299,12 +219,12 @@ export interface EntriesCommit {
 const PLANNED_AT_ONCE = 16
 
 /** Some at a time and bounded in all: what a thousand large tables become must fit into memory until the last is planned. */
-async function planAll(commit: EntriesCommit): Promise<Plan[]> {
+async function planAll(commit: EntriesCommit, tries: number): Promise<Plan[]> {
   const plans: Plan[] = []
   let bytes = 0
   for (let from = 0; from < commit.identifiers.length; from += PLANNED_AT_ONCE) {
     const some = commit.identifiers.slice(from, from + PLANNED_AT_ONCE)
-    for (const plan of await Promise.all(some.map((_, position) => commit.plan(from + position)))) {
+    for (const plan of await Promise.all(some.map((_, position) => commit.plan(from + position, tries)))) {
       plans.push(plan)
       if ('document' in plan) bytes += plan.document.json.length
     }
@@ -324,12 +244,12 @@ export function commitEntries(
   record: OutcomeRecord,
   commit: EntriesCommit,
 ): Promise<Success<readonly string[]>> {
-  const lanes = commit.identifiers.map((identifier) => entryLane(entryKey(call.catalog, identifier)))
+  const lanes = commit.identifiers.map((identifier) => laneOf(call.catalog, identifier))
   const [first] = commit.identifiers
   const what = first !== undefined && lanes.length === 1 ? displayIdentifier(first) : `${lanes.length} tables`
   return context.queue.run(lanes, () =>
-    untilDecided(context, what, async () => {
-      const plans = await planAll(commit)
+    untilDecided(context, what, async (tries) => {
+      const plans = await planAll(commit, tries)
       const staged = plans.filter((plan) => 'file' in plan)
       const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged))
       const outcome = commit.outcome(locations)
@@ -348,14 +268,14 @@ export function commitEntry(
   call: CatalogCall,
   identifier: TableIdentifier,
   what: EntryKind,
-  plan: () => Promise<Plan>,
+  plan: (tries: number) => Promise<Plan>,
 ): Promise<MetadataAnswer> {
   let made: Plan | undefined
   return idempotent(context, call, {
     run: async (record) => {
       const { answer, status, outcome } = await commitEntries(context, call, record, {
         identifiers: [identifier],
-        plan: async () => (made = await plan()),
+        plan: async (_, tries) => (made = await plan(tries)),
         message: `Commit to ${what} ${displayIdentifier(identifier)}`,
         status: 200,
         outcome: ([location = '']) => location,
@@ -382,16 +302,4 @@ export async function answerAgain(
     const row = await getEntry(context, call.catalog, identifier, kind)
     return answerWith(context, call.catalog, row.metadata_location)
   }
-}
-
-export async function updateTable(
-  context: CatalogContext,
-  call: CatalogCall,
-  identifier: TableIdentifier,
-  request: CommitTableRequest,
-): Promise<MetadataAnswer> {
-  const commit = parseTableCommit(request)
-  assertMayCommit(call, identifier, commit)
-  const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
-  return landedWithCredentials(context, call, identifier, landed, 'commit')
 }

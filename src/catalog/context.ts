@@ -4,6 +4,7 @@ import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
 import { createCredentialCache } from './credentials.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
+import { createLandedRows } from './landed.ts'
 import { createMetadataCache } from './metadata-cache.ts'
 import { createUuidV7 } from './uuid.ts'
 
@@ -25,6 +26,7 @@ export function createCatalogContext(parts: CatalogContextParts): CatalogContext
     cache: createMetadataCache({ maxBytes: cacheBytes ?? DEFAULT_CACHE_BYTES }),
     credentials: createCredentialCache({ now, log }),
     queue: createKeyedQueue({ sleep, random }),
+    landed: createLandedRows(now),
     now,
     uuid: randomUUID,
     uuidV7: createUuidV7(now),

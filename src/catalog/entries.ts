@@ -43,6 +43,8 @@ export function entryLane(key: Key<'entries'>): string {
   return ['entry', key.tenant_id, key.catalog_id, key.branch, key.namespace, key.name].join('\n')
 }
 
+export const laneOf = (catalog: CatalogHandle, identifier: TableIdentifier): string => entryLane(entryKey(catalog, identifier))
+
 export function namespaceKey(catalog: CatalogHandle, namespace: Namespace): Key<'namespaces'> {
   const name = namespace.at(-1)
   if (name === undefined) throw badRequest('Invalid namespace: expected at least one level')

@@ -4,7 +4,7 @@ import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { assertNamespace, entryKey, entryLane, getEntry, requireNamespace, titleOf, withoutVersion } from './entries.ts'
+import { assertNamespace, entryKey, entryLane, getEntry, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import type { OutcomeRecord } from './idempotency.ts'
@@ -61,7 +61,7 @@ async function renameEntry(
   assertMayTouch(call, `${kind}.rename`, source)
   assertMayTouch(call, `${kind}.create`, destination)
   checkName(destination.name, kind === 'table' ? 'Table name' : 'View name')
-  const lanes = [source, destination].map((identifier) => entryLane(entryKey(call.catalog, identifier)))
+  const lanes = [source, destination].map((identifier) => laneOf(call.catalog, identifier))
   await idempotent(context, call, {
     run: async (record) => {
       await context.queue.run(lanes, () =>

@@ -2,10 +2,11 @@
 import { IcebergError, badRequest, displayIdentifier } from '../iceberg/errors.ts'
 import { assertMayCommit } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
-import { commitEntries, parseTableCommit, planTableCommit } from './commit.ts'
-import { entryKey, entryLane } from './entries.ts'
+import { commitEntries } from './commit.ts'
+import { laneOf } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import type { CommitTransactionRequest } from './shapes.ts'
+import { parseTableCommit, planTableCommit } from './update-table.ts'
 
 export async function commitTransaction(
   context: CatalogContext,
@@ -13,7 +14,7 @@ export async function commitTransaction(
   request: CommitTransactionRequest,
 ): Promise<void> {
   const identifiers = request['table-changes'].map(({ identifier }) => identifier)
-  const lanes = identifiers.map((identifier) => entryLane(entryKey(call.catalog, identifier)))
+  const lanes = identifiers.map((identifier) => laneOf(call.catalog, identifier))
   const twice = identifiers.find((_, at) => lanes.indexOf(lanes[at] as string) !== at)
   if (twice !== undefined) throw badRequest(`Invalid transaction: table ${displayIdentifier(twice)} is in table-changes twice`)
   const commits = request['table-changes'].map((change, at) => naming(identifiers[at], () => parseTableCommit(change)))
@@ -22,11 +23,11 @@ export async function commitTransaction(
     run: async (record) => {
       const { status, outcome } = await commitEntries(context, call, record, {
         identifiers,
-        plan: async (at) => {
+        plan: async (at, tries) => {
           const [identifier, commit] = [identifiers[at], commits[at]]
           if (identifier === undefined || commit === undefined) throw new TypeError(`no table change at ${at}`)
           try {
-            return await planTableCommit(context, call, identifier, commit)
+            return await planTableCommit(context, call, identifier, commit, tries)
           } catch (error) {
             throw named(error, identifier)
           }

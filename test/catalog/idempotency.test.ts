@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { updateTable } from '../../src/catalog/commit.ts'
+import { updateTable } from '../../src/catalog/update-table.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
 import { createNamespace, dropNamespace, updateProperties } from '../../src/catalog/namespaces.ts'
 import { registerTable, unregisterTable } from '../../src/catalog/register.ts'

@@ -1,7 +1,7 @@
 /** Places that several processes want at once. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { updateTable } from '../../src/catalog/commit.ts'
+import { updateTable } from '../../src/catalog/update-table.ts'
 import { registerTable } from '../../src/catalog/register.ts'
 import { createTable, loadTable } from '../../src/catalog/tables.ts'
 import { createView } from '../../src/catalog/views.ts'

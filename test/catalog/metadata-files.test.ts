@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { stage, updateTable } from '../../src/catalog/commit.ts'
+import { stage } from '../../src/catalog/commit.ts'
+import { updateTable } from '../../src/catalog/update-table.ts'
 import { createMetadataCache } from '../../src/catalog/metadata-cache.ts'
 import { registerTable } from '../../src/catalog/register.ts'
 import { loadTable } from '../../src/catalog/tables.ts'

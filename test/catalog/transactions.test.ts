@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { commitEntries, updateTable } from '../../src/catalog/commit.ts'
+import { commitEntries } from '../../src/catalog/commit.ts'
+import { updateTable } from '../../src/catalog/update-table.ts'
 import type { Plan } from '../../src/catalog/commit.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'

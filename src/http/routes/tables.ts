@@ -1,5 +1,5 @@
 /** Tables, transactions and metrics, as the specification has them. */
-import { updateTable } from '../../catalog/commit.ts'
+import { updateTable } from '../../catalog/update-table.ts'
 import { dropTable } from '../../catalog/drop.ts'
 import { reportMetrics } from '../../catalog/metrics.ts'
 import { registerTable, unregisterTable } from '../../catalog/register.ts'

@@ -1,0 +1,114 @@
+/** Commits to a table: what they make of its metadata. How that becomes the current state is `commit.ts`. */
+import { IcebergError } from '../iceberg/errors.ts'
+import type { JsonValue } from '../iceberg/json.ts'
+import { canonicalFile, isBelow } from '../iceberg/location.ts'
+import { commitTable } from '../iceberg/table-commit.ts'
+import type { TableCommit } from '../iceberg/table-commit.ts'
+import { serializeTableMetadata, type TableMetadata } from '../iceberg/table-metadata.ts'
+import { parseTableRequirements } from '../iceberg/table-requirement.ts'
+import { parseTableUpdates } from '../iceberg/table-update.ts'
+import { assertMayCommit, creates } from './authorize.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
+import { claimed, commitEntry, stage } from './commit.ts'
+import type { Plan } from './commit.ts'
+import { readTable } from './documents.ts'
+import { assertNamespace, findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
+import type { Entry } from './entries.ts'
+import {
+  assertPlacesFree,
+  assignedUuid,
+  checkedLocation,
+  defaultLocation,
+  groundOf,
+  placeCheck,
+  withLocation,
+} from './locations.ts'
+import type { CommitTableRequest } from './shapes.ts'
+import { landedWithCredentials } from './vending.ts'
+
+export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
+  requirements: parseTableRequirements(request.requirements as JsonValue),
+  updates: parseTableUpdates(request.updates as JsonValue),
+})
+
+/**
+ * One attempt to work out what a commit makes of the table: the first on what the commit before left, if that was just now.
+ * @throws IcebergError 4xx, terminal: of the table as it is now
+ */
+export async function planTableCommit(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  commit: TableCommit,
+  tries: number,
+): Promise<Plan> {
+  const landed = tries === 1 ? context.landed.get(laneOf(call.catalog, identifier)) : undefined
+  if (landed !== undefined) {
+    try {
+      const plan = await planOnEntry(context, call, identifier, commit, landed)
+      // That nothing would change is certain of the current state alone, as is a refusal.
+      if ('file' in plan) return plan
+    } catch (error) {
+      if (!(error instanceof IcebergError)) throw error
+    }
+  }
+  return planOnEntry(context, call, identifier, commit, await findEntry(context, call.catalog, identifier))
+}
+
+async function planOnEntry(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  commit: TableCommit,
+  row: Entry | undefined,
+): Promise<Plan> {
+  const { catalog } = call
+  if (row !== undefined && row.kind !== 'table')
+    throw creates(commit) ? nameTaken('table', row, identifier) : noSuch('table', identifier)
+  if (row === undefined && !creates(commit)) throw noSuch('table', identifier)
+  const [early] =
+    row === undefined
+      ? await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
+      : []
+  const uuid = context.uuid()
+  const base = row === undefined ? undefined : await readTable(context, catalog, row.metadata_location)
+  const committed = commitTable(base, row === undefined ? withLocation(catalog, identifier, commit, uuid) : commit, {
+    now: context.now(),
+    newUuid: uuid,
+    checkLocation: placeCheck(call, {
+      identifier,
+      locations: [row?.location ?? defaultLocation(catalog, identifier, assignedUuid(commit) ?? uuid)],
+      properties: base?.properties ?? {},
+    }),
+    previousMetadataLocation: row?.metadata_location,
+  })
+  if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
+  const { metadata, removedMetadataLocations } = committed
+  await assertPlacesFree(context, catalog, metadata, { properties: base?.properties, id: row?.id })
+  const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
+  const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
+  return claimed(context, catalog, staged, { ground: early, uuid: metadata['table-uuid'] })
+}
+
+function obsoleteFiles(catalog: CatalogHandle, metadata: TableMetadata, removed: readonly string[]): string[] {
+  if (metadata.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return []
+  const own = checkedLocation(catalog, metadata.location)
+  // Only what is the table's own: a table registered from elsewhere keeps the history that it brought.
+  return removed.filter((file) => {
+    const canonical = canonicalFile(file)
+    return canonical !== undefined && isBelow(own, canonical)
+  })
+}
+
+export async function updateTable(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  request: CommitTableRequest,
+): Promise<MetadataAnswer> {
+  const commit = parseTableCommit(request)
+  assertMayCommit(call, identifier, commit)
+  const plan = (tries: number): Promise<Plan> => planTableCommit(context, call, identifier, commit, tries)
+  const landed = commitEntry(context, call, identifier, 'table', plan)
+  return landedWithCredentials(context, call, identifier, landed, 'commit')
+}
