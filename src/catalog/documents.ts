@@ -166,12 +166,21 @@ function compose(location: string | null, json: Uint8Array, config: ClientConfig
   return { body, json: body.subarray(prefix.length, prefix.length + json.length) }
 }
 
+const encoder = new TextEncoder()
+
+/** Most metadata is ASCII, of which nobody needs to count the bytes first. */
+function bytesOf(text: string): Buffer {
+  const ascii = Buffer.allocUnsafeSlow(text.length)
+  if (encoder.encodeInto(text, ascii).read === text.length) return ascii
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text)
+  return bytes
+}
+
 /** The same for a document that is text still: it is made bytes once, for the file and for the answer. */
 export function composeNew(catalog: CatalogHandle, location: string, json: string): NewDocument {
   const [prefix, suffix] = [beforeDocument(location), behindDocument(catalog.clientConfig)]
-  const text = prefix + json + suffix
-  const body = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-  body.write(text)
+  const body = bytesOf(prefix + json + suffix)
   const part = body.subarray(Buffer.byteLength(prefix), body.length - Buffer.byteLength(suffix))
   return { etag: etagOf(catalog, location, 'all'), body, json: part }
 }
