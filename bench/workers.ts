@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { startServer } from '../test/clients/server.ts'
 import { loadedTable } from './databases.ts'
+import { call, createNamespace, type Target } from './fixtures.ts'
 import { httpRequest, load, type LoadResult } from './load.ts'
 import { print, rate, times } from './measure.ts'
 import { median } from './compare.ts'
@@ -12,7 +13,7 @@ import { targetOf } from './scale.ts'
 
 const WORKERS = 2
 const CLIENTS = 64
-const REQUESTS = 30_000
+const LISTED = 1_000
 const ROUNDS = 3
 /** Of what the cores could do. */
 const SHARE = 0.8
@@ -22,24 +23,44 @@ interface Run extends LoadResult {
   readonly generatorCores: number
 }
 
+/** What the workers are asked for. */
+interface Work {
+  readonly what: string
+  readonly path: string
+  readonly requests: number
+}
+
 export async function benchWorkers(): Promise<void> {
-  const cores = availableParallelism()
   const first = await startServer({ database: 'sqlite', dist: true })
-  const path = await loadedTable(targetOf(first))
+  const loads = { what: 'loadTable', path: await loadedTable(targetOf(first)), requests: 30_000 }
+  const pages = { what: `listNamespaces, ${LISTED} names`, path: await manyNamespaces(targetOf(first)), requests: 2_000 }
   await first.stop({ keepData: true })
-  const runs: { one: Run; more: Run }[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    runs.push({ one: await run(first.dataDir, path, 1), more: await run(first.dataDir, path, WORKERS) })
-  }
+  // The generator takes nearly as long for a load as the server does; for a page it has next to nothing to do.
+  for (const work of [loads, pages]) await compareWorkers(first.dataDir, work)
   const last = await startServer({ database: 'sqlite', dist: true, dataDir: first.dataDir })
   await last.stop()
+}
+
+async function manyNamespaces(target: Target): Promise<string> {
+  await createNamespace(target, 'many')
+  const create = (at: number): Promise<unknown> => call(target, 'POST', '/v1/lake/namespaces', { namespace: ['many', `n${at}`] })
+  for (let from = 0; from < LISTED; from += 20) await Promise.all(Array.from({ length: 20 }, (_, at) => create(from + at)))
+  return `/v1/lake/namespaces?parent=many&pageSize=${LISTED}`
+}
+
+async function compareWorkers(dataDir: string, work: Work): Promise<void> {
+  const cores = availableParallelism()
+  const runs: { one: Run; more: Run }[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    runs.push({ one: await run(dataDir, work, 1), more: await run(dataDir, work, WORKERS) })
+  }
   const ratio = median(runs.map(({ one, more }) => more.perSecond / one.perSecond))
   const generator = median(runs.map(({ more }) => more.generatorCores))
   const alone = median(runs.map(({ one }) => one.generatorCores))
   // One worker has a core of its own as long as the generator leaves it one.
   const possible = Math.min(WORKERS, cores - generator) / Math.min(1, cores - alone)
   print({
-    what: `loadTable, ${WORKERS} workers, ${cores} cores`,
+    what: `${work.what}, ${WORKERS} workers, ${cores} cores`,
     figures:
       `${rate(median(runs.map(({ more }) => more.perSecond)))}, ${times(ratio)} one worker; the load generator took ` +
       `${generator.toFixed(2)} cores, which leaves room for ${times(possible)}`,
@@ -47,12 +68,12 @@ export async function benchWorkers(): Promise<void> {
   })
 }
 
-async function run(dataDir: string, path: string, workers: number): Promise<Run> {
+async function run(dataDir: string, { path, requests }: Work, workers: number): Promise<Run> {
   const server = await startServer({ database: 'sqlite', dist: true, dataDir, env: { PANGOLIN_WORKERS: String(workers) } })
   try {
     const { port, token } = targetOf(server)
     const request = httpRequest('GET', path, { Authorization: `Bearer ${token}` })
-    const options = { port, clients: CLIENTS, requests: REQUESTS, request: () => request }
+    const options = { port, clients: CLIENTS, requests, request: () => request }
     await load(options)
     const before = process.cpuUsage()
     const result = await load(options)
