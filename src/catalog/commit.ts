@@ -19,8 +19,18 @@ import type { NewDocument } from './documents.ts'
 import { FIRST_EPOCH, entryKey, entryLane, getEntry, laneOf, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
+import {
+  assertLocationFree,
+  assertNoEntryAt,
+  checkedLocation,
+  claimSteps,
+  defaultLocation,
+  groundOf,
+  locationCheck,
+} from './locations.ts'
 import type { Claim } from './locations.ts'
+import { placeSteps } from './places.ts'
+import type { Beside } from './places.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
 export interface Staged {
@@ -35,6 +45,7 @@ export interface Staged {
   readonly metadata: object
   /** Of an entry that takes a place. */
   readonly claim?: Claim | undefined
+  readonly beside?: Beside | undefined
   /** Metadata files that fell off the log, to be deleted once the commit is done. */
   readonly obsolete: readonly string[]
 }
@@ -88,9 +99,10 @@ function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Muta
   if (staged.row !== undefined) {
     const row: NewRow<'entries'> = { ...withoutVersion(staged.row), ...place }
     const replaced: Mutation = { op: 'replace', entity: 'entries', row, expected: staged.row.version }
-    if (staged.obsolete.length === 0) return [replaced]
+    const changes = [replaced, ...placeSteps(row, staged.beside)]
+    if (staged.obsolete.length === 0) return changes
     const payload = { entry_id: row.id, location: row.location, files: staged.obsolete }
-    return [replaced, storeTask(context, call, 'delete-files', payload)]
+    return [...changes, storeTask(context, call, 'delete-files', payload)]
   }
   const row: NewRow<'entries'> = {
     ...entryKey(call.catalog, staged.identifier),
@@ -101,7 +113,8 @@ function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Muta
     created_at: now,
     ...place,
   }
-  return [requireNamespace(call.catalog, staged.identifier.namespace), { op: 'insert', entity: 'entries', row }]
+  const inserted: Mutation = { op: 'insert', entity: 'entries', row }
+  return [requireNamespace(call.catalog, staged.identifier.namespace), inserted, ...placeSteps(row, staged.beside)]
 }
 
 const describe = (staged: Staged): { readonly [key: string]: Json } => ({
@@ -149,7 +162,7 @@ export async function flip(
 ): Promise<'done' | undefined> {
   const { catalog } = call
   const files = staged.map(({ file }) => file)
-  const claims = claimSteps(staged.flatMap(({ claim }) => claim ?? []))
+  const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim ?? [], beside?.claim ?? []].flat()))
   if (claims === undefined) return undefined
   const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])]
   await writeFiles(catalog, staged)
@@ -196,8 +209,9 @@ export async function claimed(
   const { row, location, identifier } = staged
   if (row?.location === location) return staged
   const ground = known.ground ?? (await groundOf(context, catalog))
-  await assertLocationFree(context, catalog, location, row?.id)
-  return { ...staged, claim: { ground, own: location === defaultLocation(catalog, identifier, known.uuid ?? '') } }
+  const own = location === defaultLocation(catalog, identifier, known.uuid ?? '')
+  await (own ? assertNoEntryAt : assertLocationFree)(context, catalog, location, row?.id)
+  return { ...staged, claim: { ground, own } }
 }
 
 /** Tables created together must not overlap either. */

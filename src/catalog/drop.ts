@@ -11,6 +11,7 @@ import { untilDecided, writeChange } from './change.ts'
 import { entryKey, entryLane, getEntry } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
+import { freedPlaces } from './places.ts'
 
 const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
   entry_id: row.id,
@@ -33,7 +34,8 @@ async function dropEntry(
       context.queue.run([entryLane(key)], () =>
         untilDecided(context, displayIdentifier(identifier), async () => {
           const row = await getEntry(context, call.catalog, identifier, kind)
-          const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }]
+          const freed = await freedPlaces(context, call.catalog, row.id)
+          const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed]
           if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row)))
           const outcome = await writeChange(context, call, record, {
             message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,

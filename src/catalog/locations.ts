@@ -25,7 +25,7 @@ function refuse(what: string, location: string): never {
 
 type LocationCheck = (location: string, what: string) => void
 
-const canonicalPlace = (location: string): Location | undefined =>
+export const canonicalPlace = (location: string): Location | undefined =>
   canonicalFile(location.endsWith('/') ? location.slice(0, -1) : location)
 
 /** For the places that metadata names: `what` says which field. */
@@ -105,12 +105,54 @@ export function withLocation(
 /** Creations at places that clients chose wait for each other, instead of writing files and losing the race. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
+/** At the place, or below it. */
+export const liesWithin = (place: Location, location: Location): boolean => location === place || isBelow(place, location)
+
 /**
- * Makes sure that no entry of the tenant lies at, in or around the location, in whatever catalog and warehouse: two may share
- * a bucket, one around the other. `ownId` is the entry that may.
+ * Makes sure that a location which a client chose is nobody else's: no entry of the tenant lies at, in or around it, in
+ * whatever catalog and warehouse (two may share a bucket, one around the other), and none has named a place there for its
+ * files. `ownId` is the entry that may.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  location: Location,
+  ownId?: string,
+): Promise<void> {
+  await Promise.all([assertNoEntryAt(context, catalog, location, ownId), assertNoPlaceAt(context, catalog, location, ownId)])
+}
+
+async function assertNoPlaceAt(
+  { store }: CatalogContext,
+  { tenantId }: CatalogHandle,
+  location: Location,
+  ownId: string | undefined,
+): Promise<void> {
+  const tenant = { tenant_id: tenantId }
+  const at = selfAndAbove(location).map((place) =>
+    store.list('places', { index: 'primary', where: { ...tenant, location: place }, limit: MOST_PLACES }),
+  )
+  const after = { ...tenant, location: `${location}/`, entry_id: '' }
+  const next = store.list('places', { index: 'primary', where: tenant, after, limit: MOST_PLACES })
+  const [below, ...found] = await Promise.all([next, ...at])
+  const near = [...found, below.filter((row) => isBelow(location, row.location as Location))]
+  const others = near.flat().filter((row) => row.entry_id !== ownId)
+  if (others.length === 0) return
+  // A server of before, beside this one, leaves the rows of what it drops.
+  const entries = await Promise.all(
+    others.map(({ entry_id: id }) => store.list('entries', { index: 'by_id', where: { ...tenant, id }, limit: 1 })),
+  )
+  if (entries.flat().length > 0 || near.some((rows) => rows.length === MOST_PLACES)) {
+    throw badRequest(`Invalid location: ${location} overlaps a place that another table has for its files`)
+  }
+}
+
+/** At one place. Where there are more, nobody looks whether all of their tables are gone. */
+const MOST_PLACES = 32
+
+/** The same of entries alone: for what the server made up, and for places that entries may share. */
+export async function assertNoEntryAt(
   context: CatalogContext,
   catalog: CatalogHandle,
   location: Location,
@@ -127,26 +169,6 @@ export async function assertLocationFree(
   const others = [...found.flat(), ...below.filter((entry) => isBelow(location, entry.location as Location))]
   if (others.some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
-  }
-}
-
-/**
- * The same for the places that metadata newly names for files: whoever may purge the table that lies there, or is given its
- * files to read, would have these too. @throws IcebergError 400
- */
-export async function assertPlacesFree(
-  context: CatalogContext,
-  catalog: CatalogHandle,
-  metadata: { readonly location: string; readonly properties: Readonly<Record<string, string>> },
-  known: { readonly properties?: Readonly<Record<string, string>> | undefined; readonly id?: string | undefined } = {},
-): Promise<void> {
-  const { properties = {}, id } = known
-  const fresh = PLACES.filter((key) => Object.hasOwn(metadata.properties, key) && metadata.properties[key] !== properties[key])
-  const own = canonicalPlace(metadata.location)
-  const places = fresh.map((key) => canonicalPlace(metadata.properties[key] as string))
-  for (const place of new Set(places)) {
-    if (place === undefined || own === undefined || place === own || isBelow(own, place)) continue
-    await assertLocationFree(context, catalog, place, id)
   }
 }
 

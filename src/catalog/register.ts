@@ -23,16 +23,9 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import {
-  assertLocationFree,
-  assertPlacesFree,
-  checkedLocation,
-  claimSteps,
-  groundOf,
-  locationLane,
-  PLACES,
-  placeCheck,
-} from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, PLACES, placeCheck } from './locations.ts'
+import { freedPlaces, placeSteps, takePlaces } from './places.ts'
+import type { Beside } from './places.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './vending.ts'
 
@@ -54,7 +47,7 @@ async function readRegistered(
   file: string,
   parse: (json: JsonValue) => Metadata,
   entry: { readonly identifier: TableIdentifier; readonly row: Entry | undefined },
-): Promise<{ readonly location: string; readonly json: Buffer }> {
+): Promise<{ readonly location: string; readonly json: Buffer; readonly beside: Beside | undefined }> {
   const { catalog } = call
   const { identifier, row } = entry
   const canonical = canonicalLocation(file)
@@ -71,8 +64,8 @@ async function readRegistered(
     if (place !== undefined) check(place, property)
   }
   await assertLocationFree(context, catalog, location, row?.id)
-  await assertPlacesFree(context, catalog, metadata, { id: row?.id })
-  return { location, json }
+  const beside = await takePlaces(context, catalog, metadata, { id: row?.id })
+  return { location, json, beside }
 }
 
 function registerStep(
@@ -82,11 +75,12 @@ function registerStep(
   kind: EntryKind,
   row: Entry | undefined,
   place: Place,
+  beside: Beside | undefined,
 ): Mutation[] {
   const now = context.now()
   if (row !== undefined) {
     const next: NewRow<'entries'> = { ...withoutVersion(row), ...place, updated_at: now }
-    return [{ op: 'replace', entity: 'entries', row: next, expected: row.version }]
+    return [{ op: 'replace', entity: 'entries', row: next, expected: row.version }, ...placeSteps(row, beside)]
   }
   const next: NewRow<'entries'> = {
     ...entryKey(call.catalog, identifier),
@@ -98,7 +92,8 @@ function registerStep(
     updated_at: now,
     ...place,
   }
-  return [requireNamespace(call.catalog, identifier.namespace), { op: 'insert', entity: 'entries', row: next }]
+  const inserted: Mutation = { op: 'insert', entity: 'entries', row: next }
+  return [requireNamespace(call.catalog, identifier.namespace), inserted, ...placeSteps(next, beside)]
 }
 
 type Place = Pick<Entry, 'metadata_location' | 'location'>
@@ -128,7 +123,7 @@ export async function registerEntry(
           ])
           const row = await context.store.get('entries', key)
           if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
-          const { location, json } = await readRegistered(context, call, source.file, parse, { identifier, row })
+          const { location, json, beside } = await readRegistered(context, call, source.file, parse, { identifier, row })
           const outcome = await writeChange(context, call, record, {
             message: `Register ${kind} ${displayIdentifier(identifier)}`,
             operations: [
@@ -141,7 +136,7 @@ export async function registerEntry(
             ],
             steps: [
               ...(claimSteps([{ ground, own: false }]) ?? []),
-              ...registerStep(context, call, identifier, kind, row, { metadata_location: source.file, location }),
+              ...registerStep(context, call, identifier, kind, row, { metadata_location: source.file, location }, beside),
             ],
             status: 200,
             outcome: source.file,
@@ -199,7 +194,10 @@ export async function unregisterTable(
                 'previous-metadata-location': last,
               },
             ],
-            steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }],
+            steps: [
+              { op: 'remove', entity: 'entries', key, expected: row.version },
+              ...(await freedPlaces(context, catalog, row.id)),
+            ],
             status: 200,
             outcome: last,
           })

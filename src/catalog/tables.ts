@@ -18,7 +18,7 @@ import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import {
   assertLocationFree,
-  assertPlacesFree,
+  assertNoEntryAt,
   checkedLocation,
   defaultLocation,
   groundOf,
@@ -26,6 +26,8 @@ import {
   placeCheck,
 } from './locations.ts'
 import type { Claim } from './locations.ts'
+import { takePlaces } from './places.ts'
+import type { Beside } from './places.ts'
 import { listPage } from './page-token.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
@@ -101,8 +103,9 @@ export async function placeNew(
   if (requested !== undefined) placeCheck(call, { identifier, locations: [] })(requested, 'location')
   const [ground] = await Promise.all([groundOf(context, catalog), assertNameFree(context, catalog, identifier, kind)])
   const location = requested === undefined ? defaultLocation(catalog, identifier, uuid) : acceptLocation(requested).spelling
-  await assertLocationFree(context, catalog, checkedLocation(catalog, location))
-  return { location, claim: { ground, own: requested === undefined } }
+  const own = requested === undefined
+  await (own ? assertNoEntryAt : assertLocationFree)(context, catalog, checkedLocation(catalog, location))
+  return { location, claim: { ground, own } }
 }
 
 /** Makes the folder that clients on a local disk will write to. */
@@ -119,7 +122,7 @@ async function newTable(
   call: CatalogCall,
   identifier: TableIdentifier,
   request: CreateTableRequest,
-): Promise<{ readonly metadata: TableMetadata; readonly claim: Claim }> {
+): Promise<{ readonly metadata: TableMetadata; readonly claim: Claim; readonly beside: Beside | undefined }> {
   const uuid = context.uuid()
   const requested = request.location ?? undefined
   const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid })
@@ -133,9 +136,9 @@ async function newTable(
     now: context.now(),
     checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
   })
-  await assertPlacesFree(context, call.catalog, metadata)
+  const beside = await takePlaces(context, call.catalog, metadata)
   await prepareLocation(call, metadata.location)
-  return { metadata, claim }
+  return { metadata, claim, beside }
 }
 
 /** Nothing is stored but what a repetition of the request is to be told: the same uuid and place. The answer has no ETag. */
@@ -178,8 +181,8 @@ export async function createTable(
   checkName(request.name, 'Table name')
   if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
   const created = createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
-    const { metadata, claim } = await newTable(context, call, identifier, request)
-    return { ...stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata), claim }
+    const { metadata, claim, beside } = await newTable(context, call, identifier, request)
+    return { ...stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata), claim, beside }
   })
   return landedWithCredentials(context, call, identifier, created)
 }

@@ -10,7 +10,7 @@ import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from
 import { placedOf } from './documents.ts'
 import type { Placed } from './documents.ts'
 import type { Entry } from './entries.ts'
-import { areasOf, assertLocationFree, checkedLocation, PLACES } from './locations.ts'
+import { areasOf, assertNoEntryAt, checkedLocation, PLACES } from './locations.ts'
 import { soon, type Soon } from './soon.ts'
 
 /** What credentials are made for, and requests signed. */
@@ -54,7 +54,7 @@ export async function allowedPlaces(context: CatalogContext, catalog: CatalogHan
   const [own, ...others] = target.places
   const free = async (place: Location): Promise<Location[]> => {
     try {
-      await assertLocationFree(context, catalog, place, target.entryId)
+      await assertNoEntryAt(context, catalog, place, target.entryId)
       return [place]
     } catch (error) {
       if (error instanceof IcebergError && error.code === 400) return []

@@ -14,15 +14,8 @@ import type { Plan } from './commit.ts'
 import { readTable } from './documents.ts'
 import { assertNamespace, findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
 import type { Entry } from './entries.ts'
-import {
-  assertPlacesFree,
-  assignedUuid,
-  checkedLocation,
-  defaultLocation,
-  groundOf,
-  placeCheck,
-  withLocation,
-} from './locations.ts'
+import { assignedUuid, checkedLocation, defaultLocation, groundOf, placeCheck, withLocation } from './locations.ts'
+import { takePlaces } from './places.ts'
 import type { CommitTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './vending.ts'
 
@@ -84,10 +77,10 @@ async function planOnEntry(
   })
   if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
   const { metadata, removedMetadataLocations } = committed
-  await assertPlacesFree(context, catalog, metadata, { properties: base?.properties, id: row?.id })
+  const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id })
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
-  return claimed(context, catalog, staged, { ground: early, uuid: metadata['table-uuid'] })
+  return claimed(context, catalog, { ...staged, beside }, { ground: early, uuid: metadata['table-uuid'] })
 }
 
 function obsoleteFiles(catalog: CatalogHandle, metadata: TableMetadata, removed: readonly string[]): string[] {

@@ -11,7 +11,8 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { claimed, commitEntry, stage } from './commit.ts'
 import { answerWithEntry, readView } from './documents.ts'
 import { getEntry } from './entries.ts'
-import { assertPlacesFree, placeCheck } from './locations.ts'
+import { placeCheck } from './locations.ts'
+import { takePlaces } from './places.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
 import { createEntry, listEntries, placeNew } from './tables.ts'
@@ -49,8 +50,8 @@ export async function createView(
       now: context.now(),
       checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
     })
-    await assertPlacesFree(context, catalog, metadata)
-    return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim }
+    const beside = await takePlaces(context, catalog, metadata)
+    return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim, beside }
   })
 }
 
@@ -90,9 +91,9 @@ export async function replaceView(
     const checkLocation = placeCheck(call, { identifier, locations: [row.location], properties: base.properties })
     const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation })
     if (!changed) return { unchanged: row.metadata_location }
-    await assertPlacesFree(context, catalog, metadata, { properties: base.properties, id: row.id })
+    const beside = await takePlaces(context, catalog, metadata, { base, id: row.id })
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
-    return claimed(context, catalog, staged, { uuid: metadata['view-uuid'] })
+    return claimed(context, catalog, { ...staged, beside }, { uuid: metadata['view-uuid'] })
   })
 }
 

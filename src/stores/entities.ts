@@ -162,6 +162,12 @@ export const entities = {
       by_id: { columns: ['tenant_id', 'id'] },
     },
   }),
+  /** Places beside their own location that tables name for files (`write.data.path` and its kind): one row for each that does. */
+  places: entity({
+    columns: { tenant_id: 'text', location: 'text', entry_id: 'text' },
+    key: ['tenant_id', 'location', 'entry_id'],
+    indexes: { by_entry: { columns: ['tenant_id', 'entry_id'] } },
+  }),
   /** The catalog's log of changes: one row a change, newest last (`id` is a UUIDv7). */
   commits: entity({
     columns: {

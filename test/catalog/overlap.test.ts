@@ -7,14 +7,16 @@ import { test, type TestContext } from 'node:test'
 import type { CatalogCall } from '../../src/catalog/call.ts'
 import { createCatalogRow } from '../../src/catalog/catalogs.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
+import { dropTable } from '../../src/catalog/drop.ts'
 import { createNamespace } from '../../src/catalog/namespaces.ts'
-import { registerTable } from '../../src/catalog/register.ts'
+import { registerTable, unregisterTable } from '../../src/catalog/register.ts'
+import { renameTable } from '../../src/catalog/rename.ts'
 import { createTable, loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { createView, replaceView } from '../../src/catalog/views.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { StorageError, type ObjectStore } from '../../src/storage/storage.ts'
-import { bodyOf, ident, open, rejects, schema, set, type Fixture } from './setup.ts'
+import { bodyOf, forgetPlaces, ident, open, placesOf, rejects, schema, set, type Fixture } from './setup.ts'
 
 /** A bucket. Whoever opens it under another prefix sees the same files. */
 function bucket(): ObjectStore {
@@ -116,6 +118,8 @@ const WAYS: Readonly<Record<string, (world: Fixture, call: CatalogCall, location
 }
 
 const overlaps = rejects(400, /overlaps the location of another table or view/)
+const overlapsPlace = rejects(400, /overlaps a place that another table has for its files/)
+const PROPERTIES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
 
 for (const [way, take] of Object.entries(WAYS)) {
   test(`${way}: not at, in or around a place that is taken, in any namespace, catalog or warehouse of the bucket`, async (t) => {
@@ -142,6 +146,25 @@ for (const [way, take] of Object.entries(WAYS)) {
       await take(fixture, outer, place)
     }
     await take(fixture, inner, 's3://bucket/wh/team/inner/x/y2')
+  })
+
+  test(`${way}: not at, in or around a place that another table names for its files`, async (t) => {
+    const fixture = await world(t)
+    const { context } = fixture
+    const [outer, inner] = fixture.calls as [CatalogCall, CatalogCall]
+    const place = 's3://bucket/wh/team/inner/files/a'
+    for (const [at, property] of PROPERTIES.entries()) {
+      const properties = { [property]: `${place}${at}/` }
+      await createTable(context, outer, ['ns'], { name: property, schema, properties })
+    }
+    for (const path of ['a0', 'a1/b', 'a2/b/c', '', 'a3'].map((name) => `s3://bucket/wh/team/inner/files/${name}`)) {
+      await assert.rejects(take(fixture, inner, path), overlapsPlace, path)
+      await assert.rejects(take(fixture, outer, path), overlapsPlace, path)
+    }
+    await take(fixture, outer, 's3://bucket/wh/team/inner/files/a')
+    await take(fixture, inner, 's3://bucket/wh/team/inner/files/a00')
+    await dropTable(context, outer, ident('write.data.path'))
+    await take(fixture, inner, `${place}0/b`)
   })
 
   test(`${way}: not inside of a table that lies around the whole warehouse`, async (t) => {
@@ -222,8 +245,6 @@ test('of tables that catalogs of several warehouses create at once at overlappin
   }
 })
 
-const PROPERTIES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
-
 test('properties send no files to, into or around the place of another table', async (t) => {
   const fixture = await world(t)
   const { context } = fixture
@@ -275,11 +296,87 @@ test('properties send no files to, into or around the place of another table', a
   await createTable(context, beside, ['ns'], { name: 'free', schema, properties: { 'write.data.path': 's3://bucket/beside/x' } })
 })
 
+test('a place belongs to a table for as long as it names it, and to several that do', async (t) => {
+  const { context, calls, store } = await world(t)
+  const [outer] = calls as [CatalogCall]
+  const commit = (name: string, updates: object[]) => updateTable(context, outer, ident(name), { requirements: [], updates })
+  const places = async (): Promise<string[]> =>
+    (await placesOf(store)).map(({ location }) => location.replace('s3://bucket/wh/', ''))
+  const create = (name: string, location: string) => createTable(context, outer, ['other'], { name, schema, location })
+  const properties = { 'write.data.path': 's3://bucket/wh/files' }
+  for (const name of ['a', 'b']) await createTable(context, outer, ['ns'], { name, schema, properties })
+  assert.deepEqual(await places(), ['files', 'files'])
+  // Within its own place, or around it, a table may lie.
+  await commit('a', [set({ 'write.data.path': 's3://bucket/wh/alone' })])
+  await commit('a', [{ action: 'set-location', location: 's3://bucket/wh/alone/a' }])
+  await commit('a', [{ action: 'set-location', location: 's3://bucket/wh/alone' }])
+  assert.deepEqual(await places(), ['files'], 'what lies within its own location needs no row')
+  await commit('a', [{ action: 'set-location', location: 's3://bucket/wh/moved' }])
+  assert.deepEqual(await places(), ['alone', 'files'])
+  await renameTable(context, outer, { source: ident('a'), destination: ident('c') })
+  await assert.rejects(create('x', 's3://bucket/wh/alone/x'), overlapsPlace)
+  await commit('c', [{ action: 'remove-properties', removals: ['write.data.path'] }])
+  await create('x', 's3://bucket/wh/alone/x')
+  await unregisterTable(context, outer, ident('b'))
+  assert.deepEqual(await places(), [])
+  // What the server makes up may lie within: it is new, and holds nobody's files.
+  await createTable(context, outer, ['ns'], {
+    name: 'wide',
+    schema,
+    properties: { 'write.data.path': 's3://bucket/wh/shared0/other/deep' },
+  })
+  await createNamespace(context, outer, { namespace: ['other', 'deep'] })
+  await createTable(context, outer, ['other', 'deep'], { name: 'made', schema })
+})
+
+test('a place whose table a server of before has dropped is free', async (t) => {
+  const { context, calls, store } = await world(t)
+  const [outer] = calls as [CatalogCall]
+  const row = { tenant_id: 't1', location: 's3://bucket/wh/files', entry_id: 'gone' }
+  await store.write([{ op: 'insert', entity: 'places', row }])
+  await createTable(context, outer, ['ns'], { name: 'a', schema, location: 's3://bucket/wh/files/a' })
+  await createTable(context, outer, ['ns'], { name: 'b', schema, properties: { 'write.data.path': 's3://bucket/wh/more' } })
+  await assert.rejects(createTable(context, outer, ['ns'], { name: 'c', schema, location: 's3://bucket/wh/more' }), overlapsPlace)
+})
+
+test('registering over a table brings the places of the new metadata, and frees the others', async (t) => {
+  const { context, calls, store } = await world(t)
+  const [outer] = calls as [CatalogCall]
+  const properties = { 'write.data.path': 's3://bucket/wh/one' }
+  const { metadata } = bodyOf(await createTable(context, outer, ['ns'], { name: 'a', schema, properties }))
+  const file = `${outer.catalog.root}/foreign.metadata.json`
+  await outer.catalog.storage.create(
+    file,
+    Buffer.from(JSON.stringify({ ...metadata, properties: { 'write.metadata.path': 's3://bucket/wh/two' } })),
+  )
+  await registerTable(context, outer, ['ns'], { name: 'a', 'metadata-location': file, overwrite: true })
+  assert.deepEqual(
+    (await placesOf(store)).map(({ location }) => location),
+    ['s3://bucket/wh/two'],
+  )
+})
+
+test('of a table that names a place for its files and one that is created there at once exactly one wins', async (t) => {
+  for (let round = 0; round < 10; round++) {
+    const one = await world(t)
+    const two = one.another()
+    const [call] = one.calls as [CatalogCall]
+    await createTable(one.context, call, ['ns'], { name: 'a', schema })
+    const naming = { requirements: [], updates: [set({ 'write.data.path': 's3://bucket/wh/spot' })] }
+    const results = await Promise.allSettled([
+      updateTable(one.context, call, ident('a'), naming),
+      createTable(two.context, call, ['other'], { name: 'b', schema, location: 's3://bucket/wh/spot/b' }),
+    ])
+    assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+  }
+})
+
 test('a table whose place for files was taken before the rule was made works on, and may leave it', async (t) => {
-  const { context, calls } = await world(t)
+  const { context, calls, store } = await world(t)
   const [outer] = calls as [CatalogCall]
   const commit = (name: string, updates: object[]) => updateTable(context, outer, ident(name), { requirements: [], updates })
   await createTable(context, outer, ['ns'], { name: 'a', schema, properties: { 'write.data.path': 's3://bucket/wh/files' } })
+  await forgetPlaces(store)
   await createTable(context, outer, ['ns'], { name: 'b', schema, location: 's3://bucket/wh/files/b' })
   await commit('a', [set({ other: 'property' })])
   await commit('a', [set({ 'write.data.path': 's3://bucket/wh/files' })])

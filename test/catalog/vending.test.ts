@@ -11,7 +11,7 @@ import { createTable, loadTable } from '../../src/catalog/tables.ts'
 import { loadCredentials } from '../../src/catalog/vending.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { VendingError, type Vended, type VendScope } from '../../src/storage/vending/vending.ts'
-import { bodyOf, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
+import { bodyOf, forgetPlaces, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
 
 interface Vending extends Fixture {
   readonly asked: VendScope[]
@@ -202,10 +202,11 @@ test('other places that the table names are opened where nobody else is, and not
   for (const taken of [neighbour, `${neighbour}/data`, neighbour.slice(0, neighbour.lastIndexOf('/'))]) {
     await assert.rejects(opened({ 'write.data.path': taken }), rejects(400, /overlaps/), taken)
   }
-  // Somebody settles there, inside or around, after the place was named.
+  // Somebody settles there, inside or around, after the place was named by a version that did not refuse it.
   for (const [n, settled] of ['', '/inside', '/..'].entries()) {
     const place = `file://${folder}/extra/named${n}/files`
     await change(fixture, 't', { 'write.data.path': place })
+    await forgetPlaces(fixture.store)
     await create(fixture, `settled${n}`, { location: settled === '/..' ? `file://${folder}/extra/named${n}` : place + settled })
     clock.now += 3600_000
     assert.deepEqual(await opened({ n: String(n) }), [location], place)
@@ -214,6 +215,7 @@ test('other places that the table names are opened where nobody else is, and not
   const two = { 'write.data.path': own, 'write.object-storage.path': `${own}2` }
   assert.deepEqual(await opened(two), [location, own, `${own}2`])
   // Somebody settles there: from the next credentials on it is closed.
+  await forgetPlaces(fixture.store)
   await create(fixture, 'settler', { location: `${own}/settled` })
   assert.deepEqual(await opened({ ...two, changed: 'too' }), [location, `${own}2`])
 })

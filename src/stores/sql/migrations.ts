@@ -13,6 +13,7 @@ import { indexName, quote } from './dialect.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
 import { initial } from './migrations/0001-initial.ts'
 import { tokenBounds } from './migrations/0002-token-bounds.ts'
+import { places } from './migrations/0003-places.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -30,6 +31,7 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { number: 1, name: 'initial', statements: (dialect) => createAll(dialect, initial) },
   { number: 2, name: 'token-bounds', statements: tokenBounds },
+  { number: 3, name: 'places', statements: (dialect) => createAll(dialect, places) },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */
