@@ -84,6 +84,8 @@ export interface StorageKind {
   readonly open: (settings: Settings) => ObjectStore
   /** As a client that has only what was vended to it: to prove that this opens what it should. Nothing where it has no key. */
   readonly openVended?: (settings: Settings, config: Settings) => ObjectStore | undefined
+  /** As a client without a key, whose requests the server signs, or nobody does: to prove what each of them can do. */
+  readonly openSigned?: (settings: Settings, signer: RequestSigner | 'nobody') => ObjectStore
   /** What to do about a fault that a test of the warehouse met: exactly that, in a sentence. */
   readonly advise: (fault: Fault, settings: Settings, strategy: ChosenStrategy) => string | undefined
 }

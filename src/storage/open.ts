@@ -319,11 +319,13 @@ export function openProbeTarget(warehouse: WarehouseSettings, options: ServerOpt
   const server = serverSettings(kind, settings, strategy)
   const { isStatic = false, isUnbounded } = strategy?.declared ?? {}
   const unbounded = isStatic || isUnbounded?.(fields) === true
+  const signer = openSigner(warehouse)
   return {
     root: kind.rootLocation(settings),
     store: kind.open(server),
     vending: openVending(warehouse, options),
-    signs: openSigner(warehouse) !== undefined,
+    signed: signer &&
+      kind.openSigned && { store: kind.openSigned(server, signer), unsigned: kind.openSigned(server, 'nobody'), signer },
     openClient: (config) => openVendedStore(warehouse, config),
     unbounded: unbounded ? { message: warehouseWarnings(warehouse).join('; '), alsoWrites: isStatic } : undefined,
     advise: (fault) => kind.advise(fault, server, { variant: strategy?.variant, settings: fields }),

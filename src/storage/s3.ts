@@ -11,6 +11,8 @@ import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate,
 import { s3Advice } from './probe/s3-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 import { s3Strategies } from './vending/s3.ts'
+import { NO_KEYS, requestSigning } from './s3-signed.ts'
+import type { RequestSigner } from './vending/vending.ts'
 
 type Library = typeof S3
 type Client = S3.S3Client
@@ -27,6 +29,8 @@ export interface S3Options {
   readonly pathStyle: boolean
   /** The process's own (environment, instance role) when absent. */
   readonly credentials?: S3Credentials | undefined
+  /** Instead of credentials: who signs the requests, each alone; `nobody` leaves them unsigned. */
+  readonly signer?: RequestSigner | 'nobody' | undefined
 }
 
 interface ServiceError {
@@ -59,10 +63,11 @@ class S3Store implements ObjectStore {
   #connection: Promise<{ library: Library; client: Client }> | undefined
   /** Some services of this protocol know no conditional PUT, or no batches; they say so once. */
   #conditionalPut = true
-  #batches = true
+  #batches: boolean
 
   constructor(options: S3Options) {
     this.#options = options
+    this.#batches = options.signer === undefined
   }
 
   #connect(): Promise<{ library: Library; client: Client }> {
@@ -210,17 +215,23 @@ async function connect(options: S3Options): Promise<{ library: Library; client: 
     requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: IDLE_MS, throwOnRequestTimeout: true },
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    ...(options.signer === undefined ? {} : signedBy(options.region, options.signer)),
   })
   return { library, client }
 }
 
-const openWith = (settings: Settings, credentials: S3Options['credentials']): ObjectStore =>
+const signedBy = (region: string, signer: RequestSigner | 'nobody') => ({
+  credentials: NO_KEYS,
+  signer: requestSigning(region, signer === 'nobody' ? undefined : signer) as never,
+})
+
+const openWith = (settings: Settings, by: Pick<S3Options, 'credentials' | 'signer'>): ObjectStore =>
   openS3Store({
     root: rootLocation(settings),
     region: region(settings),
     endpoint: settings['s3.endpoint'],
     pathStyle: pathStyle(settings),
-    credentials,
+    ...by,
   })
 
 export const s3Kind: StorageKind = {
@@ -245,10 +256,11 @@ export const s3Kind: StorageKind = {
   rootLocation,
   validate,
   clientConfig,
-  open: (settings) => openWith(settings, credentialsOf(settings)),
+  open: (settings) => openWith(settings, { credentials: credentialsOf(settings) }),
   openVended: (settings, config) => {
     const vended = credentialsOf(config)
-    return vended && openWith(settings, vended)
+    return vended && openWith(settings, { credentials: vended })
   },
+  openSigned: (settings, signer) => openWith(settings, { signer }),
   advise: s3Advice,
 }

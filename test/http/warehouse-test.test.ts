@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, describe, it, type TestContext } from 'node:test'
+import { PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3'
 import { openObjectStore } from '../../src/storage/open.ts'
 import { startAzurite, stopAzurite } from '../services/azurite.ts'
 import { startBoundaryProxy } from '../services/gcs-boundary-proxy.ts'
@@ -45,6 +46,15 @@ function checksOf(answer: Answer): { ok: boolean; checks: Check[]; named: (name:
 
 const tested = async (server: TestServer, storage_config: Config, vending_strategy?: object) =>
   checksOf(await call(server, 'POST', NEW, { body: { name: 'w', storage_config, vending_strategy } }))
+
+/** A policy with which a bucket serves its objects to everybody. */
+async function readableByAll({ bucket: Bucket, endpoint, region, access_key_id, secret_access_key }: Config): Promise<void> {
+  const credentials = { accessKeyId: access_key_id!, secretAccessKey: secret_access_key! }
+  const client = new S3Client({ endpoint: endpoint!, region: region!, forcePathStyle: true, credentials })
+  const Statement = [{ Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'], Resource: [`arn:aws:s3:::${Bucket}/*`] }]
+  await client.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', Statement }) }))
+  client.destroy()
+}
 
 /** All that lies in the warehouse. */
 async function filesOf(storageConfig: Config): Promise<string[]> {
@@ -178,10 +188,38 @@ describe('the test of a warehouse on MinIO', () => {
       assert.match(named(name).message, /open all of it/)
     }
     assert.equal(named('writer.delete').status, 'passed')
-    const signing = await tested(server, config, { AwsSigning: {} })
-    assert.ok(signing.ok)
-    assert.match(signing.named('vending').message, /the server signs their requests/)
     assert.deepEqual(await filesOf(config), [])
+  })
+
+  it('has requests signed as clients have, and knows a bucket that takes them without', async (t) => {
+    const { server, config } = (await open(t)) ?? {}
+    if (server === undefined || config === undefined) return
+    const names = ['write', 'read', 'list', 'delete', 'unsigned'].map((name) => `signed.${name}`)
+    for (const strategy of [{ AwsSigning: {} }, { AwsSigning: { bulk_deletes: 'true' } }]) {
+      const { ok, checks, named } = await tested(server, config, strategy)
+      assert.ok(ok, JSON.stringify(checks))
+      assert.match(named('vending').message, /the server signs their requests/)
+      for (const name of names) assert.equal(named(name).status, 'passed', name)
+    }
+    const both = await tested(server, config, { AwsSts: { ...role.AwsSts, remote_signing: 'true' } })
+    assert.ok(both.ok, JSON.stringify(both.checks))
+    for (const name of [...names, 'writer.sibling']) assert.equal(both.named(name).status, 'passed', name)
+
+    await readableByAll(config)
+    const opened = await tested(server, config, { AwsSigning: {} })
+    assert.equal(opened.named('signed.unsigned').status, 'failed')
+    assert.match(opened.named('signed.unsigned').message, /Anybody could read s3:.* without a signature/)
+    assert.match(opened.named('signed.unsigned').fix ?? '', /Make the bucket private/)
+    assert.deepEqual(await filesOf(config), [])
+  })
+
+  it('says of keys that sign wrongly what is wrong', async (t) => {
+    const { server, config } = (await open(t)) ?? {}
+    if (server === undefined || config === undefined) return
+    const { ok, named } = await tested(server, { ...config, secret_access_key: 'wrong-wrong' }, { AwsSigning: {} })
+    assert.ok(!ok)
+    assert.equal(named('signed.write').status, 'skipped')
+    assert.match(named('signed.write').message, /needs server\.write/)
   })
 
   it('says what to do about each thing that is wrong', async (t) => {

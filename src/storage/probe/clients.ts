@@ -16,7 +16,7 @@ interface Clients {
 }
 
 interface Client extends Clients {
-  readonly title: 'writer' | 'reader'
+  readonly title: 'writer' | 'reader' | 'signed'
   readonly store: ObjectStore
   readonly unbounded: ProbeTarget['unbounded']
 }
@@ -25,17 +25,19 @@ const LEAK_FIX =
   'Do not give these credentials to anybody: the service does not hold them to their table. Use one that does, or set vending_strategy to "None"'
 const SIGNS =
   'Clients get no credentials: the server signs their requests by the credential that is tested here, and judges each itself'
+const OPEN_FIX =
+  'Make the bucket private: remove what lets anybody read it (a policy or ACL for everybody), which no signature holds to a table'
 const SHORT_SECONDS = 900
 
 /** Passes where the service says no, and only there: an error is no proof. */
-async function refused(what: string, work: () => Promise<unknown>): Promise<void> {
+async function refused(leak: string, work: () => Promise<unknown>, fix = LEAK_FIX): Promise<void> {
   try {
     await work()
   } catch (error) {
     if (error instanceof StorageError && error.kind === 'forbidden') return
     throw error
   }
-  throw new Finding(`Credentials for one table could ${what}`, LEAK_FIX)
+  throw new Finding(leak, fix)
 }
 
 async function firstOf(store: ObjectStore, folder: Location): Promise<void> {
@@ -52,21 +54,25 @@ const outsideChecks = ({ title, store, places, writer }: Client): readonly [stri
       'sibling',
       `Refused to read, list, write or delete in ${sibling}`,
       async () => {
-        await refused(`read ${inSibling}`, () => read(inSibling))
-        await refused(`list ${sibling}`, () => firstOf(store, sibling))
-        await refused(`write ${stranger}`, () => writer.write(store, stranger))
-        await refused(`delete ${inSibling}`, () => store.delete([inSibling]))
+        await refused(`Credentials for one table could read ${inSibling}`, () => read(inSibling))
+        await refused(`Credentials for one table could list ${sibling}`, () => firstOf(store, sibling))
+        await refused(`Credentials for one table could write ${stranger}`, () => writer.write(store, stranger))
+        await refused(`Credentials for one table could delete ${inSibling}`, () => store.delete([inSibling]))
       },
     ],
     [
       'neighbour',
       `Refused to read or delete ${beside}`,
       async () => {
-        await refused(`read ${beside}`, () => read(beside))
-        await refused(`delete ${beside}`, () => store.delete([beside]))
+        await refused(`Credentials for one table could read ${beside}`, () => read(beside))
+        await refused(`Credentials for one table could delete ${beside}`, () => store.delete([beside]))
       },
     ],
-    ['above', `Refused to list ${folder}`, () => refused(`list ${folder}`, () => firstOf(store, folder))],
+    [
+      'above',
+      `Refused to list ${folder}`,
+      () => refused(`Credentials for one table could list ${folder}`, () => firstOf(store, folder)),
+    ],
   ]
 }
 
@@ -86,36 +92,35 @@ async function staysInside(checks: Checks, client: Client): Promise<void> {
   }
 }
 
+/** How each client comes to the storage, and what must have passed before. */
+const BY = {
+  writer: { by: 'with vended credentials', needs: ['writer.vend'] },
+  reader: { by: 'with vended credentials', needs: ['reader.vend'] },
+  signed: { by: 'with requests that the server signed', needs: ['server.write'] },
+} as const
+
 async function usesTable(checks: Checks, client: Client): Promise<void> {
   const { title, store, places, writer } = client
   const { table, inside } = places
-  const common = { as: 'client', needs: [`${title}.vend`] } as const
+  const { by, needs } = BY[title]
+  const common = { as: 'client', needs } as const
   const own = joinLocation(table, 'data', 'own')
-  if (title === 'writer') {
-    const write = { ...common, name: 'writer.write', doing: 'write', what: `Can't write ${own} with vended credentials` } as const
-    await checks.run({ ...write, passed: 'Wrote into the table' }, () => writer.write(store, own))
+  const writes = title !== 'reader'
+  if (writes) {
+    const write = { ...common, name: `${title}.write`, doing: 'write', what: `Can't write ${own} ${by}` } as const
+    await checks.run({ ...write, passed: `Wrote into the table ${by}` }, () => writer.write(store, own))
   }
-  const read = { ...common, name: `${title}.read`, doing: 'read', what: `Can't read ${inside} with vended credentials` } as const
-  await checks.run({ ...read, passed: 'Read a file of the table' }, () => readsBack(store, inside))
-  const hasOwn = title === 'writer' && checks.hasPassed('writer.write')
-  const list = { ...common, name: `${title}.list`, doing: 'list', what: `Can't list ${table} with vended credentials` } as const
-  await checks.run({ ...list, passed: 'Listed the table' }, () => lists(store, table, hasOwn ? [inside, own] : [inside]))
-  if (title === 'writer') {
-    const needs = ['writer.write']
-    const remove = {
-      ...common,
-      needs,
-      name: 'writer.delete',
-      doing: 'delete',
-      what: `Can't delete ${own} with vended credentials`,
-    } as const
-    await checks.run({ ...remove, passed: 'Deleted a file of the table' }, async () => {
-      await store.delete([own])
-      await isGone(store, own)
-    })
-    return
-  }
-  await changesNothing(checks, client)
+  const read = { ...common, name: `${title}.read`, doing: 'read', what: `Can't read ${inside} ${by}` } as const
+  await checks.run({ ...read, passed: `Read a file of the table ${by}` }, () => readsBack(store, inside))
+  const hasOwn = writes && checks.hasPassed(`${title}.write`)
+  const list = { ...common, name: `${title}.list`, doing: 'list', what: `Can't list ${table} ${by}` } as const
+  await checks.run({ ...list, passed: `Listed the table ${by}` }, () => lists(store, table, hasOwn ? [inside, own] : [inside]))
+  if (!writes) return changesNothing(checks, client)
+  const remove = { ...common, name: `${title}.delete`, doing: 'delete', what: `Can't delete ${own} ${by}` } as const
+  await checks.run({ ...remove, needs: [`${title}.write`], passed: `Deleted a file of the table ${by}` }, async () => {
+    await store.delete([own])
+    await isGone(store, own)
+  })
 }
 
 async function changesNothing(checks: Checks, { store, places, writer, unbounded }: Client): Promise<void> {
@@ -131,8 +136,8 @@ async function changesNothing(checks: Checks, { store, places, writer, unbounded
   }
   if (unbounded?.alsoWrites === true) return checks.add(step.name, 'skipped', unbounded.message)
   await checks.run(step, async () => {
-    await refused(`write ${forged}, which was only to be read`, () => writer.write(store, forged))
-    await refused(`delete ${inside}, which was only to be read`, () => store.delete([inside]))
+    await refused(`Credentials for one table could write ${forged}, which was only to be read`, () => writer.write(store, forged))
+    await refused(`Credentials for one table could delete ${inside}, which was only to be read`, () => store.delete([inside]))
   })
 }
 
@@ -141,7 +146,13 @@ function closeLater(checks: Checks, store: ObjectStore): void {
   void checks.settled().then(() => store.close().catch(() => undefined))
 }
 
-async function probeClient(checks: Checks, target: ProbeTarget, vending: Vending, clients: Clients, title: Client['title']) {
+async function probeClient(
+  checks: Checks,
+  target: ProbeTarget,
+  vending: Vending,
+  clients: Clients,
+  title: 'writer' | 'reader',
+): Promise<void> {
   const { vendor } = vending
   const { places, principal } = clients
   const step: Step = {
@@ -171,10 +182,33 @@ async function probeClient(checks: Checks, target: ProbeTarget, vending: Vending
   closeLater(checks, store)
 }
 
+/** What a signature opens is judged before it is made; here, that the storage takes it, and takes nothing without one. */
+async function probeSigning(checks: Checks, signed: NonNullable<ProbeTarget['signed']>, clients: Clients): Promise<void> {
+  const { store, unsigned } = signed
+  const { inside } = clients.places
+  await usesTable(checks, { ...clients, title: 'signed', store, unbounded: undefined })
+  const step: Step = {
+    name: 'signed.unsigned',
+    doing: 'read',
+    as: 'client',
+    what: `It could not be proven that ${inside} is closed to whoever has no signature`,
+    passed: 'Refused to read a file without a signature',
+    needs: ['server.write'],
+  }
+  await checks.run(step, () =>
+    refused(`Anybody could read ${inside}, without a signature`, () => readsBack(unsigned, inside), OPEN_FIX),
+  )
+  for (const each of [store, unsigned]) closeLater(checks, each)
+  void checks.settled().then(() => signed.signer.close().catch(() => undefined))
+}
+
 export async function probeClients(checks: Checks, target: ProbeTarget, clients: Clients): Promise<void> {
-  const { vending } = target
+  const { vending, signed } = target
   if (vending === undefined)
-    return checks.add('vending', 'skipped', target.signs ? SIGNS : 'The warehouse gives clients no credentials')
-  for (const title of ['writer', 'reader'] as const) await probeClient(checks, target, vending, clients, title)
-  void checks.settled().then(() => vending.vendor.close().catch(() => undefined))
+    checks.add('vending', 'skipped', signed === undefined ? 'The warehouse gives clients no credentials' : SIGNS)
+  else {
+    for (const title of ['writer', 'reader'] as const) await probeClient(checks, target, vending, clients, title)
+    void checks.settled().then(() => vending.vendor.close().catch(() => undefined))
+  }
+  if (signed !== undefined) await probeSigning(checks, signed, clients)
 }

@@ -5,7 +5,7 @@
  */
 import { joinLocation, type Location } from '../../iceberg/location.ts'
 import type { ObjectStore } from '../storage.ts'
-import type { VendScope, Vending } from '../vending/vending.ts'
+import type { RequestSigner, VendScope, Vending } from '../vending/vending.ts'
 import { probeClients } from './clients.ts'
 import { Checks, endsWithin, type Check, type Limits } from './checks.ts'
 import type { Fault } from './fault.ts'
@@ -21,8 +21,8 @@ export interface ProbeTarget {
   readonly root: Location
   readonly store: ObjectStore
   readonly vending: Vending | undefined
-  /** Clients have their requests signed by the server where they get no credentials. */
-  readonly signs: boolean
+  /** Where clients may have their requests signed by the server: the storage as they see it, and as it is without a signature. */
+  readonly signed: { readonly store: ObjectStore; readonly unsigned: ObjectStore; readonly signer: RequestSigner } | undefined
   /** With what a client gets, and nothing else. */
   readonly openClient: (config: Readonly<Record<string, string>>) => ObjectStore | undefined
   /** Why what clients get is not bounded to a table, where the warehouse wants it so. */

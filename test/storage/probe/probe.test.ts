@@ -59,7 +59,7 @@ const target = ({ server, vending, client }: Lake): ProbeTarget => ({
   vending,
   openClient: (config) => client?.(config),
   unbounded: undefined,
-  signs: false,
+  signed: undefined,
   advise: (fault) => {
     faults.push(fault)
     return undefined
