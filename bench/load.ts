@@ -1,9 +1,10 @@
 /**
  * A closed-loop HTTP/1.1 load generator on bare sockets: each client sends a request, reads the whole answer, sends the
- * next. It runs in the bench's own process, so the server's CPU can be read apart from it. Not a general HTTP client: it
- * understands what the measured servers answer (Content-Length or no body) and stops on anything else.
+ * next. It runs in the bench's own process, so the server's CPU can be read apart from it; but where cores are few, what it
+ * takes the server lacks. So it keeps nothing of an answer but its status, and reads into one buffer. Not a general HTTP
+ * client: it understands what the measured servers answer (Content-Length or no body) and stops on anything else.
  */
-import { connect, type Socket } from 'node:net'
+import { connect, type OnReadOpts, type Socket } from 'node:net'
 
 export interface LoadOptions {
   readonly port: number
@@ -38,25 +39,24 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   const latencies: number[] = []
   let left = options.requests
   let firstFailure: string | undefined
-  const record = (status: number, startedAt: number, head: string): void => {
+  const record = ({ status, text }: Answer, startedAt: number): void => {
     latencies.push(performance.now() - startedAt)
     statuses.set(status, (statuses.get(status) ?? 0) + 1)
-    if (firstFailure === undefined && status >= 400) firstFailure = head
+    if (status >= 400) firstFailure ??= text
   }
   const startedAt = performance.now()
   await Promise.all(
     Array.from({ length: options.clients }, async (_, client) => {
-      const socket = await open(options.port)
+      const connection = await Connection.open(options.port)
       try {
         for (let sequence = 0; left > 0; sequence++) {
           left--
           const request = options.request(client, sequence)
           const sentAt = performance.now()
-          const answer = await exchange(socket, request)
-          record(answer.status, sentAt, answer.text())
+          record(await connection.exchange(request), sentAt)
         }
       } finally {
-        socket.destroy()
+        connection.close()
       }
     }),
   )
@@ -73,59 +73,104 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   }
 }
 
-function open(port: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-    socket.once('connect', () => resolve(socket))
-    socket.once('error', reject)
-  })
-}
-
-interface Answer {
+export interface Answer {
   readonly status: number
-  readonly text: () => string
+  /** How an answer begins that is an error; of others nothing is kept. */
+  readonly text: string
 }
 
-/** Sends one request and resolves when its whole answer is there. */
-export function exchange(socket: Socket, request: Buffer): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const head = request.subarray(0, 5).toString('latin1') === 'HEAD '
-    let received: Buffer[] = []
-    let size = 0
-    let expected = -1
-    let status = 0
-    const settle = (settled: () => void): void => {
-      socket.off('data', onData)
-      socket.off('error', onError)
-      socket.off('close', onClose)
-      settled()
+interface Waiting {
+  readonly isHead: boolean
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+}
+
+const SHOWN_BYTES = 2000
+const READ_BYTES = 65_536
+const END_OF_HEAD = Buffer.from('\r\n\r\n')
+
+export class Connection {
+  readonly #socket: Socket
+  #waiting: Waiting | undefined
+  /** What came of a head that is not whole yet. */
+  #begun: Buffer | undefined
+  #status = 0
+  /** Of the body. */
+  #missing = -1
+  #shown: Buffer[] = []
+
+  private constructor(port: number) {
+    const onread: OnReadOpts = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+      callback: (count, buffer) => {
+        this.#read(Buffer.from(buffer.buffer, buffer.byteOffset, count))
+        return true
+      },
     }
-    const onError = (error: Error): void => settle(() => reject(error))
-    const onClose = (): void => settle(() => reject(new Error('the server closed the connection')))
-    const onData = (chunk: Buffer): void => {
-      received.push(chunk)
-      size += chunk.length
-      if (expected < 0) {
-        const all = received.length === 1 ? chunk : Buffer.concat(received)
-        received = [all]
-        const end = all.indexOf('\r\n\r\n')
-        if (end < 0) return
-        const text = all.toString('latin1', 0, end)
-        status = Number(text.slice(9, 12))
-        const length = /\r\ncontent-length: *(\d+)/i.exec(text)
-        if (length === null && status !== 204 && status !== 304 && !head) {
-          return settle(() => reject(new Error(`an answer without Content-Length: ${text.slice(0, 200)}`)))
-        }
-        expected = end + 4 + (head || length === null ? 0 : Number(length[1]))
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread })
+    this.#socket.on('error', (error) => this.#fail(error))
+    this.#socket.on('close', () => this.#fail(new Error('the server closed the connection')))
+  }
+
+  static open(port: number): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const connection = new Connection(port)
+      connection.#socket.once('connect', () => resolve(connection))
+      connection.#socket.once('error', reject)
+    })
+  }
+
+  /** Sends one request and resolves when its whole answer is there. */
+  exchange(request: Buffer): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { isHead: request.toString('latin1', 0, 5) === 'HEAD ', resolve, reject }
+      this.#missing = -1
+      this.#socket.write(request)
+    })
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  #fail(error: Error): void {
+    this.#waiting?.reject(error)
+    this.#waiting = undefined
+  }
+
+  #read(chunk: Buffer): void {
+    let body = chunk
+    if (this.#missing < 0) {
+      const all = this.#begun === undefined ? chunk : Buffer.concat([this.#begun, chunk])
+      const end = all.indexOf(END_OF_HEAD)
+      if (end < 0) {
+        this.#begun = Buffer.from(all)
+        return
       }
-      if (size >= expected) {
-        const bytes = received
-        settle(() => resolve({ status, text: () => Buffer.concat(bytes).toString('utf8').slice(0, 2000) }))
-      }
+      this.#begun = undefined
+      if (!this.#begin(all.toString('latin1', 0, end))) return
+      body = all.subarray(end + END_OF_HEAD.length)
     }
-    socket.on('data', onData)
-    socket.once('error', onError)
-    socket.once('close', onClose)
-    socket.write(request)
-  })
+    if (this.#status >= 400 && this.#shown.length < 10) this.#shown.push(Buffer.from(body.subarray(0, SHOWN_BYTES)))
+    this.#missing -= body.length
+    if (this.#missing > 0) return
+    const text = this.#status < 400 ? '' : Buffer.concat(this.#shown).toString('utf8', 0, SHOWN_BYTES)
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.resolve({ status: this.#status, text })
+  }
+
+  #begin(head: string): boolean {
+    const status = Number(head.slice(9, 12))
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
+    const isEmpty = this.#waiting?.isHead === true || status === 204 || status === 304
+    if (length === undefined && !isEmpty) {
+      this.#fail(new Error(`an answer without Content-Length: ${head.slice(0, 200)}`))
+      return false
+    }
+    this.#status = status
+    this.#missing = isEmpty ? 0 : Number(length)
+    this.#shown = []
+    return true
+  }
 }

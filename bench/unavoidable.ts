@@ -5,7 +5,6 @@
  */
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { canonicalLocation } from '../src/iceberg/location.ts'
@@ -13,7 +12,7 @@ import { openFileStore } from '../src/storage/file.ts'
 import { connect, type Item } from '../src/stores/sql/postgres-connection.ts'
 import { median } from './compare.ts'
 import { call, createNamespace, createTable, type Target } from './fixtures.ts'
-import { exchange, httpRequest } from './load.ts'
+import { Connection, httpRequest } from './load.ts'
 import { print, times } from './measure.ts'
 
 const WARM_UP = 200
@@ -21,17 +20,15 @@ const COMMITS = 1_000
 
 export async function benchUnavoidable(target: Target, databaseUrl: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'pangolin-bench-'))
-  const socket = connectSocket({ port: target.port, host: '127.0.0.1', noDelay: true })
+  const client = await Connection.open(target.port)
   try {
     await createNamespace(target, 'commits')
     const path = await createTable(target, 'commits', 'one', 20)
     const commit = async (n: number): Promise<void> => {
       const body = JSON.stringify({ requirements: [], updates: [{ action: 'set-properties', updates: { n: String(n) } }] })
-      const { status, text } = await exchange(
-        socket,
-        httpRequest('POST', path, { Authorization: `Bearer ${target.token}` }, body),
-      )
-      if (status !== 200) throw new Error(`a commit: ${status} ${text()}`)
+      const request = httpRequest('POST', path, { Authorization: `Bearer ${target.token}` }, body)
+      const { status, text } = await client.exchange(request)
+      if (status !== 200) throw new Error(`a commit: ${status} ${text}`)
     }
     // Until the log of metadata files has its full length.
     for (let n = 0; n < WARM_UP; n++) await commit(n)
@@ -50,7 +47,7 @@ export async function benchUnavoidable(target: Target, databaseUrl: string): Pro
       target: { text: 'at most 1.5x', met: ratio <= 1.5 },
     })
   } finally {
-    socket.destroy()
+    client.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
