@@ -37,7 +37,7 @@ export async function compare(
   { clients, requests, warmUp }: ComparisonOptions,
 ): Promise<Comparison> {
   const one = async ({ pid, port, request, requests: own }: Contender, count: number): Promise<number> => {
-    const options = { port, clients, requests: count, request: (client: number) => own?.[client] ?? request }
+    const options = { port, clients, requests: count, request: (client: number) => own?.[client] ?? request, isAwake: true }
     return (await measure(pid, options, 0)).cpuMicrosecondsPerRequest
   }
   await one(base, warmUp)
