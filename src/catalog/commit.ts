@@ -214,10 +214,13 @@ export async function claimed(
   return { ...staged, claim: { ground, own } }
 }
 
-/** Tables created together must not overlap either. */
+/** Tables created together must not overlap either, nor lie where another one of the request has its files from now on. */
 function assertApart(staged: readonly Staged[]): void {
   const fresh = staged.filter(({ row, location }) => row?.location !== location)
-  const clash = fresh.find((one) => staged.some((other) => other !== one && overlaps(one.location, other.location)))
+  const placesOf = ({ location, beside }: Staged): readonly Location[] => [location, ...(beside?.added ?? [])]
+  const clash = fresh.find((one) =>
+    staged.some((other) => other !== one && placesOf(other).some((place) => overlaps(one.location, place))),
+  )
   if (clash !== undefined) throw badRequest(`Invalid location: ${clash.location} overlaps that of another table of the request`)
 }
 

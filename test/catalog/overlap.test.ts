@@ -3,81 +3,17 @@
  * in every way that means the same, and with the properties that tell clients where to write.
  */
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import type { CatalogCall } from '../../src/catalog/call.ts'
-import { createCatalogRow } from '../../src/catalog/catalogs.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
-import { createNamespace } from '../../src/catalog/namespaces.ts'
-import { registerTable, unregisterTable } from '../../src/catalog/register.ts'
-import { renameTable } from '../../src/catalog/rename.ts'
+import { registerTable } from '../../src/catalog/register.ts'
 import { createTable, loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { createView, replaceView } from '../../src/catalog/views.ts'
-import { canonicalLocation } from '../../src/iceberg/location.ts'
-import { StorageError, type ObjectStore } from '../../src/storage/storage.ts'
-import { bodyOf, forgetPlaces, ident, open, placesOf, rejects, schema, set, type Fixture } from './setup.ts'
+import { bodyOf, ident, rejects, schema, set, type Fixture } from './setup.ts'
+import { NEW, PROPERTIES, VIEW_VERSION, creation, overlaps, overlapsPlace, world } from './shared-bucket.ts'
 
-/** A bucket. Whoever opens it under another prefix sees the same files. */
-function bucket(): ObjectStore {
-  const files = new Map<string, Buffer>()
-  const key = (location: string): string => canonicalLocation(location)
-  return {
-    read: async (location) => {
-      const bytes = files.get(key(location))
-      if (bytes === undefined) throw new StorageError('missing', location)
-      return bytes
-    },
-    create: async (location, bytes) => void files.set(key(location), Buffer.from(bytes)),
-    delete: async (locations) => locations.forEach((location) => files.delete(key(location))),
-    list: async function* () {},
-    prepare: async () => {},
-    close: async () => {},
-  }
-}
-
-interface World extends Fixture {
-  /** Catalogs in three warehouses that share a bucket: one at its top, one inside of that, one beside it. */
-  readonly calls: readonly CatalogCall[]
-}
-
-async function world(t: TestContext): Promise<World> {
-  const fixture = await open(t)
-  const storage = bucket()
-  const roots = ['s3://bucket/wh', 's3://bucket/wh/team/inner', 's3://bucket/beside']
-  const calls: CatalogCall[] = []
-  for (const [at, root] of roots.entries()) {
-    const name = `shared${at}`
-    const row = { tenant_id: 't1', name, id: `s${at}`, catalog_type: 'local', warehouse_name: name, storage_location: null }
-    const rest = { federated_config: null, properties: {}, created_at: 0, updated_at: 0 }
-    await fixture.store.write(createCatalogRow({ ...row, ...rest }))
-    const place = canonicalLocation(root)
-    const catalog = { ...fixture.catalog, id: `s${at}`, name, warehouseName: name, root: canonicalLocation(`${root}/${name}`) }
-    const call = { ...fixture.call, catalog: { ...catalog, allowedRoots: [place], storage } }
-    for (const namespace of [['ns'], ['other']]) await createNamespace(fixture.context, call, { namespace })
-    calls.push(call)
-  }
-  return { ...fixture, calls }
-}
-
-const VIEW_VERSION = {
-  'version-id': 1,
-  'timestamp-ms': 1,
-  'schema-id': 0,
-  summary: {},
-  'default-namespace': ['ns'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
-const creation = (location: string) => [
-  { action: 'add-schema', schema },
-  { action: 'set-current-schema', 'schema-id': -1 },
-  { action: 'add-spec', spec: { fields: [] } },
-  { action: 'set-default-spec', 'spec-id': -1 },
-  { action: 'add-sort-order', 'sort-order': { fields: [] } },
-  { action: 'set-default-sort-order', 'sort-order-id': -1 },
-  { action: 'set-location', location },
-]
-const NEW = { requirements: [{ type: 'assert-create' }] }
 let numbers = 0
 
 /** Every way to get a place. Each leaves nothing when it is refused, so that the next one can be tried. */
@@ -116,10 +52,6 @@ const WAYS: Readonly<Record<string, (world: Fixture, call: CatalogCall, location
     return replaceView(context, call, ident(name, 'other'), { updates: [{ action: 'set-location', location }] })
   },
 }
-
-const overlaps = rejects(400, /overlaps the location of another table or view/)
-const overlapsPlace = rejects(400, /overlaps a place that another table has for its files/)
-const PROPERTIES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
 
 for (const [way, take] of Object.entries(WAYS)) {
   test(`${way}: not at, in or around a place that is taken, in any namespace, catalog or warehouse of the bucket`, async (t) => {
@@ -294,92 +226,4 @@ test('properties send no files to, into or around the place of another table', a
   }
   await assert.rejects(commit([set({ 'write.data.path': 's3://bucket/beside/x' })]), rejects(400, /allowed locations/))
   await createTable(context, beside, ['ns'], { name: 'free', schema, properties: { 'write.data.path': 's3://bucket/beside/x' } })
-})
-
-test('a place belongs to a table for as long as it names it, and to several that do', async (t) => {
-  const { context, calls, store } = await world(t)
-  const [outer] = calls as [CatalogCall]
-  const commit = (name: string, updates: object[]) => updateTable(context, outer, ident(name), { requirements: [], updates })
-  const places = async (): Promise<string[]> =>
-    (await placesOf(store)).map(({ location }) => location.replace('s3://bucket/wh/', ''))
-  const create = (name: string, location: string) => createTable(context, outer, ['other'], { name, schema, location })
-  const properties = { 'write.data.path': 's3://bucket/wh/files' }
-  for (const name of ['a', 'b']) await createTable(context, outer, ['ns'], { name, schema, properties })
-  assert.deepEqual(await places(), ['files', 'files'])
-  // Within its own place, or around it, a table may lie.
-  await commit('a', [set({ 'write.data.path': 's3://bucket/wh/alone' })])
-  await commit('a', [{ action: 'set-location', location: 's3://bucket/wh/alone/a' }])
-  await commit('a', [{ action: 'set-location', location: 's3://bucket/wh/alone' }])
-  assert.deepEqual(await places(), ['files'], 'what lies within its own location needs no row')
-  await commit('a', [{ action: 'set-location', location: 's3://bucket/wh/moved' }])
-  assert.deepEqual(await places(), ['alone', 'files'])
-  await renameTable(context, outer, { source: ident('a'), destination: ident('c') })
-  await assert.rejects(create('x', 's3://bucket/wh/alone/x'), overlapsPlace)
-  await commit('c', [{ action: 'remove-properties', removals: ['write.data.path'] }])
-  await create('x', 's3://bucket/wh/alone/x')
-  await unregisterTable(context, outer, ident('b'))
-  assert.deepEqual(await places(), [])
-  // What the server makes up may lie within: it is new, and holds nobody's files.
-  await createTable(context, outer, ['ns'], {
-    name: 'wide',
-    schema,
-    properties: { 'write.data.path': 's3://bucket/wh/shared0/other/deep' },
-  })
-  await createNamespace(context, outer, { namespace: ['other', 'deep'] })
-  await createTable(context, outer, ['other', 'deep'], { name: 'made', schema })
-})
-
-test('a place whose table a server of before has dropped is free', async (t) => {
-  const { context, calls, store } = await world(t)
-  const [outer] = calls as [CatalogCall]
-  const row = { tenant_id: 't1', location: 's3://bucket/wh/files', entry_id: 'gone' }
-  await store.write([{ op: 'insert', entity: 'places', row }])
-  await createTable(context, outer, ['ns'], { name: 'a', schema, location: 's3://bucket/wh/files/a' })
-  await createTable(context, outer, ['ns'], { name: 'b', schema, properties: { 'write.data.path': 's3://bucket/wh/more' } })
-  await assert.rejects(createTable(context, outer, ['ns'], { name: 'c', schema, location: 's3://bucket/wh/more' }), overlapsPlace)
-})
-
-test('registering over a table brings the places of the new metadata, and frees the others', async (t) => {
-  const { context, calls, store } = await world(t)
-  const [outer] = calls as [CatalogCall]
-  const properties = { 'write.data.path': 's3://bucket/wh/one' }
-  const { metadata } = bodyOf(await createTable(context, outer, ['ns'], { name: 'a', schema, properties }))
-  const file = `${outer.catalog.root}/foreign.metadata.json`
-  await outer.catalog.storage.create(
-    file,
-    Buffer.from(JSON.stringify({ ...metadata, properties: { 'write.metadata.path': 's3://bucket/wh/two' } })),
-  )
-  await registerTable(context, outer, ['ns'], { name: 'a', 'metadata-location': file, overwrite: true })
-  assert.deepEqual(
-    (await placesOf(store)).map(({ location }) => location),
-    ['s3://bucket/wh/two'],
-  )
-})
-
-test('of a table that names a place for its files and one that is created there at once exactly one wins', async (t) => {
-  for (let round = 0; round < 10; round++) {
-    const one = await world(t)
-    const two = one.another()
-    const [call] = one.calls as [CatalogCall]
-    await createTable(one.context, call, ['ns'], { name: 'a', schema })
-    const naming = { requirements: [], updates: [set({ 'write.data.path': 's3://bucket/wh/spot' })] }
-    const results = await Promise.allSettled([
-      updateTable(one.context, call, ident('a'), naming),
-      createTable(two.context, call, ['other'], { name: 'b', schema, location: 's3://bucket/wh/spot/b' }),
-    ])
-    assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
-  }
-})
-
-test('a table whose place for files was taken before the rule was made works on, and may leave it', async (t) => {
-  const { context, calls, store } = await world(t)
-  const [outer] = calls as [CatalogCall]
-  const commit = (name: string, updates: object[]) => updateTable(context, outer, ident(name), { requirements: [], updates })
-  await createTable(context, outer, ['ns'], { name: 'a', schema, properties: { 'write.data.path': 's3://bucket/wh/files' } })
-  await forgetPlaces(store)
-  await createTable(context, outer, ['ns'], { name: 'b', schema, location: 's3://bucket/wh/files/b' })
-  await commit('a', [set({ other: 'property' })])
-  await commit('a', [set({ 'write.data.path': 's3://bucket/wh/files' })])
-  await assert.rejects(commit('a', [set({ 'write.data.path': 's3://bucket/wh/files/b/c' })]), overlaps)
-  await commit('a', [{ action: 'remove-properties', removals: ['write.data.path'] }])
 })
