@@ -21,3 +21,4 @@ server.listen(0, '127.0.0.1', () => {
   const address = server.address()
   if (address !== null && typeof address === 'object') console.log(address.port)
 })
+process.stdin.resume().once('end', () => process.exit())

@@ -62,7 +62,8 @@ export async function startBare(bytes: Buffer, request: Buffer): Promise<Contend
   const file = join(folder, 'body.json')
   writeFileSync(file, bytes)
   const child = spawn(process.execPath, [new URL('./bare.ts', import.meta.url).pathname, file], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // It ends with its standard input: with this process, however that ends.
+    stdio: ['pipe', 'pipe', 'inherit'],
   })
   const port = await firstNumber(child)
   const stop = (): void => {
