@@ -95,18 +95,11 @@ const MAX_TRIES = 100
 const MAX_RACING_MS = 20_000
 const MAX_PAUSE_MS = 50
 
-/**
- * Tries again while `attempt` answers `undefined`, which says that it lost a race; bounded, with growing random pauses. It is
- * told how often it has been tried, counted from 1.
- */
-export async function untilDecided<T>(
-  context: CatalogContext,
-  what: string,
-  attempt: (tries: number) => Promise<T | undefined>,
-): Promise<T> {
+/** Tries again while `attempt` answers `undefined`, which says that it lost a race; bounded, with growing random pauses. */
+export async function untilDecided<T>(context: CatalogContext, what: string, attempt: () => Promise<T | undefined>): Promise<T> {
   const deadline = context.now() + MAX_RACING_MS
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-    const decided = await attempt(tries)
+    const decided = await attempt()
     if (decided !== undefined) return decided
     if (context.now() > deadline) break
     // Short: whoever waits long starts behind everybody else, and loses again.

@@ -145,8 +145,6 @@ export interface FlipOptions {
   readonly message: string
   readonly status: number
   readonly outcome: Json
-  /** In the same batch. */
-  readonly alsoSteps?: readonly Mutation[]
 }
 
 /**
@@ -162,9 +160,9 @@ export async function flip(
 ): Promise<'done' | undefined> {
   const { catalog } = call
   const files = staged.map(({ file }) => file)
-  const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim ?? [], beside?.claim ?? []].flat()))
+  const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim, beside?.claim]).filter((claim) => claim !== undefined))
   if (claims === undefined) return undefined
-  const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one)), ...(options.alsoSteps ?? [])]
+  const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one))]
   await writeFiles(catalog, staged)
   let outcome
   try {
@@ -226,8 +224,8 @@ function assertApart(staged: readonly Staged[]): void {
 
 export interface EntriesCommit {
   readonly identifiers: readonly TableIdentifier[]
-  /** One attempt, counted from 1, for the identifier at this position. */
-  readonly plan: (position: number, tries: number) => Promise<Plan>
+  /** One attempt, for the identifier at this position. */
+  readonly plan: (position: number) => Promise<Plan>
   readonly message: string
   readonly status: number
   readonly outcome: (locations: readonly string[]) => Json
@@ -236,12 +234,12 @@ export interface EntriesCommit {
 const PLANNED_AT_ONCE = 16
 
 /** Some at a time and bounded in all: what a thousand large tables become must fit into memory until the last is planned. */
-async function planAll(commit: EntriesCommit, tries: number): Promise<Plan[]> {
+async function planAll(commit: EntriesCommit): Promise<Plan[]> {
   const plans: Plan[] = []
   let bytes = 0
   for (let from = 0; from < commit.identifiers.length; from += PLANNED_AT_ONCE) {
     const some = commit.identifiers.slice(from, from + PLANNED_AT_ONCE)
-    for (const plan of await Promise.all(some.map((_, position) => commit.plan(from + position, tries)))) {
+    for (const plan of await Promise.all(some.map((_, position) => commit.plan(from + position)))) {
       plans.push(plan)
       if ('document' in plan) bytes += plan.document.json.length
     }
@@ -265,8 +263,8 @@ export function commitEntries(
   const [first] = commit.identifiers
   const what = first !== undefined && lanes.length === 1 ? displayIdentifier(first) : `${lanes.length} tables`
   return context.queue.run(lanes, () =>
-    untilDecided(context, what, async (tries) => {
-      const plans = await planAll(commit, tries)
+    untilDecided(context, what, async () => {
+      const plans = await planAll(commit)
       const staged = plans.filter((plan) => 'file' in plan)
       const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged))
       const outcome = commit.outcome(locations)
@@ -285,14 +283,14 @@ export function commitEntry(
   call: CatalogCall,
   identifier: TableIdentifier,
   what: EntryKind,
-  plan: (tries: number) => Promise<Plan>,
+  plan: () => Promise<Plan>,
 ): Promise<MetadataAnswer> {
   let made: Plan | undefined
   return idempotent(context, call, {
     run: async (record) => {
       const { answer, status, outcome } = await commitEntries(context, call, record, {
         identifiers: [identifier],
-        plan: async (_, tries) => (made = await plan(tries)),
+        plan: async () => (made = await plan()),
         message: `Commit to ${what} ${displayIdentifier(identifier)}`,
         status: 200,
         outcome: ([location = '']) => location,

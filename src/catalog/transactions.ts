@@ -23,11 +23,11 @@ export async function commitTransaction(
     run: async (record) => {
       const { status, outcome } = await commitEntries(context, call, record, {
         identifiers,
-        plan: async (at, tries) => {
+        plan: async (at) => {
           const [identifier, commit] = [identifiers[at], commits[at]]
           if (identifier === undefined || commit === undefined) throw new TypeError(`no table change at ${at}`)
           try {
-            return await planTableCommit(context, call, identifier, commit, tries)
+            return await planTableCommit(context, call, identifier, commit)
           } catch (error) {
             throw named(error, identifier)
           }

@@ -25,7 +25,8 @@ export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements
 })
 
 /**
- * One attempt to work out what a commit makes of the table: the first on what the commit before left, if that was just now.
+ * One attempt to work out what a commit makes of the table, on what the commit before left if that was just now. An attempt
+ * that lost its race leaves no such row.
  * @throws IcebergError 4xx, terminal: of the table as it is now
  */
 export async function planTableCommit(
@@ -33,9 +34,8 @@ export async function planTableCommit(
   call: CatalogCall,
   identifier: TableIdentifier,
   commit: TableCommit,
-  tries: number,
 ): Promise<Plan> {
-  const landed = tries === 1 ? context.landed.get(laneOf(call.catalog, identifier)) : undefined
+  const landed = context.landed.get(laneOf(call.catalog, identifier))
   if (landed !== undefined) {
     try {
       const plan = await planOnEntry(context, call, identifier, commit, landed)
@@ -101,7 +101,6 @@ export async function updateTable(
 ): Promise<MetadataAnswer> {
   const commit = parseTableCommit(request)
   assertMayCommit(call, identifier, commit)
-  const plan = (tries: number): Promise<Plan> => planTableCommit(context, call, identifier, commit, tries)
-  const landed = commitEntry(context, call, identifier, 'table', plan)
+  const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, commit))
   return landedWithCredentials(context, call, identifier, landed, 'commit')
 }
