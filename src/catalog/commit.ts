@@ -15,19 +15,11 @@ import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { MAX_METADATA_BYTES, answerOf, answerWith, composeNew, discardFiles, rememberCurrent, writeFile } from './documents.ts'
-import type { NewDocument } from './documents.ts'
+import type { NewDocument, Placed } from './documents.ts'
 import { FIRST_EPOCH, entryKey, entryLane, getEntry, laneOf, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
-import {
-  assertLocationFree,
-  assertNoEntryAt,
-  checkedLocation,
-  claimSteps,
-  defaultLocation,
-  groundOf,
-  locationCheck,
-} from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { placeSteps } from './places.ts'
 import type { Beside } from './places.ts'
@@ -53,13 +45,8 @@ export interface Staged {
 /** What an attempt on one entry came to: a file to write, or where the current state already is. */
 export type Plan = Staged | { readonly unchanged: string }
 
-interface Metadata {
-  readonly location: string
-  readonly properties: Readonly<Record<string, string>>
-}
-
 /** Names the file of new metadata, and makes sure that it lies where the catalog may write. */
-export function stage<M extends Metadata>(
+export function stage<M extends Placed>(
   context: CatalogContext,
   catalog: CatalogHandle,
   entry: { readonly identifier: TableIdentifier; readonly kind: EntryKind; readonly row?: Entry | undefined },
@@ -208,7 +195,7 @@ export async function claimed(
   if (row?.location === location) return staged
   const ground = known.ground ?? (await groundOf(context, catalog))
   const own = location === defaultLocation(catalog, identifier, known.uuid ?? '')
-  await (own ? assertNoEntryAt : assertLocationFree)(context, catalog, location, row?.id)
+  await assertLocationFree(context, catalog, location, { isMadeUp: own, ownId: row?.id })
   return { ...staged, claim: { ground, own } }
 }
 

@@ -4,7 +4,7 @@
  */
 import { namespacesAround } from '../access/decide.ts'
 import { badRequest, forbidden } from '../iceberg/errors.ts'
-import { canonicalFile, canonicalLocation, isBelow, joinLocation, selfAndAbove } from '../iceberg/location.ts'
+import { canonicalFile, canonicalLocation, isBelow, joinLocation, liesWithin, selfAndAbove } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
@@ -39,6 +39,10 @@ export function locationCheck(catalog: CatalogHandle): LocationCheck {
 /** Properties that tell clients where to write. */
 export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-storage.path', 'write.folder-storage.path']
 
+/** Those that there are, with what they name. */
+export const namedPlaces = (properties: Readonly<Record<string, string>>): (readonly [property: string, place: string])[] =>
+  PLACES.flatMap((key) => (Object.hasOwn(properties, key) ? [[key, properties[key] as string] as const] : []))
+
 /** Where the namespaces and catalogs lie that the principal has as a whole and the entry lies in; all the warehouse when absent. */
 export function areasOf({ principal, catalog }: CatalogCall, { namespace }: TableIdentifier): readonly Location[] | undefined {
   const around = namespacesAround(principal, catalog.name, namespace)
@@ -62,12 +66,12 @@ export function placeCheck(call: CatalogCall, entry: Placed): LocationCheck {
   const areas = areasOf(call, entry.identifier)
   if (areas === undefined) return check
   const { properties = {} } = entry
-  const named = PLACES.flatMap((key) => (Object.hasOwn(properties, key) ? (properties[key] ?? []) : []))
+  const named = namedPlaces(properties).map(([, place]) => place)
   const own = [...entry.locations, ...named].map(canonicalPlace).filter((place) => place !== undefined)
   return (location, what) => {
     check(location, what)
     const canonical = canonicalPlace(location)
-    if ([...areas, ...own].some((area) => canonical !== undefined && (area === canonical || isBelow(area, canonical)))) return
+    if ([...areas, ...own].some((area) => canonical !== undefined && liesWithin(area, canonical))) return
     throw forbidden(`${principal.name}'s token does not allow this ${what}: ${location.slice(0, 300).toWellFormed()}`)
   }
 }
@@ -105,43 +109,54 @@ export function withLocation(
 /** Creations at places that clients chose wait for each other, instead of writing files and losing the race. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
-/** At the place, or below it. */
-export const liesWithin = (place: Location, location: Location): boolean => location === place || isBelow(place, location)
+/** Rows at the location, at each place above it, and below it. `page`: those at one place, or those behind a place in order. */
+async function rowsNear<R extends { readonly location: string }>(
+  location: Location,
+  page: (where: { readonly location?: string }, after?: { readonly location: string }) => Promise<R[]>,
+): Promise<R[][]> {
+  const at = selfAndAbove(location).map((place) => page({ location: place }))
+  const [below, ...found] = await Promise.all([page({}, { location: `${location}/` }), ...at])
+  return [...found, below.filter((row) => isBelow(location, row.location as Location))]
+}
 
 /**
- * Makes sure that a location which a client chose is nobody else's: no entry of the tenant lies at, in or around it, in
- * whatever catalog and warehouse (two may share a bucket, one around the other), and none has named a place there for its
- * files. `ownId` is the entry that may.
+ * Makes sure that a new location of an entry is nobody else's: no entry of the tenant lies at, in or around it, in whatever
+ * catalog and warehouse (two may share a bucket, one around the other), and, where a client chose it, none has named a place
+ * there for its files. What the server made up may lie within such a place: it is new, and holds nobody's files.
+ * `ownId` is the entry that may.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
   context: CatalogContext,
   catalog: CatalogHandle,
   location: Location,
-  ownId?: string,
+  { isMadeUp = false, ownId }: { readonly isMadeUp?: boolean; readonly ownId?: string | undefined } = {},
 ): Promise<void> {
-  await Promise.all([assertNoEntryAt(context, catalog, location, ownId), assertNoPlaceAt(context, catalog, location, ownId)])
+  await Promise.all([
+    assertNoEntryAt(context, catalog, location, ownId),
+    isMadeUp ? undefined : assertNoPlaceAt(context, catalog, location, ownId),
+  ])
 }
 
 async function assertNoPlaceAt(
   { store }: CatalogContext,
-  { tenantId }: CatalogHandle,
+  { tenantId: tenant_id }: CatalogHandle,
   location: Location,
   ownId: string | undefined,
 ): Promise<void> {
-  const tenant = { tenant_id: tenantId }
-  const at = selfAndAbove(location).map((place) =>
-    store.list('places', { index: 'primary', where: { ...tenant, location: place }, limit: MOST_PLACES }),
+  const near = await rowsNear(location, (where, after) =>
+    store.list('places', {
+      index: 'primary',
+      where: { tenant_id, ...where },
+      limit: MOST_PLACES,
+      ...(after && { after: { ...after, entry_id: '' } }),
+    }),
   )
-  const after = { ...tenant, location: `${location}/`, entry_id: '' }
-  const next = store.list('places', { index: 'primary', where: tenant, after, limit: MOST_PLACES })
-  const [below, ...found] = await Promise.all([next, ...at])
-  const near = [...found, below.filter((row) => isBelow(location, row.location as Location))]
   const others = near.flat().filter((row) => row.entry_id !== ownId)
   if (others.length === 0) return
   // A server of before, beside this one, leaves the rows of what it drops.
   const entries = await Promise.all(
-    others.map(({ entry_id: id }) => store.list('entries', { index: 'by_id', where: { ...tenant, id }, limit: 1 })),
+    others.map(({ entry_id: id }) => store.list('entries', { index: 'by_id', where: { tenant_id, id }, limit: 1 })),
   )
   if (entries.flat().length > 0 || near.some((rows) => rows.length === MOST_PLACES)) {
     throw badRequest(`Invalid location: ${location} overlaps a place that another table has for its files`)
@@ -151,23 +166,23 @@ async function assertNoPlaceAt(
 /** At one place. Where there are more, nobody looks whether all of their tables are gone. */
 const MOST_PLACES = 32
 
-/** The same of entries alone: for what the server made up, and for places that entries may share. */
+/** The same of entries alone: for places that entries may share. */
 export async function assertNoEntryAt(
-  context: CatalogContext,
-  catalog: CatalogHandle,
+  { store }: CatalogContext,
+  { tenantId: tenant_id }: CatalogHandle,
   location: Location,
   ownId?: string,
 ): Promise<void> {
-  const tenant = { tenant_id: catalog.tenantId }
   // Of the rows at one place at most one is our own: two tell whether there is another.
-  const at = selfAndAbove(location).map((place) =>
-    context.store.list('entries', { index: 'by_location', where: { ...tenant, location: place }, limit: 2 }),
+  const near = await rowsNear(location, (where, after) =>
+    store.list('entries', {
+      index: 'by_location',
+      where: { tenant_id, ...where },
+      limit: 2,
+      ...(after && { after: { ...after, catalog_id: '', branch: '', namespace: '', name: '' } }),
+    }),
   )
-  const after = { ...tenant, location: `${location}/`, catalog_id: '', branch: '', namespace: '', name: '' }
-  const next = context.store.list('entries', { index: 'by_location', where: tenant, after, limit: 2 })
-  const [below, ...found] = await Promise.all([next, ...at])
-  const others = [...found.flat(), ...below.filter((entry) => isBelow(location, entry.location as Location))]
-  if (others.some((entry) => entry.id !== ownId)) {
+  if (near.flat().some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
   }
 }

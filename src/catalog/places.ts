@@ -4,18 +4,13 @@
  * whoever is let into the one would be given files of the other. So each is a row, of the entry that names it, and taking one
  * excludes taking a location at the same time.
  */
-import type { Location } from '../iceberg/location.ts'
+import { liesWithin, type Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
-import { assertNoEntryAt, canonicalPlace, groundOf, liesWithin, PLACES } from './locations.ts'
+import type { Placed } from './documents.ts'
+import { assertNoEntryAt, canonicalPlace, groundOf, namedPlaces, PLACES } from './locations.ts'
 import type { Claim } from './locations.ts'
-
-/** What of an entry's metadata says where its files lie. */
-interface Metadata {
-  readonly location: string
-  readonly properties: Readonly<Record<string, string>>
-}
 
 /** How the rows of an entry change. */
 export interface Beside {
@@ -25,36 +20,34 @@ export interface Beside {
   readonly claim: Claim | undefined
 }
 
-/** One for each of `PLACES` at most; more are of no use. */
-const MOST = 64
-
-function placesBeside({ location, properties }: Metadata): readonly Location[] {
-  const keys = PLACES.filter((key) => Object.hasOwn(properties, key))
-  if (keys.length === 0) return []
+function placesBeside({ location, properties }: Placed): readonly Location[] {
+  const named = namedPlaces(properties)
+  if (named.length === 0) return []
   const own = canonicalPlace(location)
-  const places = keys.map((key) => canonicalPlace(properties[key] as string))
+  const places = named.map(([, place]) => canonicalPlace(place))
   const beside = places.filter((place) => place !== undefined && own !== undefined && !liesWithin(own, place))
   return [...new Set(beside as Location[])]
 }
 
 const rowsOf = ({ store }: CatalogContext, { tenantId }: CatalogHandle, entryId: string): Promise<Row<'places'>[]> =>
-  store.list('places', { index: 'by_entry', where: { tenant_id: tenantId, entry_id: entryId }, limit: MOST })
+  store.list('places', { index: 'by_entry', where: { tenant_id: tenantId, entry_id: entryId }, limit: PLACES.length })
 
 /**
- * What becomes of an entry's places with this metadata. `known.id` is that of an entry that exists, `known.base` its metadata.
+ * What becomes of an entry's places with this metadata. `known.id` is that of an entry that exists, `known.base` its metadata;
+ * `known.ground` was read before any of this.
  * @throws IcebergError 400 when another entry lies at, in or around one that is new
  */
 export async function takePlaces(
   context: CatalogContext,
   catalog: CatalogHandle,
-  metadata: Metadata,
-  known: { readonly base?: Metadata | undefined; readonly id?: string | undefined } = {},
+  metadata: Placed,
+  known: { readonly base?: Placed | undefined; readonly id?: string | undefined; readonly ground?: Claim['ground'] | undefined },
 ): Promise<Beside | undefined> {
   const { base, id } = known
   const places = placesBeside(metadata)
   if (base === undefined ? id === undefined && places.length === 0 : isSame(places, placesBeside(base))) return undefined
   const [ground, rows] = await Promise.all([
-    places.length > 0 ? groundOf(context, catalog) : undefined,
+    known.ground ?? (places.length > 0 ? groundOf(context, catalog) : undefined),
     id === undefined ? [] : rowsOf(context, catalog, id),
   ])
   const added = places.filter((place) => !rows.some((row) => row.location === place))

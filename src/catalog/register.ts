@@ -11,6 +11,7 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdent
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
 import { answerOf, answerOnce, readDocument, readForeign, rememberRead } from './documents.ts'
+import type { Placed } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -23,7 +24,8 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, PLACES, placeCheck } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces, placeCheck } from './locations.ts'
+import type { Claim } from './locations.ts'
 import { freedPlaces, placeSteps, takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
 import type { RegisterTableRequest } from './shapes.ts'
@@ -35,21 +37,16 @@ interface Source {
   readonly overwrite: boolean
 }
 
-interface Metadata {
-  readonly location: string
-  readonly properties: Readonly<Record<string, string>>
-}
-
 /** The file's metadata, judged as if it had come in a request; it stays what clients are answered. */
 async function readRegistered(
   context: CatalogContext,
   call: CatalogCall,
   file: string,
-  parse: (json: JsonValue) => Metadata,
-  entry: { readonly identifier: TableIdentifier; readonly row: Entry | undefined },
+  parse: (json: JsonValue) => Placed,
+  entry: { readonly identifier: TableIdentifier; readonly row: Entry | undefined; readonly ground: Claim['ground'] },
 ): Promise<{ readonly location: string; readonly json: Buffer; readonly beside: Beside | undefined }> {
   const { catalog } = call
-  const { identifier, row } = entry
+  const { identifier, row, ground } = entry
   const canonical = canonicalLocation(file)
   const check = placeCheck(call, { identifier, locations: row === undefined ? [] : [row.location] })
   check(canonical, 'metadata-location')
@@ -59,12 +56,9 @@ async function readRegistered(
   const { json, metadata } = await readForeign(catalog, file, parse)
   const location = checkedLocation(catalog, metadata.location)
   check(location, 'location')
-  for (const property of PLACES) {
-    const place = Object.hasOwn(metadata.properties, property) ? metadata.properties[property] : undefined
-    if (place !== undefined) check(place, property)
-  }
-  await assertLocationFree(context, catalog, location, row?.id)
-  const beside = await takePlaces(context, catalog, metadata, { id: row?.id })
+  for (const [property, place] of namedPlaces(metadata.properties)) check(place, property)
+  await assertLocationFree(context, catalog, location, { ownId: row?.id })
+  const beside = await takePlaces(context, catalog, metadata, { id: row?.id, ground })
   return { location, json, beside }
 }
 
@@ -105,7 +99,7 @@ export async function registerEntry(
   identifier: TableIdentifier,
   kind: EntryKind,
   source: Source,
-  parse: (json: JsonValue) => Metadata,
+  parse: (json: JsonValue) => Placed,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   assertMayTouch(call, `${kind}.create`, identifier)
@@ -123,7 +117,7 @@ export async function registerEntry(
           ])
           const row = await context.store.get('entries', key)
           if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
-          const { location, json, beside } = await readRegistered(context, call, source.file, parse, { identifier, row })
+          const { location, json, beside } = await readRegistered(context, call, source.file, parse, { identifier, row, ground })
           const outcome = await writeChange(context, call, record, {
             message: `Register ${kind} ${displayIdentifier(identifier)}`,
             operations: [

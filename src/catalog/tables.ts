@@ -16,15 +16,7 @@ import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import {
-  assertLocationFree,
-  assertNoEntryAt,
-  checkedLocation,
-  defaultLocation,
-  groundOf,
-  locationLane,
-  placeCheck,
-} from './locations.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationLane, placeCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
@@ -104,7 +96,7 @@ export async function placeNew(
   const [ground] = await Promise.all([groundOf(context, catalog), assertNameFree(context, catalog, identifier, kind)])
   const location = requested === undefined ? defaultLocation(catalog, identifier, uuid) : acceptLocation(requested).spelling
   const own = requested === undefined
-  await (own ? assertNoEntryAt : assertLocationFree)(context, catalog, checkedLocation(catalog, location))
+  await assertLocationFree(context, catalog, checkedLocation(catalog, location), { isMadeUp: own })
   return { location, claim: { ground, own } }
 }
 
@@ -136,7 +128,7 @@ async function newTable(
     now: context.now(),
     checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
   })
-  const beside = await takePlaces(context, call.catalog, metadata)
+  const beside = await takePlaces(context, call.catalog, metadata, { ground: claim.ground })
   await prepareLocation(call, metadata.location)
   return { metadata, claim, beside }
 }

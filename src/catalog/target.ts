@@ -10,7 +10,7 @@ import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from
 import { placedOf } from './documents.ts'
 import type { Placed } from './documents.ts'
 import type { Entry } from './entries.ts'
-import { areasOf, assertNoEntryAt, checkedLocation, PLACES } from './locations.ts'
+import { areasOf, assertNoEntryAt, checkedLocation, namedPlaces } from './locations.ts'
 import { soon, type Soon } from './soon.ts'
 
 /** What credentials are made for, and requests signed. */
@@ -31,9 +31,8 @@ export function targetOf(
   row: Pick<Entry, 'id' | 'location'> | undefined,
 ): Target {
   const places = [checkedLocation(catalog, row?.location ?? metadata.location)]
-  for (const key of PLACES) {
-    const text = Object.hasOwn(metadata.properties, key) ? metadata.properties[key] : undefined
-    const place = text === undefined ? undefined : allowing(() => checkedLocation(catalog, text))
+  for (const [, text] of namedPlaces(metadata.properties)) {
+    const place = allowing(() => checkedLocation(catalog, text))
     if (place !== undefined && !places.some((other) => overlaps(other, place))) places.push(place)
   }
   return { identifier, entryId: row?.id, spelling: metadata.location, places }

@@ -77,7 +77,7 @@ async function planOnEntry(
   })
   if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
   const { metadata, removedMetadataLocations } = committed
-  const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id })
+  const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id, ground: early })
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)
   return claimed(context, catalog, { ...staged, beside }, { ground: early, uuid: metadata['table-uuid'] })

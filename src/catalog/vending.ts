@@ -6,14 +6,13 @@ import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { stringify } from '../iceberg/json.ts'
-import type { Location } from '../iceberg/location.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, withoutConfig } from './documents.ts'
 import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
-import { assertLocationFree, assertNoEntryAt, defaultLocation } from './locations.ts'
+import { assertLocationFree, defaultLocation } from './locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { withSigning } from './signing.ts'
 import { soon, type Soon } from './soon.ts'
@@ -189,9 +188,9 @@ export async function stagedWithCredentials(
   if (way === undefined) return plain
   const target = targetOf(call, identifier, metadata, undefined)
   // Not only before the provider is asked: there may be credentials for whoever has the place by now.
-  const [location] = target.places as readonly [Location, ...Location[]]
-  const own = location === defaultLocation(call.catalog, identifier, metadata['table-uuid'] ?? '')
-  await (own ? assertNoEntryAt : assertLocationFree)(context, call.catalog, location)
+  const location = target.places[0]!
+  const isMadeUp = location === defaultLocation(call.catalog, identifier, metadata['table-uuid'] ?? '')
+  await assertLocationFree(context, call.catalog, location, { isMadeUp })
   if (way === 'signing') return withSigning(call, target, plain, true)
   return withCredentials(call, way, target, await issue(context, call, way, target), plain)
 }

@@ -50,7 +50,7 @@ export async function createView(
       now: context.now(),
       checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
     })
-    const beside = await takePlaces(context, catalog, metadata)
+    const beside = await takePlaces(context, catalog, metadata, { ground: claim.ground })
     return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim, beside }
   })
 }

@@ -207,9 +207,12 @@ export function isBelow(parent: Location, child: Location): boolean {
   return child.length > parent.length + 1 && child.startsWith(parent) && child[parent.length] === '/'
 }
 
+/** At the place, or below it. */
+export const liesWithin = (place: Location, location: Location): boolean => location === place || isBelow(place, location)
+
 /** The same place, or one below the other. */
 export function overlaps(a: Location, b: Location): boolean {
-  return a === b || isBelow(a, b) || isBelow(b, a)
+  return liesWithin(a, b) || isBelow(b, a)
 }
 
 /** The location itself and all that lies above it, down from the bucket. */

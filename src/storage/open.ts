@@ -3,7 +3,7 @@
  * are secret, what clients are told. Settings keep the spelling that the user sent; kinds see declared names only.
  */
 import { badRequest } from '../iceberg/errors.ts'
-import { canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
+import { canonicalLocation, liesWithin, type Location } from '../iceberg/location.ts'
 import { adlsKind } from './adls.ts'
 import { fileKind } from './file.ts'
 import { gcsKind } from './gcs.ts'
@@ -154,7 +154,7 @@ function validateStorage(warehouse: WarehouseSettings, options: ServerOptions): 
   const root = kind.rootLocation(settings)
   if (kind.name !== 'file' || options.localRoots === undefined) return parsed
   const roots = options.localRoots.map((folder) => canonicalLocation(folder, { schemes: ['file'], barePath: true }))
-  if (roots.some((folder) => folder === root || isBelow(folder, root))) return parsed
+  if (roots.some((folder) => liesWithin(folder, root))) return parsed
   throw badRequest(`Local warehouses must lie below ${roots.join(' or ')}, not at ${root}`)
 }
 
