@@ -17,8 +17,8 @@ interface HttpRequest {
   headers: Record<string, string>
 }
 
-/** Keys that nobody has, for a library that wants some. */
-export const NO_KEYS = { accessKeyId: 'none', secretAccessKey: 'none' } as const
+/** For a library that wants some: keys that nobody has. */
+const NO_KEYS = { accessKeyId: 'none', secretAccessKey: 'none' } as const
 
 function uriOf({ protocol, hostname, port, path, query = {} }: HttpRequest): string {
   const pairs = Object.entries(query).map(
@@ -28,13 +28,13 @@ function uriOf({ protocol, hostname, port, path, query = {} }: HttpRequest): str
   return `${protocol}//${host}${path}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}`
 }
 
-/** Without a signer requests go out as they are, signed by nobody. */
-export function requestSigning(region: string, signer: RequestSigner | undefined) {
-  return {
+/** Settings of a client whose requests go out as they are, by `nobody`, or as the signer signs them. */
+export function signedBy(region: string, signer: RequestSigner | 'nobody') {
+  const requests = {
     sign: async (request: HttpRequest): Promise<HttpRequest> => {
       // The library's own note, which other clients don't send and nobody signs.
       if (request.query !== undefined) delete request.query['x-id']
-      if (signer === undefined) return request
+      if (signer === 'nobody') return request
       const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, [value]]))
       try {
         const unsigned = signer.read({ method: request.method, region, uri: uriOf(request), headers, body: undefined })
@@ -47,4 +47,6 @@ export function requestSigning(region: string, signer: RequestSigner | undefined
       }
     },
   }
+  // Its declared type is of what it signs by itself.
+  return { credentials: NO_KEYS, signer: requests as never }
 }

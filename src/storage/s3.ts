@@ -11,7 +11,7 @@ import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate,
 import { s3Advice } from './probe/s3-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 import { s3Strategies } from './vending/s3.ts'
-import { NO_KEYS, requestSigning } from './s3-signed.ts'
+import { signedBy } from './s3-signed.ts'
 import type { RequestSigner } from './vending/vending.ts'
 
 type Library = typeof S3
@@ -219,11 +219,6 @@ async function connect(options: S3Options): Promise<{ library: Library; client: 
   })
   return { library, client }
 }
-
-const signedBy = (region: string, signer: RequestSigner | 'nobody') => ({
-  credentials: NO_KEYS,
-  signer: requestSigning(region, signer === 'nobody' ? undefined : signer) as never,
-})
 
 const openWith = (settings: Settings, by: Pick<S3Options, 'credentials' | 'signer'>): ObjectStore =>
   openS3Store({

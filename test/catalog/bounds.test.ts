@@ -32,7 +32,7 @@ import {
 } from '../../src/catalog/views.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { faultyStore } from '../stores/faulty.ts'
-import { bodyOf, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
+import { VIEW_VERSION, bodyOf, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
 
 type Part = Omit<Bound, 'catalog'>
 const narrowed = (call: CatalogCall, access: 'read' | 'read-write', ...parts: Part[]): CatalogCall => ({
@@ -78,7 +78,7 @@ describe('bounds: listings', () => {
 
   test('tables and views within, and nothing where there is only a way', async (t) => {
     const { context, call } = await populated(t)
-    const view = { name: 'v', schema, properties: {}, 'view-version': VIEW_VERSION }
+    const view = { name: 'v', schema, properties: {}, 'view-version': IN_A }
     await createView(context, call, ['a'], view)
     const mine = narrowed(
       call,
@@ -236,7 +236,7 @@ test('bounds: a refusal looks nothing up and writes nothing, whatever was asked'
   const mine = narrowed(call, 'read-write', { namespace: ['a'] })
   const [z, name] = [['z'], ident('t', 'z')]
   const file = `${call.catalog.root}/a/x.metadata.json`
-  const view = { name: 'v', schema, properties: {}, 'view-version': VIEW_VERSION }
+  const view = { name: 'v', schema, properties: {}, 'view-version': IN_A }
   const change = { requirements: [], updates: [set({ a: 'b' })] }
   const both = { source: ident('t', 'a'), destination: name }
   const asked: Readonly<Record<string, () => unknown>> = {
@@ -312,7 +312,7 @@ describe('bounds: places', () => {
           refusedOr403,
         )
       }
-      const view = { name: 'v', schema, properties: {}, 'view-version': VIEW_VERSION, location }
+      const view = { name: 'v', schema, properties: {}, 'view-version': IN_A, location }
       await assert.rejects(createView(context, mine, ['a', 'b'], view), refusedOr403, location)
     }
     for (const location of [`${root}/a/b/mine`, `${root}/a/b/c/mine`]) {
@@ -386,11 +386,4 @@ const refusedOr403 = (error: unknown): boolean => {
   return true
 }
 
-const VIEW_VERSION = {
-  'version-id': 1,
-  'timestamp-ms': 1,
-  'schema-id': 0,
-  summary: {},
-  'default-namespace': ['a'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
+const IN_A = { ...VIEW_VERSION, 'default-namespace': ['a'] }

@@ -5,7 +5,7 @@ import { updateTable } from '../../src/catalog/update-table.ts'
 import { registerTable } from '../../src/catalog/register.ts'
 import { createTable, loadTable } from '../../src/catalog/tables.ts'
 import { createView } from '../../src/catalog/views.ts'
-import { bodyOf, ident, newTable, open, rejects, schema } from './setup.ts'
+import { VIEW_VERSION, bodyOf, ident, newTable, open, rejects, schema } from './setup.ts'
 import type { Fixture } from './setup.ts'
 
 const ROUNDS = 5
@@ -59,19 +59,11 @@ test('of tables and views that two processes create and register exactly one get
     const { metadata } = await newTable(fixture, 'model')
     const file = `${location}/metadata/0.metadata.json`
     await fixture.call.catalog.storage.create(file, Buffer.from(JSON.stringify({ ...metadata, location })))
-    const version = {
-      'version-id': 1,
-      'schema-id': 0,
-      'timestamp-ms': 1,
-      summary: {},
-      'default-namespace': ['ns'],
-      representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-    }
     await oneWins(fixture, 6, ({ context, call }, n) =>
       n % 3 === 0
         ? registerTable(context, call, ['ns'], { name: `r${n}`, 'metadata-location': file })
         : n % 3 === 1
-          ? createView(context, call, ['ns'], { name: `v${n}`, schema, 'view-version': version, location: `${location}/v` })
+          ? createView(context, call, ['ns'], { name: `v${n}`, schema, 'view-version': VIEW_VERSION, location: `${location}/v` })
           : createTable(context, call, ['ns'], { name: `t${n}`, schema, location }),
     )
   }

@@ -11,8 +11,8 @@ import { registerTable } from '../../src/catalog/register.ts'
 import { createTable, loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { createView, replaceView } from '../../src/catalog/views.ts'
-import { bodyOf, ident, rejects, schema, set, type Fixture } from './setup.ts'
-import { NEW, PROPERTIES, VIEW_VERSION, creation, overlaps, overlapsPlace, world } from './shared-bucket.ts'
+import { VIEW_VERSION, bodyOf, ident, rejects, schema, set, type Fixture } from './setup.ts'
+import { NEW, PROPERTIES, creation, overlaps, overlapsPlace, world } from './shared-bucket.ts'
 
 let numbers = 0
 

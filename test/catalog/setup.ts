@@ -202,3 +202,12 @@ export async function forgetPlaces(store: Store): Promise<void> {
     await store.write([{ op: 'remove', entity: 'places', key, expected: version }])
   }
 }
+
+export const VIEW_VERSION = {
+  'version-id': 1,
+  'timestamp-ms': 1,
+  'schema-id': 0,
+  summary: {},
+  'default-namespace': ['ns'],
+  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
+}

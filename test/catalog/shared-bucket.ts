@@ -49,14 +49,6 @@ export async function world(t: TestContext): Promise<World> {
   return { ...fixture, calls }
 }
 
-export const VIEW_VERSION = {
-  'version-id': 1,
-  'timestamp-ms': 1,
-  'schema-id': 0,
-  summary: {},
-  'default-namespace': ['ns'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
 export const creation = (location: string) => [
   { action: 'add-schema', schema },
   { action: 'set-current-schema', 'schema-id': -1 },

@@ -30,15 +30,18 @@ const OPEN_FIX =
 const SHORT_SECONDS = 900
 
 /** Passes where the service says no, and only there: an error is no proof. */
-async function refused(leak: string, work: () => Promise<unknown>, fix = LEAK_FIX): Promise<void> {
+async function refusedElse(leak: Finding, work: () => Promise<unknown>): Promise<void> {
   try {
     await work()
   } catch (error) {
     if (error instanceof StorageError && error.kind === 'forbidden') return
     throw error
   }
-  throw new Finding(leak, fix)
+  throw leak
 }
+
+const refused = (what: string, work: () => Promise<unknown>): Promise<void> =>
+  refusedElse(new Finding(`Credentials for one table could ${what}`, LEAK_FIX), work)
 
 async function firstOf(store: ObjectStore, folder: Location): Promise<void> {
   for await (const _ of store.list(`${folder}/`)) return
@@ -54,25 +57,21 @@ const outsideChecks = ({ title, store, places, writer }: Client): readonly [stri
       'sibling',
       `Refused to read, list, write or delete in ${sibling}`,
       async () => {
-        await refused(`Credentials for one table could read ${inSibling}`, () => read(inSibling))
-        await refused(`Credentials for one table could list ${sibling}`, () => firstOf(store, sibling))
-        await refused(`Credentials for one table could write ${stranger}`, () => writer.write(store, stranger))
-        await refused(`Credentials for one table could delete ${inSibling}`, () => store.delete([inSibling]))
+        await refused(`read ${inSibling}`, () => read(inSibling))
+        await refused(`list ${sibling}`, () => firstOf(store, sibling))
+        await refused(`write ${stranger}`, () => writer.write(store, stranger))
+        await refused(`delete ${inSibling}`, () => store.delete([inSibling]))
       },
     ],
     [
       'neighbour',
       `Refused to read or delete ${beside}`,
       async () => {
-        await refused(`Credentials for one table could read ${beside}`, () => read(beside))
-        await refused(`Credentials for one table could delete ${beside}`, () => store.delete([beside]))
+        await refused(`read ${beside}`, () => read(beside))
+        await refused(`delete ${beside}`, () => store.delete([beside]))
       },
     ],
-    [
-      'above',
-      `Refused to list ${folder}`,
-      () => refused(`Credentials for one table could list ${folder}`, () => firstOf(store, folder)),
-    ],
+    ['above', `Refused to list ${folder}`, () => refused(`list ${folder}`, () => firstOf(store, folder))],
   ]
 }
 
@@ -136,8 +135,8 @@ async function changesNothing(checks: Checks, { store, places, writer, unbounded
   }
   if (unbounded?.alsoWrites === true) return checks.add(step.name, 'skipped', unbounded.message)
   await checks.run(step, async () => {
-    await refused(`Credentials for one table could write ${forged}, which was only to be read`, () => writer.write(store, forged))
-    await refused(`Credentials for one table could delete ${inside}, which was only to be read`, () => store.delete([inside]))
+    await refused(`write ${forged}, which was only to be read`, () => writer.write(store, forged))
+    await refused(`delete ${inside}, which was only to be read`, () => store.delete([inside]))
   })
 }
 
@@ -195,9 +194,8 @@ async function probeSigning(checks: Checks, signed: NonNullable<ProbeTarget['sig
     passed: 'Refused to read a file without a signature',
     needs: ['server.write'],
   }
-  await checks.run(step, () =>
-    refused(`Anybody could read ${inside}, without a signature`, () => readsBack(unsigned, inside), OPEN_FIX),
-  )
+  const leak = new Finding(`Anybody could read ${inside}, without a signature`, OPEN_FIX)
+  await checks.run(step, () => refusedElse(leak, () => readsBack(unsigned, inside)))
   for (const each of [store, unsigned]) closeLater(checks, each)
   void checks.settled().then(() => signed.signer.close().catch(() => undefined))
 }
