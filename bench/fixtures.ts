@@ -26,8 +26,8 @@ export async function call(
 const columns = (count: number): readonly object[] =>
   Array.from({ length: count }, (_, index) => ({ id: index + 1, name: `column_${index + 1}`, type: 'long', required: false }))
 
-export async function createNamespace(target: Target, name: string): Promise<void> {
-  await call(target, 'POST', '/v1/lake/namespaces', { namespace: [name] })
+export async function createNamespace(target: Target, ...namespace: readonly string[]): Promise<void> {
+  await call(target, 'POST', '/v1/lake/namespaces', { namespace })
 }
 
 /** A table with that many columns; `padding` bytes of one property bring its metadata to the size wanted. */
