@@ -5,6 +5,7 @@
  * deleted when it is certain that no pointer names it, and kept when it is not: deleting it then would destroy the table.
  */
 import { IcebergError, badRequest, displayIdentifier } from '../iceberg/errors.ts'
+import type { JsonParts } from '../iceberg/json-parts.ts'
 import { overlaps } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../iceberg/metadata-file.ts'
@@ -51,23 +52,23 @@ export function stage<M extends Placed>(
   catalog: CatalogHandle,
   entry: { readonly identifier: TableIdentifier; readonly kind: EntryKind; readonly row?: Entry | undefined },
   metadata: M,
-  serialize: (metadata: M) => string,
+  serialize: (metadata: M) => JsonParts,
   obsolete: readonly string[] = [],
 ): Staged {
   const location = checkedLocation(catalog, metadata.location)
   const codec = compressionCodec(metadata.properties)
   const version = nextVersion(entry.row?.metadata_location)
-  const json = serialize(metadata)
-  checkSize(entry.identifier, json)
   const file = `${metadataDirectory(metadata)}/${metadataFileName(version, context.uuid(), codec)}`
   locationCheck(catalog)(file, 'location of the metadata file')
+  const document = composeNew(catalog, file, serialize(metadata))
+  checkSize(entry.identifier, document.json)
   return {
     identifier: entry.identifier,
     kind: entry.kind,
     row: entry.row,
     location,
     file,
-    document: composeNew(catalog, file, json),
+    document,
     codec,
     metadata,
     obsolete,
@@ -75,8 +76,8 @@ export function stage<M extends Placed>(
 }
 
 /** What could not be read again must not be written: the table could be neither loaded nor mended. */
-function checkSize(identifier: TableIdentifier, json: string): void {
-  if (json.length * 3 <= MAX_METADATA_BYTES || Buffer.byteLength(json) <= MAX_METADATA_BYTES) return
+function checkSize(identifier: TableIdentifier, json: Uint8Array): void {
+  if (json.length <= MAX_METADATA_BYTES) return
   throw badRequest(`Metadata of ${displayIdentifier(identifier)} would be larger than ${MAX_METADATA_BYTES} bytes`)
 }
 

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
 import { parse as parseJson, stringify } from '../iceberg/json.ts'
 import type { JsonValue } from '../iceberg/json.ts'
+import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
 import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
@@ -155,34 +156,14 @@ export function withoutConfig(catalog: CatalogHandle, body: Uint8Array): Uint8Ar
   return body.subarray(0, body.length - bytes)
 }
 
-// Buffers of answers are not from the pool: they are kept for as long as the cache likes.
-
-function compose(location: string | null, json: Uint8Array, config: ClientConfig): Composed {
-  const [prefix, suffix] = [Buffer.from(beforeDocument(location)), Buffer.from(behindDocument(config))]
-  const body = Buffer.allocUnsafeSlow(prefix.length + json.length + suffix.length)
-  body.set(prefix, 0)
-  body.set(json, prefix.length)
-  body.set(suffix, prefix.length + json.length)
-  return { body, json: body.subarray(prefix.length, prefix.length + json.length) }
+function compose(location: string | null, json: JsonParts, config: ClientConfig): Composed {
+  const [prefix, suffix] = [beforeDocument(location), behindDocument(config)]
+  const body = joinParts([prefix, ...json, suffix])
+  return { body, json: body.subarray(Buffer.byteLength(prefix), body.length - Buffer.byteLength(suffix)) }
 }
 
-const encoder = new TextEncoder()
-
-/** Most metadata is ASCII, of which nobody needs to count the bytes first. */
-function bytesOf(text: string): Buffer {
-  const ascii = Buffer.allocUnsafeSlow(text.length)
-  if (encoder.encodeInto(text, ascii).read === text.length) return ascii
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
-  bytes.write(text)
-  return bytes
-}
-
-/** The same for a document that is text still: it is made bytes once, for the file and for the answer. */
-export function composeNew(catalog: CatalogHandle, location: string, json: string): NewDocument {
-  const [prefix, suffix] = [beforeDocument(location), behindDocument(catalog.clientConfig)]
-  const body = bytesOf(prefix + json + suffix)
-  const part = body.subarray(Buffer.byteLength(prefix), body.length - Buffer.byteLength(suffix))
-  return { etag: etagOf(catalog, location, 'all'), body, json: part }
+export function composeNew(catalog: CatalogHandle, location: string, json: JsonParts): NewDocument {
+  return { etag: etagOf(catalog, location, 'all'), ...compose(location, json, catalog.clientConfig) }
 }
 
 /** Remembers what a file says that is now the current one of its entry, and forgets the file that was. */
@@ -223,7 +204,7 @@ export function matchesEtag(header: string, etag: string): boolean {
 }
 
 function composeAll(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, location: string): ComposedAnswer {
-  const { body, json } = compose(location, document.json, catalog.clientConfig)
+  const { body, json } = compose(location, [document.json], catalog.clientConfig)
   const answer = { etag: etagOf(catalog, location, 'all'), body }
   document.json = json
   context.cache.keep(document, 'all', answer)
@@ -241,7 +222,7 @@ function composeRefs(
   const same = reduced.snapshots.length === metadata.snapshots.length
   const body = same
     ? (document.all ?? composeAll(context, catalog, document, location)).body
-    : compose(location, Buffer.from(serializeTableMetadata(reduced)), catalog.clientConfig).body
+    : compose(location, serializeTableMetadata(reduced), catalog.clientConfig).body
   const answer = { etag: etagOf(catalog, location, 'refs'), body }
   context.cache.keep(document, 'refs', answer)
   return answer
@@ -326,6 +307,6 @@ export function rememberRead(context: CatalogContext, catalog: CatalogHandle, lo
 export const answerOf = ({ etag, body }: ComposedAnswer): MetadataAnswer => ({ status: 200, etag, body })
 
 /** An answer that nothing can revalidate: of a staged table (no location yet), or of an entry that is gone. */
-export function answerOnce(location: string | null, json: Uint8Array, config: ClientConfig): MetadataAnswer {
+export function answerOnce(location: string | null, json: JsonParts, config: ClientConfig): MetadataAnswer {
   return { status: 200, etag: undefined, body: compose(location, json, config).body }
 }

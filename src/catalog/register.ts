@@ -169,7 +169,7 @@ export async function unregisterTable(
   assertMayTouch(call, 'table.drop', identifier)
   const key = entryKey(catalog, identifier)
   const answer = async (location: string): Promise<MetadataAnswer> =>
-    answerOnce(location, (await readDocument(context, catalog, location)).json, undefined)
+    answerOnce(location, [(await readDocument(context, catalog, location)).json], undefined)
   return idempotent(context, call, {
     run: (record) =>
       context.queue.run([entryLane(key)], () =>

@@ -3,6 +3,7 @@ import { checkName } from '../iceberg/identifier.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
 import { acceptLocation } from '../iceberg/location.ts'
+import { joinParts } from '../iceberg/json-parts.ts'
 import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
@@ -140,11 +141,11 @@ function stageTable(
   identifier: TableIdentifier,
   request: CreateTableRequest,
 ): Promise<MetadataAnswer> {
-  const plain = (json: string): MetadataAnswer => answerOnce(null, Buffer.from(json), call.catalog.clientConfig)
+  const plain = (json: string): MetadataAnswer => answerOnce(null, [json], call.catalog.clientConfig)
   return idempotent(context, call, {
     run: async () => {
       const { metadata } = await newTable(context, call, identifier, request)
-      const json = serializeTableMetadata(metadata)
+      const json = joinParts(serializeTableMetadata(metadata)).toString()
       const answer = await stagedWithCredentials(context, call, identifier, metadata, plain(json))
       return { answer, status: 200, outcome: json }
     },

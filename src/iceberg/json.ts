@@ -7,7 +7,6 @@
 import { badRequest, IcebergError } from './errors.ts'
 import { normalizeLong } from './long.ts'
 import type { Long } from './long.ts'
-import { JsonText } from './kept-text.ts'
 
 /** A number whose text `String(Number(text))` would not give back: `1.0`, `1e3`, `-0`. */
 export class RawNumber {
@@ -343,8 +342,7 @@ export function stringify(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value === 'object') {
     if (Array.isArray(value)) return arrayText(value)
-    if (value instanceof RawNumber) return value.source
-    return value instanceof JsonText ? value.text : objectText(value as Readonly<Record<string, unknown>>)
+    return value instanceof RawNumber ? value.source : objectText(value as Readonly<Record<string, unknown>>)
   }
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   if (typeof value === 'bigint') return String(value)
@@ -390,7 +388,8 @@ function quote(text: string): string {
 const KEYS = new Map<string, string>()
 const MAX_KEYS = 512
 
-function quotedKey(key: string): string {
+/** With the colon behind it. */
+export function quotedKey(key: string): string {
   const known = KEYS.get(key)
   if (known !== undefined) return known
   const text = `${quote(key)}:`

@@ -7,8 +7,8 @@ import Type, { type Static } from 'typebox'
 import { AnyObject, highest, Int32, Int64, isPlainObject, NaturalInt64, readShape, StringMap } from './document.ts'
 import { EncryptedKeyShape, type EncryptedKey } from './encryption-key.ts'
 import { validationFailed } from './errors.ts'
-import { parse, stringify } from './json.ts'
-import { keptItems } from './kept-text.ts'
+import { parse } from './json.ts'
+import { keptItems, objectParts, type JsonParts } from './json-parts.ts'
 import { isInt } from './long.ts'
 import { checkPartitionSpecShape, NO_PARTITION_ID, withFieldIds, type PartitionSpec } from './partition-spec.ts'
 import { checkSchema, type Schema } from './schema.ts'
@@ -225,9 +225,9 @@ export function currentSchema(metadata: TableMetadata): Schema {
   return metadata.schemas.find((schema) => schema['schema-id'] === metadata['current-schema-id']) as Schema
 }
 
-/** The JSON text that the reference writer would write, followed by the fields that we do not know. */
-export function serializeTableMetadata(metadata: TableMetadata): string {
-  return stringify(toDocument(metadata))
+/** The JSON that the reference writer would write, followed by the fields that we do not know. */
+export function serializeTableMetadata(metadata: TableMetadata): JsonParts {
+  return objectParts(toDocument(metadata))
 }
 
 function toDocument(metadata: TableMetadata): Document {
@@ -268,24 +268,24 @@ function toDocument(metadata: TableMetadata): Document {
     'last-column-id': lastColumnId,
     schema: version === 1 ? currentSchema(metadata) : undefined,
     'current-schema-id': schemaId,
-    schemas: keptItems(schemas, stringify),
+    schemas: keptItems(schemas),
     'partition-spec': version === 1 ? specs.find((spec) => spec['spec-id'] === specId)?.fields : undefined,
     'default-spec-id': specId,
-    'partition-specs': keptItems(specs, stringify),
+    'partition-specs': keptItems(specs),
     'last-partition-id': lastPartitionId,
     'default-sort-order-id': orderId,
-    'sort-orders': keptItems(orders, stringify),
+    'sort-orders': keptItems(orders),
     properties,
     // The reference writes null from version 3 on, which the REST specification does not allow; left out, all can read it.
     'current-snapshot-id': current ?? (version >= 3 ? undefined : -1),
     'next-row-id': version >= ROW_LINEAGE_FORMAT_VERSION ? nextRowId : undefined,
     'encryption-keys': keys !== undefined && keys.length > 0 ? keys : undefined,
     refs,
-    snapshots: keptItems(snapshots, stringify),
-    statistics: keptItems(statistics, stringify),
-    'partition-statistics': keptItems(partitionStatistics, stringify),
-    'snapshot-log': keptItems(snapshotLog, stringify),
-    'metadata-log': keptItems(metadataLog, stringify),
+    snapshots: keptItems(snapshots),
+    statistics: keptItems(statistics),
+    'partition-statistics': keptItems(partitionStatistics),
+    'snapshot-log': keptItems(snapshotLog),
+    'metadata-log': keptItems(metadataLog),
     ...unknown,
   }
 }

@@ -5,7 +5,8 @@
 import Type, { type Static } from 'typebox'
 import { AnyObject, Int32, Int64, isPlainObject, readShape, StringMap } from './document.ts'
 import { validationFailed } from './errors.ts'
-import { parse, stringify } from './json.ts'
+import { parse } from './json.ts'
+import { objectParts, type JsonParts } from './json-parts.ts'
 import { isInt } from './long.ts'
 import { checkSchema, type Schema } from './schema.ts'
 import { checkUnique } from './table-invariants.ts'
@@ -100,8 +101,8 @@ export function currentVersion(metadata: ViewMetadata): ViewVersion {
   return metadata.versions.find((version) => version['version-id'] === metadata['current-version-id']) as ViewVersion
 }
 
-/** The JSON text that the reference writer would write, followed by the fields that we do not know. */
-export function serializeViewMetadata(metadata: ViewMetadata): string {
+/** The JSON that the reference writer would write, followed by the fields that we do not know. */
+export function serializeViewMetadata(metadata: ViewMetadata): JsonParts {
   const {
     'view-uuid': uuid,
     'format-version': formatVersion,
@@ -113,7 +114,7 @@ export function serializeViewMetadata(metadata: ViewMetadata): string {
     'version-log': log,
     ...unknown
   } = metadata
-  return stringify({
+  return objectParts({
     'view-uuid': uuid,
     'format-version': formatVersion,
     location,

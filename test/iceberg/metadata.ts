@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import { IcebergError, type ErrorType } from '../../src/iceberg/errors.ts'
 import { newTableMetadata } from '../../src/iceberg/create-table.ts'
 import { parse, stringify } from '../../src/iceberg/json.ts'
+import { joinParts } from '../../src/iceberg/json-parts.ts'
 import type { Long } from '../../src/iceberg/long.ts'
 import type { Snapshot } from '../../src/iceberg/snapshot.ts'
 import { applyUpdates, type Applied, type ApplyOptions } from '../../src/iceberg/table-metadata-builder.ts'
 import { parseTableMetadata, serializeTableMetadata, type TableMetadata } from '../../src/iceberg/table-metadata.ts'
 import { parseTableUpdates } from '../../src/iceberg/table-update.ts'
+import { serializeViewMetadata, type ViewMetadata } from '../../src/iceberg/view-metadata.ts'
 
 export const NOW = 1_700_000_000_000
 export const UUID = '9c12d441-03fe-4693-9a96-a0705ddf69c1'
@@ -70,13 +72,17 @@ export const setRef = (id: Long, name = 'main', fields: object = {}) => ({
   ...fields,
 })
 
+/** What the file says. */
+export const tableText = (metadata: TableMetadata): string => joinParts(serializeTableMetadata(metadata)).toString()
+export const viewText = (metadata: ViewMetadata): string => joinParts(serializeViewMetadata(metadata)).toString()
+
 /** What a server does with the `updates` of a request: text, JSON, typed updates, metadata, and the text of that. */
 export function run(base: TableMetadata | undefined, updates: readonly object[], options: Partial<ApplyOptions> = {}): Applied {
   const before = base === undefined ? '' : stringify(base)
   const applied = applyUpdates(base, parseTableUpdates(parse(stringify(updates))), { now: NOW + 1000, ...options })
   if (base !== undefined) assert.equal(stringify(base), before, 'the base was changed')
-  const text = serializeTableMetadata(applied.metadata)
-  assert.equal(serializeTableMetadata(parseTableMetadata(new TextEncoder().encode(text))), text)
+  const text = tableText(applied.metadata)
+  assert.equal(tableText(parseTableMetadata(new TextEncoder().encode(text))), text)
   return applied
 }
 

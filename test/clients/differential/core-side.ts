@@ -4,6 +4,7 @@ import { newViewMetadata } from '../../../src/iceberg/create-view.ts'
 import { IcebergError } from '../../../src/iceberg/errors.ts'
 import { parse, type JsonValue } from '../../../src/iceberg/json.ts'
 import { commitTable } from '../../../src/iceberg/table-commit.ts'
+import { joinParts, type JsonParts } from '../../../src/iceberg/json-parts.ts'
 import { parseTableMetadata, serializeTableMetadata, type TableMetadata } from '../../../src/iceberg/table-metadata.ts'
 import { parseTableRequirements, parseViewRequirements } from '../../../src/iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../../../src/iceberg/table-update.ts'
@@ -83,4 +84,4 @@ function commitToView(file: string, request: Json): string {
   return text(serializeViewMetadata(commitView(base, commit, { now: Date.now() }).metadata))
 }
 
-const text = (written: string | Uint8Array): string => (typeof written === 'string' ? written : Buffer.from(written).toString())
+const text = (written: JsonParts): string => joinParts(written).toString()
