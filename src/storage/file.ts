@@ -2,22 +2,20 @@
  * Objects as files of a local disk, below one root folder. Files are never overwritten, and are on disk (with the entry
  * of their folder) before `create` resolves. Symbolic links can't lead out of the root: folders are resolved on each call,
  * and the last step of a path is never a link. System calls that only touch the page cache are made in place, as a trip to
- * the thread pool costs several times as much; whatever waits for a disk is not.
+ * another thread costs several times as much; whatever waits for a disk is not (`file-writer.ts`).
  */
 import fs from 'node:fs'
 import { opendir } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { canonicalFile, canonicalLocation, isBelow, localPath, type Location } from '../iceberg/location.ts'
+import { createFile, makeFolder } from './file-writer-threads.ts'
 import type { StorageKind } from './kind.ts'
 import { fileAdvice } from './probe/file-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
-const { O_CREAT, O_DSYNC = 0, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_WRONLY } = fs.constants
-const open = promisify(fs.open)
-const write = promisify(fs.write)
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
 const read = promisify(fs.read)
-const fsync = promisify(fs.fsync)
 const unlink = promisify(fs.unlink)
 const WINDOWS = process.platform === 'win32'
 
@@ -44,30 +42,6 @@ function failure(what: string, location: string, error: unknown): StorageError {
 const nativePath = (location: Location): string => {
   const text = localPath(location)
   return WINDOWS && /^\/[A-Za-z]:(\/|$)/.test(text) ? path.normalize(text.slice(1)) : text
-}
-
-/** Makes the entries of a folder durable. (Windows can't, and does not need to.) */
-async function syncFolder(folder: string): Promise<void> {
-  if (WINDOWS) return
-  const fd = fs.openSync(folder, O_RDONLY)
-  try {
-    await fsync(fd)
-  } finally {
-    fs.closeSync(fd)
-  }
-}
-
-/** Makes a folder and those above it; each is durable before the next. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    fs.mkdirSync(folder)
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return
-    if (codeOf(error) !== 'ENOENT' || path.dirname(folder) === folder) throw error
-    await makeFolder(path.dirname(folder))
-    return makeFolder(folder)
-  }
-  await syncFolder(path.dirname(folder))
 }
 
 /** Once for each store, so it may wait for the disk. */
@@ -134,22 +108,7 @@ class FileStore implements ObjectStore {
 
   async create(location: string, bytes: Uint8Array): Promise<void> {
     try {
-      const file = this.#path(location)
-      const fd = await openNew(file)
-      try {
-        // The entry of the folder is there already: both wait for the disk at once.
-        const outcomes = await Promise.allSettled([writeDurably(fd, bytes), syncFolder(path.dirname(file))])
-        const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-        if (failed !== undefined) throw failed.reason
-      } catch (error) {
-        // Nobody knows the name yet.
-        try {
-          fs.unlinkSync(file)
-        } catch {}
-        throw error
-      } finally {
-        fs.closeSync(fd)
-      }
+      await createFile(this.#path(location), bytes)
     } catch (error) {
       throw failure('create', location, error)
     }
@@ -185,8 +144,7 @@ class FileStore implements ObjectStore {
   async prepare(tableLocation: string): Promise<void> {
     try {
       for (const child of ['data', 'metadata']) {
-        const folder = path.dirname(this.#path(`${tableLocation}/${child}/-`))
-        await makeFolder(folder)
+        await makeFolder(path.dirname(this.#path(`${tableLocation}/${child}/-`)))
       }
     } catch (error) {
       throw failure('prepare', tableLocation, error)
@@ -199,23 +157,6 @@ class FileStore implements ObjectStore {
   }
 
   async close(): Promise<void> {}
-}
-
-async function openNew(file: string): Promise<number> {
-  const flags = O_WRONLY | O_CREAT | O_EXCL | O_DSYNC
-  try {
-    return await open(file, flags, 0o644)
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error
-    await makeFolder(path.dirname(file))
-    return open(file, flags, 0o644)
-  }
-}
-
-/** To a file that was opened with O_DSYNC: each write is on disk when it ends, where the system knows that flag. */
-async function writeDurably(fd: number, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += (await write(fd, bytes, at, bytes.length - at, at)).bytesWritten
-  if (O_DSYNC === 0 || process.platform === 'darwin') await fsync(fd)
 }
 
 async function readWhole(fd: number, location: string, maxBytes: number): Promise<Buffer> {

@@ -1,0 +1,73 @@
+/**
+ * The calling thread's end of the threads that make files and folders. Through Node's own pool every system call would be a
+ * trip there and back, each of which costs this thread, that does all else, as much as the one message here. Threads start
+ * when there is work for them, and are few: they wait for one disk.
+ */
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+
+/** A file and what it is to say; a folder, without. */
+export type FileRequest = readonly [path: string, bytes?: Uint8Array]
+/** The code of the system's error. */
+export type FileResponse = string | undefined
+
+interface Pending {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+interface FileThread {
+  readonly worker: Worker
+  /** Sent, in order, and not answered. */
+  readonly sent: Pending[]
+}
+
+const MAX_THREADS = 4
+const threads = new Set<FileThread>()
+
+/** Durable when it resolves; folders above it that are missing are made. @throws Error with a `code`: `EEXIST`, `ENOSPC`, ... */
+export const createFile = (file: string, bytes: Uint8Array): Promise<void> => send([file, bytes])
+
+/** Durable when it resolves, as are those above it. One that is there already is none of its business. */
+export const makeFolder = (folder: string): Promise<void> => send([folder])
+
+function send(request: FileRequest): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { worker, sent } = leastBusy()
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads have no origin
+    worker.postMessage(request)
+    // A thread with nothing to do does not keep the process alive.
+    if (sent.length === 0) worker.ref()
+    sent.push({ resolve, reject })
+  })
+}
+
+function leastBusy(): FileThread {
+  let best: FileThread | undefined
+  for (const thread of threads) if (best === undefined || thread.sent.length < best.sent.length) best = thread
+  return best === undefined || (best.sent.length > 0 && threads.size < MAX_THREADS) ? start() : best
+}
+
+function start(): FileThread {
+  // The sibling file has the ending of this one: `.ts` from the sources, `.js` when compiled.
+  const program = new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url)
+  // Flags of the process, such as those that say what its main module is, are not for this thread.
+  const worker = new Worker(program, { name: 'file-writer', execArgv: [] })
+  const thread: FileThread = { worker, sent: [] }
+  worker.on('message', (code: FileResponse) => {
+    const pending = thread.sent.shift()
+    if (thread.sent.length === 0) worker.unref()
+    if (code === undefined) pending?.resolve()
+    else pending?.reject(Object.assign(new Error(code), { code }))
+  })
+  let cause: unknown
+  worker.on('error', (error) => (cause = error))
+  worker.on('exit', () => {
+    threads.delete(thread)
+    for (const { reject } of thread.sent) reject(new Error('The thread that writes files was lost', { cause }))
+  })
+  // At last: a listener for messages holds the process again.
+  worker.unref()
+  threads.add(thread)
+  return thread
+}
