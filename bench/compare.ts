@@ -11,9 +11,8 @@ const ROUNDS = 25
 export interface Contender {
   readonly pid: number
   readonly port: number
-  readonly request: Buffer
-  /** One for each client, where they differ. */
-  readonly requests?: readonly Buffer[]
+  /** The same every time, or made for a client's n-th. */
+  readonly request: Buffer | ((client: number, n: number) => Buffer)
 }
 
 export interface Comparison {
@@ -29,23 +28,29 @@ export interface ComparisonOptions {
   /** In all rounds, of each. */
   readonly requests: number
   readonly warmUp: number
+  /** Of the one that is compared, where it takes much longer. */
+  readonly contenderRequests?: number
+  /** Whether clients never sleep (see `LoadOptions`). */
+  readonly isAwake?: boolean
 }
 
 export async function compare(
   base: Contender,
   contender: Contender,
-  { clients, requests, warmUp }: ComparisonOptions,
+  { clients, requests, warmUp, contenderRequests = requests, isAwake = true }: ComparisonOptions,
 ): Promise<Comparison> {
-  const one = async ({ pid, port, request, requests: own }: Contender, count: number): Promise<number> => {
-    const options = { port, clients, requests: count, request: (client: number) => own?.[client] ?? request, isAwake: true }
-    return (await measure(pid, options, 0)).cpuMicrosecondsPerRequest
+  const one = async ({ pid, port, request }: Contender, count: number): Promise<number> => {
+    const make = typeof request === 'function' ? request : () => request
+    return (await measure(pid, { port, clients, requests: count, request: make, isAwake }, 0)).cpuMicrosecondsPerRequest
   }
   await one(base, warmUp)
   await one(contender, warmUp)
   const rounds: { base: number; contender: number }[] = []
-  const share = Math.ceil(requests / ROUNDS)
   for (let round = 0; round < ROUNDS; round++) {
-    rounds.push({ base: await one(base, share), contender: await one(contender, share) })
+    rounds.push({
+      base: await one(base, Math.ceil(requests / ROUNDS)),
+      contender: await one(contender, Math.ceil(contenderRequests / ROUNDS)),
+    })
   }
   return {
     base: median(rounds.map((round) => round.base)),
@@ -57,7 +62,7 @@ export async function compare(
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
 /** It is sent the very request that the product is sent, and answers the same bytes. */
-export async function startBare(bytes: Buffer, request: Buffer): Promise<Contender & { stop: () => void }> {
+export async function startBare(bytes: Buffer, request: Contender['request']): Promise<Contender & { stop: () => void }> {
   const folder = mkdtempSync(join(tmpdir(), 'pangolin-bench-'))
   const file = join(folder, 'body.json')
   writeFileSync(file, bytes)

@@ -19,8 +19,8 @@ print({ what: 'Node', figures: process.version })
 if (wanted('idle')) await benchIdle()
 if (wanted('reads') || wanted('commits')) {
   const server = await startServer({ database: 'sqlite', dist: true })
-  const bare = await benchReads(targetOf(server), server.pid)
-  if (wanted('commits')) await benchCommits(targetOf(server), server.pid, bare)
+  const yardstick = await benchReads(targetOf(server), server.pid)
+  if (wanted('commits')) await benchCommits(targetOf(server), server.pid, yardstick)
   await server.stop()
 }
 if (wanted('scale')) await benchScale()

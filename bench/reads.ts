@@ -8,8 +8,14 @@ import { print, times, us } from './measure.ts'
 const USUAL = { clients: 8, requests: 50_000, warmUp: 40_000 }
 const MEGABYTE = 1_000_000
 
-/** Returns the CPU of the bare request, the unit in which commits are measured too. */
-export async function benchReads(target: Target, pid: number): Promise<number> {
+/** What the bare server answers, and to which request. */
+export interface Yardstick {
+  readonly bytes: Buffer
+  readonly request: Contender['request']
+}
+
+/** Returns the yardstick, by which commits are measured too. */
+export async function benchReads(target: Target, pid: number): Promise<Yardstick> {
   await createNamespace(target, 'reads')
   const path = await createTable(target, 'reads', 'warm', 20)
   await growBySnapshots(target, path, 20_000)
@@ -48,7 +54,7 @@ export async function benchReads(target: Target, pid: number): Promise<number> {
       })
     }
     await benchLargeMetadata(target, ours)
-    return loads.base
+    return { bytes, request: bare.request }
   } finally {
     bare.stop()
   }
