@@ -6,8 +6,8 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 
-/** A file and what it is to say; a folder, without. */
-export type FileRequest = readonly [path: string, bytes?: Uint8Array]
+/** A file and what it is to say; a folder, without. The root is a path without links. */
+export type FileRequest = readonly [root: string, path: string, bytes?: Uint8Array]
 /** The code of the system's error. */
 export type FileResponse = string | undefined
 
@@ -25,11 +25,14 @@ interface FileThread {
 const MAX_THREADS = 4
 const threads = new Set<FileThread>()
 
-/** Durable when it resolves; folders above it that are missing are made. @throws Error with a `code`: `EEXIST`, `ENOSPC`, ... */
-export const createFile = (file: string, bytes: Uint8Array): Promise<void> => send([file, bytes])
+/**
+ * Durable when it resolves; folders above it that are missing are made.
+ * @throws Error with a `code`: `EEXIST`, `ENOSPC`, ..., or OUTSIDE when links lead out of the root
+ */
+export const createFile = (root: string, file: string, bytes: Uint8Array): Promise<void> => send([root, file, bytes])
 
-/** Durable when it resolves, as are those above it. One that is there already is none of its business. */
-export const makeFolder = (folder: string): Promise<void> => send([folder])
+/** Durable when it resolves, as are those above it. Nothing is done about one that is there already. */
+export const makeFolder = (root: string, folder: string): Promise<void> => send([root, folder])
 
 function send(request: FileRequest): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,16 +1,15 @@
 /**
  * The thread that makes files and folders which are on disk, with the entry of their folder, before it answers. Each takes
- * several system calls that wait for the disk, made here one after the other.
+ * several system calls that wait for the disk, made here one after the other. Nothing is made outside the root.
  */
 import fs from 'node:fs'
 import path from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import type { FileRequest, FileResponse } from './file-writer-threads.ts'
+import { assertInside, codeOf, resolvedAncestor } from './folders.ts'
 
-const { O_CREAT, O_DSYNC = 0, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants
+const { O_CREAT, O_DIRECTORY = 0, O_DSYNC = 0, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants
 const WINDOWS = process.platform === 'win32'
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? 'failed'
 
 /** Makes the entries of a folder durable. (Windows can't, and does not need to.) */
 function syncFolder(folder: string): void {
@@ -24,56 +23,97 @@ function syncFolder(folder: string): void {
 }
 
 /** Makes a folder and those above it; each is durable before the next. */
-function makeFolder(folder: string): void {
+function makeFolders(folder: string): void {
   try {
     fs.mkdirSync(folder)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return
     if (codeOf(error) !== 'ENOENT' || path.dirname(folder) === folder) throw error
-    makeFolder(path.dirname(folder))
-    return makeFolder(folder)
+    makeFolders(path.dirname(folder))
+    return makeFolders(folder)
   }
   syncFolder(path.dirname(folder))
 }
 
-function openNew(file: string): number {
-  const flags = O_WRONLY | O_CREAT | O_EXCL | O_DSYNC
+function makeFolder(root: string, folder: string): void {
+  assertInside(root, resolvedAncestor(folder))
+  makeFolders(folder)
+}
+
+/** A folder that is open: where it is can be asked once and stays true. */
+interface OpenFolder {
+  readonly fd: number | undefined
+  /** Names the folder, wherever links lead meanwhile. */
+  readonly path: string
+}
+
+function openFolder(root: string, folder: string): OpenFolder {
+  if (process.platform !== 'linux') return openByPath(root, folder)
+  const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY)
   try {
-    return fs.openSync(file, flags, 0o644)
+    const own = `/proc/self/fd/${fd}`
+    assertInside(root, fs.readlinkSync(own))
+    return { fd, path: own }
+  } catch {
+    // It may be outside; or there is no /proc, or one that knows other names.
+    fs.closeSync(fd)
+    return openByPath(root, folder)
+  }
+}
+
+function openByPath(root: string, folder: string): OpenFolder {
+  const resolved = fs.realpathSync.native(folder)
+  assertInside(root, resolved)
+  return { fd: WINDOWS ? undefined : fs.openSync(resolved, O_RDONLY), path: resolved }
+}
+
+function openOrMakeFolder(root: string, folder: string): OpenFolder {
+  try {
+    return openFolder(root, folder)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-    makeFolder(path.dirname(file))
-    return fs.openSync(file, flags, 0o644)
+    makeFolder(root, folder)
+    return openFolder(root, folder)
   }
 }
 
-function createFile(file: string, bytes: Uint8Array): void {
-  const fd = openNew(file)
+function createFile(root: string, file: string, bytes: Uint8Array): void {
+  const folder = openOrMakeFolder(root, path.dirname(file))
   try {
+    const place = `${folder.path}${path.sep}${path.basename(file)}`
+    const fd = fs.openSync(place, O_WRONLY | O_CREAT | O_EXCL | O_DSYNC, 0o644)
     try {
-      // With O_DSYNC each write is on disk when it ends, where the system knows that flag.
-      for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at, at)
-      if (O_DSYNC === 0 || process.platform === 'darwin') fs.fsyncSync(fd)
-    } finally {
-      fs.closeSync(fd)
+      writeDurably(fd, bytes)
+      if (folder.fd !== undefined) fs.fsyncSync(folder.fd)
+    } catch (error) {
+      // Nobody knows the name yet.
+      try {
+        fs.unlinkSync(place)
+      } catch {}
+      throw error
     }
-    syncFolder(path.dirname(file))
-  } catch (error) {
-    // Nobody knows the name yet.
-    try {
-      fs.unlinkSync(file)
-    } catch {}
-    throw error
+  } finally {
+    if (folder.fd !== undefined) fs.closeSync(folder.fd)
   }
 }
 
-function answer([name, bytes]: FileRequest): FileResponse {
+/** To a file that was opened with O_DSYNC, and is closed: each write is on disk when it ends, where the system knows that flag. */
+function writeDurably(fd: number, bytes: Uint8Array): void {
   try {
-    if (bytes === undefined) makeFolder(name)
-    else createFile(name, bytes)
+    for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at, at)
+    if (O_DSYNC === 0 || process.platform === 'darwin') fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function answer([root, name, bytes]: FileRequest): FileResponse {
+  try {
+    if (bytes === undefined) makeFolder(root, name)
+    else createFile(root, name, bytes)
     return undefined
   } catch (error) {
-    return codeOf(error)
+    return codeOf(error) || 'failed'
   }
 }
 

@@ -12,6 +12,7 @@ import { canonicalFile, canonicalLocation, isBelow, localPath, type Location } f
 import { createFile, makeFolder } from './file-writer-threads.ts'
 import type { StorageKind } from './kind.ts'
 import { fileAdvice } from './probe/file-advice.ts'
+import { assertInside, codeOf, OUTSIDE, resolvedAncestor } from './folders.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
@@ -27,16 +28,17 @@ const KINDS: Readonly<Record<string, StorageErrorKind>> = {
   EPERM: 'forbidden',
   EROFS: 'forbidden',
   ELOOP: 'forbidden',
+  [OUTSIDE]: 'forbidden',
   EISDIR: 'invalid',
   ENAMETOOLONG: 'invalid',
   EINVAL: 'invalid',
 }
 
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
-
 function failure(what: string, location: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error
-  return new StorageError(KINDS[codeOf(error)] ?? 'unavailable', `Can't ${what} ${location}: ${codeOf(error) || 'failed'}`, error)
+  const code = codeOf(error)
+  const why = code === OUTSIDE ? 'links lead out of the warehouse' : code || 'failed'
+  return new StorageError(KINDS[code] ?? 'unavailable', `Can't ${what} ${location}: ${why}`, error)
 }
 
 const nativePath = (location: Location): string => {
@@ -56,17 +58,6 @@ function makeRoot(folder: string): string {
   return fs.realpathSync.native(folder)
 }
 
-/** The resolved path of the deepest folder at or above `folder` that exists. */
-function resolvedAncestor(folder: string): string {
-  for (let current = folder; ; current = path.dirname(current)) {
-    try {
-      return fs.realpathSync.native(current)
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT' || path.dirname(current) === current) throw error
-    }
-  }
-}
-
 class FileStore implements ObjectStore {
   readonly #root: Location
   #resolvedRoot: string | undefined
@@ -75,27 +66,27 @@ class FileStore implements ObjectStore {
     this.#root = root
   }
 
-  /** The path of an object's file, after making sure that its folder is, once resolved, in the root. */
-  #path(location: string): string {
-    const canonical = canonicalFile(location)
-    if (canonical === undefined || !isBelow(this.#root, canonical)) {
-      throw new StorageError('forbidden', `Location is not below ${this.#root}: ${location}`)
-    }
-    const file = nativePath(canonical)
-    this.#checkFolder(path.dirname(file), location)
-    return file
+  /** Made on first use when it is not there; without links. */
+  get #rootPath(): string {
+    return (this.#resolvedRoot ??= makeRoot(nativePath(this.#root)))
   }
 
-  #checkFolder(folder: string, location: string): void {
-    this.#resolvedRoot ??= makeRoot(nativePath(this.#root))
-    const resolved = resolvedAncestor(folder)
-    if (resolved === this.#resolvedRoot || resolved.startsWith(this.#resolvedRoot + path.sep)) return
-    throw new StorageError('forbidden', `Location leads out of ${this.#root}: ${location}`)
+  #pathOf(location: string): string {
+    const canonical = canonicalFile(location)
+    if (canonical !== undefined && isBelow(this.#root, canonical)) return nativePath(canonical)
+    throw new StorageError('forbidden', `Location is not below ${this.#root}: ${location}`)
+  }
+
+  /** The path of an object's file, after making sure that its folder is, once resolved, in the root. */
+  #checkedPath(location: string): string {
+    const file = this.#pathOf(location)
+    assertInside(this.#rootPath, resolvedAncestor(path.dirname(file)))
+    return file
   }
 
   async read(location: string, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
     try {
-      const fd = fs.openSync(this.#path(location), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+      const fd = fs.openSync(this.#checkedPath(location), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
       try {
         return await readWhole(fd, location, maxBytes)
       } finally {
@@ -108,7 +99,7 @@ class FileStore implements ObjectStore {
 
   async create(location: string, bytes: Uint8Array): Promise<void> {
     try {
-      await createFile(this.#path(location), bytes)
+      await createFile(this.#rootPath, this.#pathOf(location), bytes)
     } catch (error) {
       throw failure('create', location, error)
     }
@@ -117,8 +108,8 @@ class FileStore implements ObjectStore {
   async delete(locations: readonly string[]): Promise<void> {
     for (const location of locations) {
       try {
-        if (location.endsWith('/')) await removeEmptyFolders(this.#path(location.slice(0, -1)))
-        else await unlink(this.#path(location))
+        if (location.endsWith('/')) await removeEmptyFolders(this.#checkedPath(location.slice(0, -1)))
+        else await unlink(this.#checkedPath(location))
       } catch (error) {
         const problem = failure('delete', location, error)
         if (problem.kind !== 'missing') throw problem
@@ -133,7 +124,7 @@ class FileStore implements ObjectStore {
     }
     try {
       const folder = nativePath(base)
-      this.#checkFolder(folder, prefix)
+      assertInside(this.#rootPath, resolvedAncestor(folder))
       yield* walk(folder, base)
     } catch (error) {
       const problem = failure('list', prefix, error)
@@ -144,7 +135,7 @@ class FileStore implements ObjectStore {
   async prepare(tableLocation: string): Promise<void> {
     try {
       for (const child of ['data', 'metadata']) {
-        await makeFolder(path.dirname(this.#path(`${tableLocation}/${child}/-`)))
+        await makeFolder(this.#rootPath, path.dirname(this.#pathOf(`${tableLocation}/${child}/-`)))
       }
     } catch (error) {
       throw failure('prepare', tableLocation, error)

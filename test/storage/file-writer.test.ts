@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import { createFile, makeFolder } from '../../src/storage/file-writer-threads.ts'
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pangolin-files-'))
+const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'pangolin-files-')))
 after(() => fs.rmSync(folder, { recursive: true, force: true }))
 const workers = new Set<Worker>()
 process.on('worker', (worker) => {
@@ -21,7 +21,7 @@ test('files that are made at once are all whole, whatever befalls one of them', 
   const sizes = Array.from({ length: 60 }, (_, at) => (at % 5 === 0 ? 3_000_000 + at : at))
   const made = await Promise.allSettled(
     sizes.map((size, at) =>
-      createFile(path.join(folder, at % 2 === 0 ? `new/${at}/deep` : '', String(at)), Buffer.alloc(size, at)),
+      createFile(folder, path.join(folder, at % 2 === 0 ? `new/${at}/deep` : '', String(at)), Buffer.alloc(size, at)),
     ),
   )
   const failed = made.flatMap((outcome, at) => (outcome.status === 'rejected' ? [{ at, code: outcome.reason.code }] : []))
@@ -34,23 +34,25 @@ test('files that are made at once are all whole, whatever befalls one of them', 
 })
 
 test('a request that can not be sent is refused, and the next one is answered', async () => {
-  await assert.rejects(createFile(path.join(folder, 'no-bytes'), (() => 1) as never), /could not be cloned/)
-  await makeFolder(path.join(folder, 'a', 'b'))
-  await makeFolder(path.join(folder, 'a', 'b'))
+  await assert.rejects(createFile(folder, path.join(folder, 'no-bytes'), (() => 1) as never), /could not be cloned/)
+  await makeFolder(folder, path.join(folder, 'a', 'b'))
+  await makeFolder(folder, path.join(folder, 'a', 'b'))
   assert.ok(fs.statSync(path.join(folder, 'a', 'b')).isDirectory())
-  await assert.rejects(makeFolder(path.join(folder, '7', 'below-a-file')), { code: 'ENOTDIR' })
+  await assert.rejects(makeFolder(folder, path.join(folder, '7', 'below-a-file')), { code: 'ENOTDIR' })
 })
 
 test('what a lost thread had under way has failed, and another thread takes over', async () => {
   const before = [...workers]
-  const under = Array.from({ length: 8 }, (_, at) => createFile(path.join(folder, `lost-${at}`), Buffer.alloc(10_000_000)))
+  const under = Array.from({ length: 8 }, (_, at) =>
+    createFile(folder, path.join(folder, `lost-${at}`), Buffer.alloc(10_000_000)),
+  )
   const outcomes = Promise.allSettled(under)
   await Promise.all(before.map((worker) => worker.terminate()))
   for (const outcome of await outcomes) {
     if (outcome.status === 'rejected') assert.match(String(outcome.reason), /thread that writes files was lost/)
   }
   assert.ok((await outcomes).some(({ status }) => status === 'rejected'))
-  await createFile(path.join(folder, 'after'), Buffer.from('after'))
+  await createFile(folder, path.join(folder, 'after'), Buffer.from('after'))
   assert.equal(fs.readFileSync(path.join(folder, 'after'), 'utf8'), 'after')
 })
 
@@ -61,8 +63,8 @@ test(
     const module = new URL('../../src/storage/file-writer-threads.ts', import.meta.url)
     const script = `
       const { createFile } = await import(${JSON.stringify(module)})
-      await createFile(${JSON.stringify(path.join(folder, 'small'))}, Buffer.alloc(1000))
-      await createFile(${JSON.stringify(path.join(folder, 'large'))}, Buffer.alloc(1000000)).catch((error) => console.log(error.code))`
+      await createFile(${JSON.stringify(folder)}, ${JSON.stringify(path.join(folder, 'small'))}, Buffer.alloc(1000))
+      await createFile(${JSON.stringify(folder)}, ${JSON.stringify(path.join(folder, 'large'))}, Buffer.alloc(1000000)).catch((error) => console.log(error.code))`
     const command = [process.execPath, '--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script]
     const { stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -f 16; exec "$@"', 'sh', ...command], { encoding: 'utf8' })
     assert.equal(stdout, 'EFBIG\n', stderr)
