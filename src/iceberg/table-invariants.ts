@@ -17,13 +17,17 @@ export function isBefore(later: Long, earlier: Long): boolean {
   return BigInt(later) - BigInt(earlier) < BigInt(-CLOCK_TOLERANCE_MS)
 }
 
-export function checkInvariants(metadata: TableMetadata): void {
+/** What is the very same in `base`, where they hold, is not gone through again. */
+export function checkInvariants(metadata: TableMetadata, base?: TableMetadata): void {
+  const isKept = (key: keyof TableMetadata): boolean => base !== undefined && base[key] === metadata[key]
   checkIdentity(metadata)
-  checkDefaults(metadata)
-  checkSnapshots(metadata)
-  checkReferences(metadata)
-  checkLog(metadata, 'snapshot-log')
-  checkLog(metadata, 'metadata-log')
+  checkDefaults(metadata, isKept)
+  if (!isKept('snapshots') || !isKept('last-sequence-number')) checkSnapshots(metadata)
+  if (!isKept('snapshots') || !isKept('refs') || !isKept('current-snapshot-id')) checkReferences(metadata)
+  for (const key of ['snapshot-log', 'metadata-log'] as const) {
+    if (!isKept(key)) checkSorted(metadata, key)
+    checkUpdated(metadata, key)
+  }
 }
 
 function checkIdentity(metadata: TableMetadata): void {
@@ -46,11 +50,11 @@ export function checkUnique<T>(items: readonly T[], what: string, idOf: (item: T
   }
 }
 
-function checkDefaults(metadata: TableMetadata): void {
-  checkUnique(metadata.schemas, 'schema', (schema) => schema['schema-id'] ?? 0)
-  checkUnique(metadata['partition-specs'], 'partition spec', (spec) => spec['spec-id'])
-  checkUnique(metadata['sort-orders'], 'sort order', (order) => order['order-id'])
-  checkUnique(metadata['encryption-keys'] ?? [], 'encryption key', (key) => key['key-id'])
+function checkDefaults(metadata: TableMetadata, isKept: (key: keyof TableMetadata) => boolean): void {
+  if (!isKept('schemas')) checkUnique(metadata.schemas, 'schema', (schema) => schema['schema-id'] ?? 0)
+  if (!isKept('partition-specs')) checkUnique(metadata['partition-specs'], 'partition spec', (spec) => spec['spec-id'])
+  if (!isKept('sort-orders')) checkUnique(metadata['sort-orders'], 'sort order', (order) => order['order-id'])
+  if (!isKept('encryption-keys')) checkUnique(metadata['encryption-keys'] ?? [], 'encryption key', (key) => key['key-id'])
   const { 'current-schema-id': schemaId, 'default-spec-id': specId, 'default-sort-order-id': orderId } = metadata
   if (!metadata.schemas.some((schema) => schema['schema-id'] === schemaId)) {
     throw validationFailed(`Cannot find schema with current-schema-id=${schemaId} in schemas`)
@@ -94,17 +98,21 @@ function checkReferences(metadata: TableMetadata): void {
   }
 }
 
-function checkLog(metadata: TableMetadata, key: 'snapshot-log' | 'metadata-log'): void {
+type Log = 'snapshot-log' | 'metadata-log'
+
+function checkSorted(metadata: TableMetadata, key: Log): void {
   let previous: Long | undefined
-  for (const entry of metadata[key]) {
-    const time = entry['timestamp-ms']
+  for (const { 'timestamp-ms': time } of metadata[key]) {
     if (previous !== undefined && isBefore(time, previous)) {
       throw validationFailed(`Expected sorted ${key} entries, got ${time} after ${previous}`)
     }
     previous = time
   }
-  const updated = metadata['last-updated-ms']
-  if (previous !== undefined && isBefore(updated, previous)) {
-    throw validationFailed(`Invalid update timestamp ${updated}: before last ${key} entry at ${previous}`)
+}
+
+function checkUpdated(metadata: TableMetadata, key: Log): void {
+  const [updated, last] = [metadata['last-updated-ms'], metadata[key].at(-1)?.['timestamp-ms']]
+  if (last !== undefined && isBefore(updated, last)) {
+    throw validationFailed(`Invalid update timestamp ${updated}: before last ${key} entry at ${last}`)
   }
 }

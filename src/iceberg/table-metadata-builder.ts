@@ -146,6 +146,6 @@ function finish(draft: Draft, newUuid: string | undefined): TableMetadata {
   checkEncryptionKeys(draft)
   removeDanglingRefs(draft)
   const metadata = closeDraft(draft, finishedSnapshotLog(draft))
-  checkInvariants(metadata)
+  checkInvariants(metadata, draft.base)
   return metadata
 }

@@ -1,5 +1,5 @@
 /**
- * The metadata of a table while the updates of one commit are applied to it: the collections indexed by id, and what later
+ * The metadata of a table while the updates of one commit are applied to it: the collections by id, and what later
  * updates of the same commit refer to ("the one added last"). A draft lives for one call and is seen by nobody else.
  */
 import type { EncryptedKey } from '../encryption-key.ts'
@@ -14,6 +14,7 @@ import type { PartitionStatisticsFile, StatisticsFile } from '../statistics.ts'
 import type { CheckLocation } from '../table-properties.ts'
 import type { TableMetadata } from '../table-metadata.ts'
 import { DEFAULT_FORMAT_VERSION, ROW_LINEAGE_FORMAT_VERSION } from '../table-metadata.ts'
+import { LazyMap } from './lazy-map.ts'
 
 export interface Draft {
   readonly base: TableMetadata | undefined
@@ -26,22 +27,22 @@ export interface Draft {
   lastSequenceNumber: Long
   lastColumnId: number
   currentSchemaId: number
-  readonly schemas: Map<number, Schema>
+  readonly schemas: LazyMap<number, Schema>
   /** Of `schemas`, once somebody asked. */
   schemaHistory: SchemaHistory | undefined
   defaultSpecId: number
-  readonly specs: Map<number, PartitionSpec>
+  readonly specs: LazyMap<number, PartitionSpec>
   lastPartitionId: number
   defaultSortOrderId: number
-  readonly orders: Map<number, SortOrder>
-  readonly properties: Map<string, string>
+  readonly orders: LazyMap<number, SortOrder>
+  readonly properties: LazyMap<string, string>
   currentSnapshotId: Long | undefined
   nextRowId: Long | undefined
-  readonly encryptionKeys: Map<string, EncryptedKey>
-  readonly refs: Map<string, SnapshotReference>
-  readonly snapshots: Map<Long, Snapshot>
-  readonly statistics: Map<Long, readonly StatisticsFile[]>
-  readonly partitionStatistics: Map<Long, readonly PartitionStatisticsFile[]>
+  readonly encryptionKeys: LazyMap<string, EncryptedKey>
+  readonly refs: LazyMap<string, SnapshotReference>
+  readonly snapshots: LazyMap<Long, Snapshot>
+  readonly statistics: LazyMap<Long, readonly StatisticsFile[]>
+  readonly partitionStatistics: LazyMap<Long, readonly PartitionStatisticsFile[]>
   readonly snapshotLog: SnapshotLogEntry[]
 
   /** What -1 means: the id that the last add of this commit resolved to, new or reused. */
@@ -68,7 +69,11 @@ function bySnapshot<T extends { readonly 'snapshot-id': Long }>(files: readonly 
   return index
 }
 
-const indexed = <K, T>(items: readonly T[], key: (item: T) => K): Map<K, T> => new Map(items.map((item) => [key(item), item]))
+const indexed = <K, T>(items: readonly T[] | undefined, key: (item: T) => K): LazyMap<K, T> =>
+  new LazyMap(() => new Map(items?.map((item) => [key(item), item])))
+
+const mapOf = <T>(record: Readonly<Record<string, T>> | undefined): LazyMap<string, T> =>
+  new LazyMap(() => new Map(Object.entries(record ?? {})))
 
 export interface DraftOptions {
   readonly now: number
@@ -90,21 +95,21 @@ export function openDraft(base: TableMetadata | undefined, options: DraftOptions
     lastSequenceNumber: base?.['last-sequence-number'] ?? 0,
     lastColumnId: base?.['last-column-id'] ?? 0,
     currentSchemaId: base?.['current-schema-id'] ?? 0,
-    schemas: indexed(base?.schemas ?? [], (schema) => schema['schema-id'] as number),
+    schemas: indexed(base?.schemas, (schema) => schema['schema-id'] as number),
     schemaHistory: undefined,
     defaultSpecId: base?.['default-spec-id'] ?? 0,
-    specs: indexed(base?.['partition-specs'] ?? [], (spec) => spec['spec-id']),
+    specs: indexed(base?.['partition-specs'], (spec) => spec['spec-id']),
     lastPartitionId: base?.['last-partition-id'] ?? NO_PARTITION_ID,
     defaultSortOrderId: base?.['default-sort-order-id'] ?? 0,
-    orders: indexed(base?.['sort-orders'] ?? [], (order) => order['order-id']),
-    properties: new Map(Object.entries(base?.properties ?? {})),
+    orders: indexed(base?.['sort-orders'], (order) => order['order-id']),
+    properties: mapOf(base?.properties),
     currentSnapshotId: base?.['current-snapshot-id'],
     nextRowId: base?.['next-row-id'] ?? (formatVersion >= ROW_LINEAGE_FORMAT_VERSION ? 0 : undefined),
-    encryptionKeys: indexed(base?.['encryption-keys'] ?? [], (key) => key['key-id']),
-    refs: new Map(Object.entries(base?.refs ?? {})),
-    snapshots: indexed(base?.snapshots ?? [], (snapshot) => snapshot['snapshot-id']),
-    statistics: bySnapshot(base?.statistics ?? []),
-    partitionStatistics: bySnapshot(base?.['partition-statistics'] ?? []),
+    encryptionKeys: indexed(base?.['encryption-keys'], (key) => key['key-id']),
+    refs: mapOf(base?.refs),
+    snapshots: indexed(base?.snapshots, (snapshot) => snapshot['snapshot-id']),
+    statistics: new LazyMap(() => bySnapshot(base?.statistics ?? [])),
+    partitionStatistics: new LazyMap(() => bySnapshot(base?.['partition-statistics'] ?? [])),
     snapshotLog: [...(base?.['snapshot-log'] ?? [])],
     lastAddedSchemaId: undefined,
     lastAddedSpecId: undefined,
@@ -129,11 +134,16 @@ function shared<T>(before: readonly T[] | undefined, after: readonly T[]): reado
   return before !== undefined && before.length === after.length && after.every((item, i) => item === before[i]) ? before : after
 }
 
-function sharedMap<T>(
-  before: Readonly<Record<string, T>> | undefined,
-  after: ReadonlyMap<string, T>,
-): Readonly<Record<string, T>> {
-  if (before !== undefined && Object.keys(before).length === after.size) {
+const listOf = <T>(before: readonly T[] | undefined, after: LazyMap<unknown, T>): readonly T[] =>
+  before !== undefined && after.isUntouched ? before : shared(before, [...after.values()])
+
+const listOfLists = <T>(before: readonly T[] | undefined, after: LazyMap<unknown, readonly T[]>): readonly T[] =>
+  before !== undefined && after.isUntouched ? before : shared(before, [...after.values()].flat())
+
+function recordOf<T>(before: Readonly<Record<string, T>> | undefined, after: LazyMap<string, T>): Readonly<Record<string, T>> {
+  if (before === undefined) return Object.fromEntries(after)
+  if (after.isUntouched) return before
+  if (Object.keys(before).length === after.size) {
     if ([...after].every(([key, value]) => Object.hasOwn(before, key) && before[key] === value)) return before
   }
   return Object.fromEntries(after)
@@ -144,7 +154,7 @@ export function closeDraft(draft: Draft, snapshotLog: readonly SnapshotLogEntry[
   const { base, uuid, location } = draft
   if (location === undefined) throw badRequest('Cannot create a table without a location')
   const { 'current-snapshot-id': _current, 'next-row-id': _row, 'encryption-keys': keysBefore, ...rest } = base ?? {}
-  const keys = shared(keysBefore, [...draft.encryptionKeys.values()])
+  const keys = listOf(keysBefore, draft.encryptionKeys)
   return {
     ...rest,
     'format-version': draft.formatVersion,
@@ -154,20 +164,20 @@ export function closeDraft(draft: Draft, snapshotLog: readonly SnapshotLogEntry[
     'last-updated-ms': draft.updatedMs,
     'last-column-id': draft.lastColumnId,
     'current-schema-id': draft.currentSchemaId,
-    schemas: shared(base?.schemas, [...draft.schemas.values()]),
+    schemas: listOf(base?.schemas, draft.schemas),
     'default-spec-id': draft.defaultSpecId,
-    'partition-specs': shared(base?.['partition-specs'], [...draft.specs.values()]),
+    'partition-specs': listOf(base?.['partition-specs'], draft.specs),
     'last-partition-id': draft.lastPartitionId,
     'default-sort-order-id': draft.defaultSortOrderId,
-    'sort-orders': shared(base?.['sort-orders'], [...draft.orders.values()]),
-    properties: sharedMap(base?.properties, draft.properties),
+    'sort-orders': listOf(base?.['sort-orders'], draft.orders),
+    properties: recordOf(base?.properties, draft.properties),
     ...(draft.currentSnapshotId === undefined ? {} : { 'current-snapshot-id': draft.currentSnapshotId }),
     ...(draft.nextRowId === undefined ? {} : { 'next-row-id': draft.nextRowId }),
     ...(keys.length > 0 ? { 'encryption-keys': keys } : {}),
-    refs: sharedMap(base?.refs, draft.refs),
-    snapshots: shared(base?.snapshots, [...draft.snapshots.values()]),
-    statistics: shared(base?.statistics, [...draft.statistics.values()].flat()),
-    'partition-statistics': shared(base?.['partition-statistics'], [...draft.partitionStatistics.values()].flat()),
+    refs: recordOf(base?.refs, draft.refs),
+    snapshots: listOf(base?.snapshots, draft.snapshots),
+    statistics: listOfLists(base?.statistics, draft.statistics),
+    'partition-statistics': listOfLists(base?.['partition-statistics'], draft.partitionStatistics),
     'snapshot-log': shared(base?.['snapshot-log'], snapshotLog),
     'metadata-log': base?.['metadata-log'] ?? [],
   }
