@@ -9,7 +9,7 @@ import { measure, print, us } from './measure.ts'
 import { targetOf } from './scale.ts'
 
 const ROUNDS = 20_000
-const LOAD = { clients: 8, requests: 20_000 }
+const LOAD = { clients: 8, requests: 20_000, isAwake: true }
 const MOST = 200
 
 const headers = {
@@ -34,7 +34,7 @@ function benchWork(): void {
   for (let at = 0; at < ROUNDS; at++) round(at)
   const { user, system } = process.cpuUsage(before)
   const each = (user + system) / ROUNDS
-  print({ what: 'a request read and signed', figures: us(each), target: { text: `at most ${MOST} us`, met: each <= MOST } })
+  print({ what: 'a request read and signed', figures: us(each) })
 }
 
 export async function benchSigning(): Promise<void> {
@@ -61,7 +61,7 @@ export async function benchSigning(): Promise<void> {
     ] as const) {
       const sent = httpRequest('POST', path, { Authorization: `Bearer ${target.token}` }, body)
       const { cpuMicrosecondsPerRequest: cpu } = await measure(server.pid, { ...LOAD, port: target.port, request: () => sent })
-      print({ what, figures: `${us(cpu)}, of it HTTP and looking up the caller and the table` })
+      print({ what, figures: `${us(cpu)} for the whole call`, target: { text: `at most ${MOST} us`, met: cpu <= MOST } })
     }
   } finally {
     await server.stop()

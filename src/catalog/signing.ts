@@ -214,7 +214,7 @@ export async function signS3Request(
   request: RemoteSignRequest,
 ): Promise<SignedRequest> {
   const sent = asked(request)
-  let refusal = forbidden('No table that you may touch so lies where this request goes')
+  let refusal: IcebergError | undefined
   for (const call of calls) {
     try {
       const unsigned = call.catalog.signer?.read(sent)
@@ -229,5 +229,5 @@ export async function signS3Request(
       if (calls.length === 1 && !error.message.includes('token does not allow')) refusal = error
     }
   }
-  throw refusal
+  throw refusal ?? forbidden('No table that you may touch so lies where this request goes')
 }

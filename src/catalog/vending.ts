@@ -131,8 +131,8 @@ export function answerWithCredentials(
 ): Soon<MetadataAnswer> {
   const way = wayOf(call)
   if (way === undefined) return answerWithEntry(context, call.catalog, row, options)
-  const { ifNoneMatch, ...rest } = options
-  return soon(answerWithEntry(context, call.catalog, row, rest), (plain) =>
+  const { snapshots, ifNoneMatch } = options
+  return soon(answerWithEntry(context, call.catalog, row, { snapshots }), (plain) =>
     soon(credentialsFor(context, call, way, { identifier, row }, plain), (answer) => {
       const { etag } = answer
       if (ifNoneMatch === undefined || etag === undefined || !matchesEtag(ifNoneMatch, etag)) return answer

@@ -23,11 +23,18 @@ const EMPTY = Buffer.alloc(0)
 
 const VENDED = 'vended-credentials'
 const SIGNED = 'remote-signing'
+type Delegation = Required<Pick<CatalogCall, 'asksForCredentials' | 'asksForSigning'>>
+const NONE: Delegation = { asksForCredentials: false, asksForSigning: false }
+const CREDENTIALS: Delegation = { asksForCredentials: true, asksForSigning: false }
+
 /** The header of access delegation lists all the ways that the client can deal with. */
-function wants(delegation: string | undefined, wanted: string): boolean {
-  if (delegation === undefined || delegation === wanted) return delegation !== undefined
-  return delegation.split(',').some((way) => way.trim().toLowerCase() === wanted)
+function delegationOf(header: string | undefined): Delegation {
+  if (header === undefined) return NONE
+  if (header === VENDED) return CREDENTIALS
+  const ways = header.split(',').map((way) => way.trim().toLowerCase())
+  return { asksForCredentials: ways.includes(VENDED), asksForSigning: ways.includes(SIGNED) }
 }
+
 const joined = (value: string | string[] | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export class Exchange {
@@ -102,14 +109,8 @@ export class Exchange {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { caller: principal, catalog } = this
-    const delegation = this.header('x-iceberg-access-delegation')
-    return {
-      principal,
-      catalog,
-      idempotency,
-      asksForCredentials: wants(delegation, VENDED),
-      asksForSigning: wants(delegation, SIGNED),
-    }
+    const { asksForCredentials, asksForSigning } = delegationOf(this.header('x-iceberg-access-delegation'))
+    return { principal, catalog, idempotency, asksForCredentials, asksForSigning }
   }
 
   #idempotency(): CatalogCall['idempotency'] {
