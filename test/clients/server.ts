@@ -12,6 +12,8 @@ import { assertNoSecrets } from '../no-secrets.ts'
 const ROOT = join(import.meta.dirname, '..', '..')
 const READY_SECONDS = 60
 const STOP_SECONDS = 30
+/** Those that `npm start` runs it with. */
+const FLAGS = JSON.parse(readFileSync(join(ROOT, 'scripts', 'server-flags.json'), 'utf8')) as readonly string[]
 const LOG_CHARACTERS = 100_000
 
 export type Database = 'memory' | 'sqlite' | 'postgres' | 'mongo'
@@ -85,7 +87,7 @@ interface Life {
 
 async function launch(options: ServerOptions, dataDir: string, port: number): Promise<Life> {
   const program = join(ROOT, ...(options.dist === true ? ['dist', 'main.js'] : ['src', 'main.ts']))
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(process.execPath, [...FLAGS, program], {
     cwd: dataDir,
     env: environment(options, dataDir, port),
     stdio: ['ignore', 'pipe', 'pipe'],
