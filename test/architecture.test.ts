@@ -10,9 +10,10 @@ const MAX_LINES = 400
 /** What each room may import; a path means that file alone. Types vanish at run time, so they may come from contracts. */
 const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'storage/storage.ts', 'storage/vending/vending.ts']
 const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
+  'threads.ts': { values: [] },
   iceberg: { values: [] },
-  stores: { values: ['iceberg'] },
-  storage: { values: ['iceberg'] },
+  stores: { values: ['iceberg', 'threads.ts'] },
+  storage: { values: ['iceberg', 'threads.ts'] },
   access: { values: ['iceberg', ...CONTRACTS] },
   catalog: { values: ['iceberg', 'access', ...CONTRACTS] },
   management: { values: ['iceberg', 'access', 'catalog', ...CONTRACTS], types: ['storage/open.ts'] },

@@ -3,8 +3,8 @@
  * trip there and back, each of which costs this thread, that does all else, as much as the one message here. Threads start
  * when there is work for them, and are few: they wait for one disk.
  */
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../threads.ts'
 
 /** A file and what it is to say; a folder, without. The root is a path without links. */
 export type FileRequest = readonly [root: string, path: string, bytes?: Uint8Array]
@@ -52,25 +52,20 @@ function leastBusy(): FileThread {
 }
 
 function start(): FileThread {
-  // The sibling file has the ending of this one: `.ts` from the sources, `.js` when compiled.
-  const program = new URL(`./file-writer${extname(import.meta.url)}`, import.meta.url)
-  // Flags of the process, such as those that say what its main module is, are not for this thread.
-  const worker = new Worker(program, { name: 'file-writer', execArgv: [] })
-  const thread: FileThread = { worker, sent: [] }
-  worker.on('message', (code: FileResponse) => {
-    const pending = thread.sent.shift()
-    if (thread.sent.length === 0) worker.unref()
-    if (code === undefined) pending?.resolve()
-    else pending?.reject(Object.assign(new Error(code), { code }))
+  const sent: Pending[] = []
+  const worker = startThread<FileResponse>(import.meta.url, 'file-writer', {
+    onMessage: (code) => {
+      const pending = sent.shift()
+      if (sent.length === 0) worker.unref()
+      if (code === undefined) pending?.resolve()
+      else pending?.reject(Object.assign(new Error(code), { code }))
+    },
+    onLost: (cause) => {
+      threads.delete(thread)
+      for (const { reject } of sent) reject(new Error('The thread that writes files was lost', { cause }))
+    },
   })
-  let cause: unknown
-  worker.on('error', (error) => (cause = error))
-  worker.on('exit', () => {
-    threads.delete(thread)
-    for (const { reject } of thread.sent) reject(new Error('The thread that writes files was lost', { cause }))
-  })
-  // At last: a listener for messages holds the process again.
-  worker.unref()
+  const thread: FileThread = { worker, sent }
   threads.add(thread)
   return thread
 }

@@ -6,21 +6,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import type { FileRequest, FileResponse } from './file-writer-threads.ts'
-import { assertInside, codeOf, resolvedAncestor } from './folders.ts'
+import { assertInside, codeOf, resolvedAncestor, syncFolder, WINDOWS } from './folders.ts'
 
 const { O_CREAT, O_DIRECTORY = 0, O_DSYNC = 0, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants
-const WINDOWS = process.platform === 'win32'
-
-/** Makes the entries of a folder durable. (Windows can't, and does not need to.) */
-function syncFolder(folder: string): void {
-  if (WINDOWS) return
-  const fd = fs.openSync(folder, O_RDONLY)
-  try {
-    fs.fsyncSync(fd)
-  } finally {
-    fs.closeSync(fd)
-  }
-}
 
 /** Makes a folder and those above it; each is durable before the next. */
 function makeFolders(folder: string): void {

@@ -12,13 +12,12 @@ import { canonicalFile, canonicalLocation, isBelow, localPath, type Location } f
 import { createFile, makeFolder } from './file-writer-threads.ts'
 import type { StorageKind } from './kind.ts'
 import { fileAdvice } from './probe/file-advice.ts'
-import { assertInside, codeOf, OUTSIDE, resolvedAncestor } from './folders.ts'
+import { assertInside, codeOf, OUTSIDE, resolvedAncestor, syncFolder, WINDOWS } from './folders.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
 
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
 const read = promisify(fs.read)
 const unlink = promisify(fs.unlink)
-const WINDOWS = process.platform === 'win32'
 
 const KINDS: Readonly<Record<string, StorageErrorKind>> = {
   ENOENT: 'missing',
@@ -49,12 +48,8 @@ const nativePath = (location: Location): string => {
 /** Once for each store, so it may wait for the disk. */
 function makeRoot(folder: string): string {
   const first = fs.mkdirSync(folder, { recursive: true })
-  const top = first === undefined || WINDOWS ? Infinity : first.length
-  for (let made = folder; made.length >= top; made = path.dirname(made)) {
-    const fd = fs.openSync(path.dirname(made), O_RDONLY)
-    fs.fsyncSync(fd)
-    fs.closeSync(fd)
-  }
+  const top = first?.length ?? Infinity
+  for (let made = folder; made.length >= top; made = path.dirname(made)) syncFolder(path.dirname(made))
   return fs.realpathSync.native(folder)
 }
 

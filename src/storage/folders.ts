@@ -1,6 +1,8 @@
-/** Where folders really are: symbolic links must not lead out of a root. */
+/** Where folders really are (symbolic links must not lead out of a root), and that what was made in them stays. */
 import fs from 'node:fs'
 import path from 'node:path'
+
+export const WINDOWS = process.platform === 'win32'
 
 export const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 
@@ -21,5 +23,16 @@ export function resolvedAncestor(folder: string): string {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT' || path.dirname(current) === current) throw error
     }
+  }
+}
+
+/** Makes the entries of a folder durable. (Windows can't, and does not need to.) */
+export function syncFolder(folder: string): void {
+  if (WINDOWS) return
+  const fd = fs.openSync(folder, fs.constants.O_RDONLY)
+  try {
+    fs.fsyncSync(fd)
+  } finally {
+    fs.closeSync(fd)
   }
 }

@@ -2,8 +2,8 @@
  * The calling thread's end of the writer. Batches of one turn of the event loop travel in one message, as flat arrays;
  * the answers of one group come back in one message, in the order in which the batches went out.
  */
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '../../threads.ts'
 import { StoreError } from '../store.ts'
 import type { SqlValue } from './dialect.ts'
 import type { BoundStatement, Expectation } from './statements.ts'
@@ -96,17 +96,12 @@ export class WriterThread {
   }
 
   #start(): RunningWorker {
-    // The sibling file has the ending of this one: `.ts` from the sources, `.js` when compiled.
-    const file = new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url)
-    // Flags of the process, such as those that say what its main module is, are not for this thread.
-    const thread = new Worker(file, { workerData: this.#options, name: 'sqlite-writer', execArgv: [] })
+    const thread = startThread<WriterResponse>(import.meta.url, 'sqlite-writer', {
+      workerData: this.#options,
+      onMessage: (response) => this.#receive(worker, response),
+      onLost: (cause) => this.#lost(worker, cause),
+    })
     const worker: RunningWorker = { thread, defined: [], sent: [] }
-    thread.on('message', (response: WriterResponse) => this.#receive(worker, response))
-    let cause: unknown
-    thread.on('error', (error) => (cause = error))
-    thread.on('exit', () => this.#lost(worker, cause))
-    // At last: a listener for messages holds the process again.
-    thread.unref()
     return worker
   }
 
