@@ -11,12 +11,13 @@ const MAX_LINES = 400
 const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'storage/storage.ts', 'storage/vending/vending.ts']
 const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
   'threads.ts': { values: [] },
+  'once.ts': { values: [] },
   iceberg: { values: [] },
-  stores: { values: ['iceberg', 'threads.ts'] },
-  storage: { values: ['iceberg', 'threads.ts'] },
-  access: { values: ['iceberg', ...CONTRACTS] },
-  catalog: { values: ['iceberg', 'access', ...CONTRACTS] },
-  management: { values: ['iceberg', 'access', 'catalog', ...CONTRACTS], types: ['storage/open.ts'] },
+  stores: { values: ['iceberg', 'threads.ts', 'once.ts'] },
+  storage: { values: ['iceberg', 'threads.ts', 'once.ts'] },
+  access: { values: ['iceberg', 'once.ts', ...CONTRACTS] },
+  catalog: { values: ['iceberg', 'access', 'threads.ts', 'once.ts', ...CONTRACTS] },
+  management: { values: ['iceberg', 'access', 'catalog', 'once.ts', ...CONTRACTS], types: ['storage/open.ts'] },
   tasks: { values: ['iceberg', 'access', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
   http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS] },
   operations: { values: ['iceberg', 'stores', 'storage/storage.ts'] },

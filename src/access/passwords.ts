@@ -1,5 +1,6 @@
 /** Passwords: argon2id with OWASP's parameters. The library is native code that most runs never need, so it is loaded late. */
 import { randomBytes } from 'node:crypto'
+import { once } from '../once.ts'
 
 const OPTIONS = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const
 /** A password longer than this is an attack on the processor, not a password. */
@@ -11,13 +12,14 @@ export async function hashPassword(password: string): Promise<string> {
   return hash(password, OPTIONS)
 }
 
-let decoy: Promise<string> | undefined
+const decoy = once(() => hashPassword(randomBytes(16).toString('hex')))
 
 /** With no hash (nobody of that name) it takes as long and is false, so that names can't be found out by the clock. */
 export async function passwordMatches(passwordHash: string | undefined | null, password: string): Promise<boolean> {
   if (password.length > MAX_LENGTH) return false
   const { verify } = await import('@node-rs/argon2')
-  decoy ??= hashPassword(randomBytes(16).toString('hex'))
-  const matches = await verify(passwordHash ?? (await decoy), password)
+  // Also where it is not needed: the first caller must not wait longer than others for the name of nobody.
+  const made = await decoy()
+  const matches = await verify(passwordHash ?? made, password)
   return matches && passwordHash !== undefined && passwordHash !== null
 }

@@ -1,8 +1,9 @@
 /**
- * Compressed answers. A document with an ETag is compressed once and kept, since the ETag names its very bytes; everything
- * else is compressed as it passes. Off the event loop, at the level that costs least. What follows a document for one caller
+ * Compressed answers. A document with an ETag is compressed once and kept, since the ETag names its very bytes, and requests
+ * that come meanwhile wait for that; everything else is compressed as it passes. Off the event loop, at the level that costs least. What follows a document for one caller
  * is put behind it as it is: it costs nothing, and the length of an answer says nothing of the credentials in it.
  */
+import { setImmediate as turn } from 'node:timers/promises'
 import { constants, crc32, deflateRaw } from 'node:zlib'
 
 const MIN_BYTES = 1024
@@ -21,6 +22,8 @@ export interface Compressor {
 }
 
 const GZIP_HEAD = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255])
+/** Of output: each is a trip to Node's pool and back. */
+const CHUNK = 64 * 1024
 const MAX_STORED = 65_535
 const NOTHING = new Uint8Array()
 
@@ -42,14 +45,20 @@ export function gzipEnd({ crc, bodyBytes }: Compressed, tail: Uint8Array = NOTHI
   return end
 }
 
-function begin(body: Uint8Array): Promise<Compressed> {
-  const options = { level: constants.Z_BEST_SPEED, finishFlush: constants.Z_SYNC_FLUSH }
-  return new Promise((resolve, reject) => {
-    deflateRaw(body, options, (error, blocks) => {
-      if (error !== null) return reject(error)
-      resolve({ bytes: Buffer.concat([GZIP_HEAD, blocks]), crc: crc32(body), bodyBytes: body.length })
-    })
+/** What is worked on in one turn of the event loop, in bytes. */
+const SLICE = 1024 * 1024
+
+async function begin(body: Uint8Array): Promise<Compressed> {
+  const options = { level: constants.Z_BEST_SPEED, finishFlush: constants.Z_SYNC_FLUSH, chunkSize: CHUNK }
+  const blocks = await new Promise<Buffer>((resolve, reject) => {
+    deflateRaw(body, options, (error, result) => (error === null ? resolve(result) : reject(error)))
   })
+  let crc = 0
+  for (let at = 0; at < body.length; at += SLICE) {
+    if (at > 0) await turn()
+    crc = crc32(body.subarray(at, at + SLICE), crc)
+  }
+  return { bytes: Buffer.concat([GZIP_HEAD, blocks]), crc, bodyBytes: body.length }
 }
 
 /** True when gzip stands in the header, and not with a weight of zero. */
@@ -65,6 +74,7 @@ export function acceptsGzip(header: string | undefined): boolean {
 
 export function createCompressor(): Compressor {
   const cache = new Map<string, Compressed>()
+  const underWay = new Map<string, Promise<Compressed>>()
   let cachedBytes = 0
 
   const keep = (key: string, compressed: Compressed): void => {
@@ -88,9 +98,17 @@ export function createCompressor(): Compressor {
         cache.set(cacheKey!, known)
         return known
       }
-      const compressed = await begin(body)
-      if (cacheKey !== undefined) keep(cacheKey, compressed)
-      return compressed
+      if (cacheKey === undefined) return begin(body)
+      const joined = underWay.get(cacheKey)
+      if (joined !== undefined) return joined
+      const begun = begin(body)
+        .then((compressed) => {
+          keep(cacheKey, compressed)
+          return compressed
+        })
+        .finally(() => underWay.delete(cacheKey))
+      underWay.set(cacheKey, begun)
+      return begun
     },
   }
 }

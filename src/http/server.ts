@@ -32,6 +32,7 @@ interface Parts {
   readonly router: Router
   readonly compressor: Compressor
   readonly ids: RequestIds
+  /** Until the work on a request ends, which may be after it was answered as overdue. */
   readonly active: Map<Exchange, ServerResponse>
 }
 
@@ -255,7 +256,7 @@ function answerOverdue(parts: Parts, timeoutMs: number): void {
   const before = performance.now() - timeoutMs
   for (const [exchange, response] of parts.active) {
     if (exchange.startedAt > before) return
-    parts.active.delete(exchange)
+    if (exchange.answered) continue
     exchange.answered = true
     const reading = exchange.route?.body !== undefined && !exchange.request.complete
     const error = reading

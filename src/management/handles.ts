@@ -14,6 +14,7 @@ import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
 import type { WarehouseStorage } from './context.ts'
+import { createLowerCaseNames, type LowerCaseNames } from './lower-case-names.ts'
 
 const FRESH_MS = 1000
 const MAX_HANDLES = 10_000
@@ -134,17 +135,25 @@ function openWarehouses(parts: HandleParts) {
 const digest = (...values: readonly JsonValue[]): string =>
   createHash('sha256').update(stringify(values)).digest('base64url').slice(0, 16)
 
-/** DuckDB writes the URL of its endpoint in lower case: the one catalog whose name differs from `name` in that alone. */
-async function inLowerCase(store: Store, tenantId: string, name: string): Promise<Row<'catalogs'> | undefined> {
-  if (name !== name.toLowerCase()) return undefined
-  const where = { tenant_id: tenantId }
-  const rows = await store.list('catalogs', { index: 'primary', where, limit: MAX_HANDLES })
-  const alike = rows.filter((row) => row.name.toLowerCase() === name)
-  return alike.length === 1 ? alike[0] : undefined
+async function catalogRow(
+  store: Store,
+  lowerCaseNames: LowerCaseNames,
+  tenantId: string,
+  name: string,
+): Promise<Row<'catalogs'> | undefined> {
+  const row = await store.get('catalogs', { tenant_id: tenantId, name })
+  if (row !== undefined) return row
+  const meant = await lowerCaseNames.find(tenantId, name)
+  return meant === undefined || meant === name ? undefined : store.get('catalogs', { tenant_id: tenantId, name: meant })
 }
 
 /** Asks the store for the rows of a catalog by name; keeps the handle that is known where they are the same. */
-function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnType<typeof openWarehouses>) {
+function catalogLoader(
+  parts: HandleParts,
+  entries: Entries,
+  warehouses: ReturnType<typeof openWarehouses>,
+  lowerCaseNames: LowerCaseNames,
+) {
   const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
     const settings = settingsOf(warehouse, parts)
     const warehouseRoot = parts.storage.rootOf(settings)
@@ -176,8 +185,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
     // As of before the question: what it answers may be that old.
     const checkedAt = parts.now()
     const { generation } = entries
-    const named = await parts.store.get('catalogs', { tenant_id: tenantId, name })
-    const catalog = named ?? (await inLowerCase(parts.store, tenantId, name))
+    const catalog = await catalogRow(parts.store, lowerCaseNames, tenantId, name)
     const warehouseName = catalog?.warehouse_name
     const warehouse =
       typeof warehouseName === 'string'
@@ -209,7 +217,8 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
   const entries: Entries = { byTenant: new Map(), size: 0, generation: 0 }
   const pending = new Map<string, Promise<CatalogHandle>>()
   const warehouses = openWarehouses(parts)
-  const load = catalogLoader(parts, entries, warehouses)
+  const lowerCaseNames = createLowerCaseNames(parts.store, parts.now)
+  const load = catalogLoader(parts, entries, warehouses, lowerCaseNames)
 
   return {
     resolve: (tenantId, nameAndBranch) => {
@@ -234,6 +243,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       const start = `${tenantId}\0`
       entries.generation++
       forgetTenant(entries, tenantId)
+      lowerCaseNames.forget(tenantId)
       // A look-up that began before the change may still be under way: nobody may join it.
       for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
     },

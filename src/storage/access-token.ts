@@ -2,6 +2,7 @@
  * Access tokens from OAuth token endpoints: asked for with a time limit, checked, and kept until shortly before they end.
  * Errors carry the endpoint's error code at most: what it says besides may repeat what it was sent.
  */
+import { shared } from '../once.ts'
 import { withAttempts } from './attempts.ts'
 import { StorageError } from './storage.ts'
 
@@ -84,21 +85,16 @@ export interface TokenSource {
  */
 export function keptToken(request: () => Promise<AccessToken>, renewal?: 'at-half'): TokenSource {
   let kept: { readonly value: AccessToken; readonly renewAtMs: number } | undefined
-  let running: Promise<AccessToken> | undefined
-  const renew = async (): Promise<AccessToken> => {
-    try {
-      const value = await request()
-      const life = value.expiresAtMs - Date.now()
-      kept = { value, renewAtMs: value.expiresAtMs - (renewal === 'at-half' ? life / 2 : Math.min(MARGIN_MS, life / 2)) }
-      return value
-    } finally {
-      running = undefined
-    }
-  }
+  const renew = shared(async () => {
+    const value = await request()
+    const life = value.expiresAtMs - Date.now()
+    kept = { value, renewAtMs: value.expiresAtMs - (renewal === 'at-half' ? life / 2 : Math.min(MARGIN_MS, life / 2)) }
+    return value
+  })
   return {
     get: async () => {
       if (kept && Date.now() < kept.renewAtMs) return kept.value
-      return (running ??= renew())
+      return renew()
     },
   }
 }

@@ -4,6 +4,7 @@
  */
 import type * as Blob from '@azure/storage-blob'
 import { bucketAndKey, type Location } from '../iceberg/location.ts'
+import { once, type Once } from '../once.ts'
 import { adlsCredential, connectAdls, type AdlsOptions } from './adls-connection.ts'
 import { adlsClientConfig, adlsKeys, adlsPlace, validateAdls } from './adls-settings.ts'
 import { collect, createNew, forEachAtOnce, holdsBytes, withAttempts } from './attempts.ts'
@@ -49,19 +50,12 @@ const failure =
 const isFolder = (metadata: Readonly<Record<string, string>> | undefined): boolean => metadata?.['hdi_isfolder'] === 'true'
 
 class AdlsStore implements ObjectStore {
-  readonly #options: AdlsOptions
   readonly #root: Location
-  #container: Promise<Blob.ContainerClient> | undefined
+  readonly #connect: Once<Blob.ContainerClient>
 
   constructor(options: AdlsOptions) {
-    this.#options = options
     this.#root = options.place.root
-  }
-
-  #connect(): Promise<Blob.ContainerClient> {
-    return (this.#container ??= connectAdls(this.#options).then((service) =>
-      service.getContainerClient(this.#options.place.container),
-    ))
+    this.#connect = once(async () => (await connectAdls(options)).getContainerClient(options.place.container))
   }
 
   async read(location: string, { maxBytes }: { readonly maxBytes: number }): Promise<Buffer> {
@@ -172,7 +166,7 @@ class AdlsStore implements ObjectStore {
 
   async close(): Promise<void> {
     // Connections belong to the library's shared agent, which lets idle ones go.
-    await this.#container?.catch(() => undefined)
+    await this.#connect.known()
   }
 }
 

@@ -6,6 +6,7 @@ import type * as S3 from '@aws-sdk/client-s3'
 import { bucketAndKey, type Location } from '../iceberg/location.ts'
 import { collect, holdsBytes } from './attempts.ts'
 import { keyBelow, keyOrFolderBelow, prefixBelow } from './keys.ts'
+import { once, type Once } from '../once.ts'
 import type { Settings, StorageKind } from './kind.ts'
 import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
 import { s3Advice } from './probe/s3-advice.ts'
@@ -60,18 +61,15 @@ const notSupported = (error: unknown): boolean => {
 
 class S3Store implements ObjectStore {
   readonly #options: S3Options
-  #connection: Promise<{ library: Library; client: Client }> | undefined
+  readonly #connect: Once<{ library: Library; client: Client }>
   /** Some services of this protocol know no conditional PUT, or no batches; they say so once. */
   #conditionalPut = true
   #batches: boolean
 
   constructor(options: S3Options) {
     this.#options = options
+    this.#connect = once(() => connect(options))
     this.#batches = options.signer === undefined
-  }
-
-  #connect(): Promise<{ library: Library; client: Client }> {
-    return (this.#connection ??= connect(this.#options))
   }
 
   #object(location: string): { Bucket: string; Key: string } {
@@ -194,7 +192,7 @@ class S3Store implements ObjectStore {
   }
 
   async close(): Promise<void> {
-    const connection = await this.#connection
+    const connection = await this.#connect.known()
     connection?.client.destroy()
   }
 }

@@ -16,11 +16,16 @@ async function setUp() {
   const clock = { now: 1_000_000 }
   let opened = 0
   let reads = 0
+  let lists = 0
   const counting = {
     ...store,
     get: (...args: Parameters<typeof store.get>) => {
       reads++
       return store.get(...args)
+    },
+    list: (...args: Parameters<typeof store.list>) => {
+      lists++
+      return store.list(...args)
     },
   } as typeof store
   const storage: WarehouseStorage = {
@@ -64,7 +69,7 @@ async function setUp() {
     { op: 'insert', entity: 'warehouses', row: warehouse },
     { op: 'insert', entity: 'catalogs', row: catalog },
   ])
-  return { store, clock, handles, warehouse, storage, secrets, counts: () => ({ opened, reads }) }
+  return { store, clock, handles, warehouse, storage, secrets, counts: () => ({ opened, reads, lists }) }
 }
 
 test('a handle is remembered for a second, then checked, and the same while nothing changed', async () => {
@@ -122,6 +127,26 @@ test('a change by somebody else shows within a second, one of this process at on
   handles.forget(tenant_id)
   await stale
   assert.ok(handles.resolve(tenant_id, 'lake') instanceof Promise, 'what was asked before the change is not remembered after it')
+})
+
+test('unknown names have the names of the tenant read once in a while, however many there are', async () => {
+  const { handles, store, clock, counts } = await setUp()
+  const lake = (await store.get('catalogs', { tenant_id, name: 'lake' }))!
+  const insert = (name: string) => store.write([{ op: 'insert', entity: 'catalogs', row: { ...lake, name, id: name } }])
+  for (let n = 0; n < 1100; n++) await insert(`C${n}`)
+  const unknown = Array.from({ length: 50 }, (_, n) => `unknown-${n}`)
+  const refusals = await Promise.allSettled(unknown.map(async (name) => handles.resolve(tenant_id, name)))
+  assert.ok(refusals.every(({ status }) => status === 'rejected'))
+  assert.equal(counts().lists, 2, 'two pages')
+  assert.equal((await handles.resolve(tenant_id, 'c1099')).name, 'C1099', 'also of the last page')
+  await insert('New')
+  await assert.rejects(async () => handles.resolve(tenant_id, 'new'), notFound)
+  assert.equal(counts().lists, 2)
+  handles.forget(tenant_id)
+  assert.equal((await handles.resolve(tenant_id, 'new')).name, 'New', 'at once where this process made it')
+  await insert('Other')
+  clock.now += 60_000
+  assert.equal((await handles.resolve(tenant_id, 'other')).name, 'Other')
 })
 
 test('the storage of a warehouse, for background work', async () => {

@@ -4,6 +4,7 @@
  */
 import { badRequest } from '../../iceberg/errors.ts'
 import { bucketAndKey, type Location } from '../../iceberg/location.ts'
+import { shared } from '../../once.ts'
 import { adlsCredential, connectAdls, type AdlsCredential } from '../adls-connection.ts'
 import { adlsPlace, isBase64Key, type AdlsPlace } from '../adls-settings.ts'
 import { withAttempts } from '../attempts.ts'
@@ -38,7 +39,7 @@ class SasVendor implements CredentialVendor {
   readonly lifetime: CredentialVendor['lifetime']
   readonly #options: SasOptions
   #kept: { readonly key: UserDelegationKey; readonly expiresAtMs: number } | undefined
-  #running: Promise<UserDelegationKey> | undefined
+  readonly #askForKey = shared(() => this.#newKey())
 
   constructor(options: SasOptions) {
     this.#options = options
@@ -89,10 +90,10 @@ class SasVendor implements CredentialVendor {
 
   async #delegatedKey(neededUntilMs: number): Promise<UserDelegationKey> {
     if (this.#kept && this.#kept.expiresAtMs >= neededUntilMs) return this.#kept.key
-    return (this.#running ??= this.#askForKey())
+    return this.#askForKey()
   }
 
-  async #askForKey(): Promise<UserDelegationKey> {
+  async #newKey(): Promise<UserDelegationKey> {
     const what = `Azure delegates no key for the account ${this.#options.place.account}`
     try {
       const service = await connectAdls(this.#options)
@@ -102,8 +103,6 @@ class SasVendor implements CredentialVendor {
       return key
     } catch (error) {
       throw vendingError(what, error)
-    } finally {
-      this.#running = undefined
     }
   }
 

@@ -1,4 +1,5 @@
 /** Signs requests of clients with the warehouse's own keys, which stay here: for services without one that makes narrower ones. */
+import { once } from '../../once.ts'
 import type { Settings } from '../kind.ts'
 import { placeOf, readRequest } from '../s3-requests.ts'
 import { credentialsOf, region, type S3Credentials } from '../s3-settings.ts'
@@ -19,13 +20,12 @@ export function openS3Signer(settings: Settings, options: { readonly verifiesBod
   const place = placeOf(settings, options)
   const signer = createSigner(region(settings))
   const own = credentialsOf(settings)
-  let ambient: Promise<() => Promise<S3Credentials>> | undefined
+  const ambient = once(ambientCredentials)
   const credentials = async (): Promise<S3Credentials> => {
     if (own !== undefined) return own
     try {
-      return await (
-        await (ambient ??= ambientCredentials())
-      )()
+      const ask = await ambient()
+      return await ask()
     } catch (error) {
       throw new VendingError('unavailable', 'The server has no keys of its own to sign with', error)
     }

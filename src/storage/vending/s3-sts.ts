@@ -4,6 +4,7 @@
  */
 import type * as Sts from '@aws-sdk/client-sts'
 import { readFile } from 'node:fs/promises'
+import { once, type Once } from '../../once.ts'
 import { sessionPolicy } from './s3-policy.ts'
 import { commonAncestor } from './strategies.ts'
 import { VendingError, type CredentialVendor, type Vended, type VendingErrorKind, type VendScope } from './vending.ts'
@@ -77,10 +78,11 @@ const partitionOf = (roleArn: string): string => /^arn:(aws[a-z-]*):/.exec(roleA
 class StsVendor implements CredentialVendor {
   readonly lifetime: CredentialVendor['lifetime']
   readonly #options: StsOptions
-  #connection: Promise<{ library: Library; client: Client }> | undefined
+  readonly #connect: Once<{ library: Library; client: Client }>
 
   constructor(options: StsOptions) {
     this.#options = options
+    this.#connect = once(() => connect(options))
     this.lifetime = { seconds: options.lifetimeSeconds, leastSeconds: LEAST_SECONDS }
   }
 
@@ -88,7 +90,7 @@ class StsVendor implements CredentialVendor {
     const policy = sessionPolicy(scope, partitionOf(this.#options.roleArn))
     const what = `The token service does not let the role ${this.#options.roleArn} be assumed`
     try {
-      const { library, client } = await (this.#connection ??= connect(this.#options))
+      const { library, client } = await this.#connect()
       const { Credentials } = await this.#assume(library, client, scope, policy)
       const { AccessKeyId: id, SecretAccessKey: secret, SessionToken: token, Expiration: expiration } = Credentials ?? {}
       const expiresAtMs = expiration?.getTime() ?? Number.NaN
@@ -130,7 +132,7 @@ class StsVendor implements CredentialVendor {
   }
 
   async close(): Promise<void> {
-    const connection = await this.#connection?.catch(() => undefined)
+    const connection = await this.#connect.known()
     connection?.client.destroy()
   }
 }
