@@ -2,7 +2,7 @@
  * Whether the principal of a call may do what it asks, with exactly this object. Each use case asks before it looks anything
  * up, so that a refusal is the same whether the object exists or not.
  */
-import { isAllowed, type Action } from '../access/decide.ts'
+import { isAllowed, mayEver, namesWithin, type Action } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, displayNamespace, forbidden, noSuchWarehouse } from '../iceberg/errors.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
@@ -13,6 +13,21 @@ export function assertMayTouch({ principal, catalog }: CatalogCall, action: Acti
   const { namespace, name } = identifier
   if (isAllowed(principal, action, { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name })) return
   throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}.${displayIdentifier(identifier)}`)
+}
+
+/** Before it is known whether the commit creates its table. @throws IcebergError 403 when the principal may do neither */
+export function assertMayCommitTo(call: CatalogCall, identifier: TableIdentifier): void {
+  const { principal, catalog } = call
+  const resource = { tenantId: catalog.tenantId, catalog: catalog.name, ...identifier }
+  if (!isAllowed(principal, 'table.create', resource)) assertMayTouch(call, 'table.commit', identifier)
+}
+
+/** Before the name is known. @throws IcebergError 403 when there is no name in the namespace with which the principal may */
+export function assertMayPlaceIn(call: CatalogCall, action: 'table.create' | 'view.create', namespace: Namespace): void {
+  const { principal, catalog } = call
+  const names = namesWithin(principal, catalog.name, namespace, 'entries')
+  if (mayEver(principal, action) && names?.length !== 0) return
+  throw forbidden(`${principal.name}'s token does not allow ${action} in ${catalog.name}.${displayNamespace(namespace)}`)
 }
 
 export function mayTouchNamespace({ principal, catalog }: CatalogCall, action: Action, namespace: Namespace): boolean {

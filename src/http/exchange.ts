@@ -14,11 +14,11 @@ import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts
 import { parse, type JsonValue } from '../iceberg/json.ts'
 import { withoutBranch } from '../management/handles.ts'
 import type { ServerContext } from './context.ts'
+import { LARGE_JSON, SMALL_JSON } from './request-bodies.ts'
 import type { Route } from './route.ts'
 import type { Address } from './router.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
-const JSON_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 const EMPTY = Buffer.alloc(0)
 
 const VENDED = 'vended-credentials'
@@ -53,6 +53,8 @@ export class Exchange {
   catalog: CatalogHandle | undefined
   body: Buffer = EMPTY
   answered = false
+  /** Set while a client that announced a body waits to be asked for it (`Expect: 100-continue`). */
+  sendContinue: (() => void) | undefined
   /** Set when it is first asked for. */
   requestId: string | undefined
 
@@ -104,11 +106,16 @@ export class Exchange {
     )
   }
 
+  /** Who asks, in which catalog: all that is known before the body is read. */
+  get asking(): Pick<CatalogCall, 'principal' | 'catalog'> {
+    if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
+    return { principal: this.caller, catalog: this.catalog }
+  }
+
   /** For the use cases of the catalog. */
   get call(): CatalogCall {
-    if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
+    const { principal, catalog } = this.asking
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
-    const { caller: principal, catalog } = this
     const { asksForCredentials, asksForSigning } = delegationOf(this.header('x-iceberg-access-delegation'))
     return { principal, catalog, idempotency, asksForCredentials, asksForSigning }
   }
@@ -125,9 +132,14 @@ export class Exchange {
     return { key: key.toLowerCase(), fingerprint: hash.update(this.body).digest('hex') }
   }
 
+  askForBody(): void {
+    this.sendContinue?.()
+    this.sendContinue = undefined
+  }
+
   json(): JsonValue {
     if (this.body.length === 0) throw badRequest('The request must have a JSON body')
-    return parse(this.body, JSON_LIMITS)
+    return parse(this.body, this.route?.body?.most === undefined ? LARGE_JSON : SMALL_JSON)
   }
 
   #addressed(): Address {

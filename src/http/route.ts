@@ -6,6 +6,7 @@ import type { Action } from '../access/decide.ts'
 import type { Soon } from '../catalog/soon.ts'
 import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
+import type { RequestBody } from './request-bodies.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
 
@@ -18,8 +19,8 @@ export interface Route {
   readonly action: Action | 'public'
   /** Changes something: takes an Idempotency-Key, and its unanswered end is an unknown outcome. */
   readonly mutation?: boolean
-  /** What is read of the request's body. Absent: nothing. */
-  readonly body?: 'json' | 'form'
+  /** Absent: the request's body is not read. */
+  readonly body?: RequestBody
   /** Part of the Iceberg REST specification: listed in the `endpoints` of the configuration. */
   readonly iceberg?: boolean
   /** Its errors are shaped as RFC 6749 wants them. */

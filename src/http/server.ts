@@ -1,7 +1,7 @@
 /**
  * The HTTP server: bare `node:http`, since a load may cost at most half as much again as answering the same bytes without
- * any of this. The order for every request: find the route, find out who asks, ask whether they may, find the catalog,
- * read the body, call the route, write the answer. Nothing is awaited that is already known.
+ * any of this. The order for every request: find the route, find out who asks, ask whether they may, find the catalog, ask
+ * whether they may with what the path names, read the body, call the route, write the answer. Nothing is awaited that is already known.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -37,8 +37,6 @@ interface Parts {
 }
 
 const MAX_URL = 16_384
-/** Of requests that nobody has vouched for: a name and a password, or a token. */
-const MAX_PUBLIC_BODY_BYTES = 65_536
 
 export function createHttpServer(context: ServerContext, routes: readonly Route[]): HttpServer {
   const parts: Parts = {
@@ -61,9 +59,7 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
   server.maxHeadersCount = 200
   server.on('request', (request, response) => serve(parts, request, response))
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    // Who announces too much is refused before sending it; `readBody` does so as soon as it is asked.
-    if (!(Number(request.headers['content-length']) > context.limits.maxBodyBytes)) response.writeContinue()
-    serve(parts, request, response)
+    serve(parts, request, response, () => response.writeContinue())
   })
   server.on('clientError', answerBrokenRequest)
   const sweep = setInterval(() => answerOverdue(parts, timeoutMs), Math.max(50, Math.min(timeoutMs / 4, 1000)))
@@ -84,8 +80,9 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
   }
 }
 
-function serve(parts: Parts, request: IncomingMessage, response: ServerResponse): void {
+function serve(parts: Parts, request: IncomingMessage, response: ServerResponse, sendContinue?: () => void): void {
   const exchange = new Exchange(parts.context, request, performance.now())
+  exchange.sendContinue = sendContinue
   let answer: Soon<Answer>
   try {
     answer = handle(parts, exchange)
@@ -184,8 +181,10 @@ function carryOut(exchange: Exchange, match: Match): Soon<Answer> {
   return soon(match.parameters.length > 0 ? bindCatalog(exchange, match) : undefined, () => {
     const { route } = match
     if (route.body === undefined) return route.handler(exchange)
-    const { maxBodyBytes } = exchange.context.limits
-    const most = route.action === 'public' ? Math.min(maxBodyBytes, MAX_PUBLIC_BODY_BYTES) : maxBodyBytes
+    route.body.asks(exchange)
+    const most = Math.min(exchange.context.limits.maxBodyBytes, route.body.most ?? Infinity)
+    // A client that waits for this is refused before it sends anything.
+    if (!(Number(exchange.header('content-length')) > most)) exchange.askForBody()
     return readBody(exchange.request, most).then((body) => {
       exchange.body = body
       return route.handler(exchange)
@@ -235,7 +234,8 @@ function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tai
   if (requestId !== undefined) headers.push('X-Request-Id', requestId)
   const origin = exchange.header('origin')
   if (origin !== undefined) headers.push(...corsHeaders(origin, parts.context.corsAllowedOrigins))
-  if (parts.context.state.draining) headers.push('Connection', 'close')
+  // What a client holds back that was not asked for its body can't be told from a next request.
+  if (parts.context.state.draining || exchange.sendContinue !== undefined) headers.push('Connection', 'close')
   return headers
 }
 

@@ -11,6 +11,7 @@ import { testNewWarehouse, testWarehouse } from '../../management/warehouse-test
 import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
 import { json, NO_CONTENT } from '../answer.ts'
 import { integerParameter, pageOf, paging, parameter } from '../query.ts'
+import { settings, small } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 const LoginRequest = Type.Object({ username: Type.String(), password: Type.String() })
@@ -23,7 +24,7 @@ const userRoutes: readonly Route[] = [
     template: '/api/v1/users/login',
     operationId: 'login',
     action: 'public',
-    body: 'json',
+    body: small,
     handler: async (exchange) => {
       const { username, password } = decode(LoginRequest, exchange.json())
       const user = await exchange.context.authenticator.login(username, password, exchange.remoteAddress)
@@ -58,7 +59,7 @@ const warehouseRoutes: readonly Route[] = [
     operationId: 'createWarehouse',
     action: 'warehouse.manage',
     mutation: true,
-    body: 'json',
+    body: settings,
     handler: async (exchange) => json(await createWarehouse(exchange.context.management, exchange.caller, exchange.json()), 201),
   },
   {
@@ -74,7 +75,7 @@ const warehouseRoutes: readonly Route[] = [
     operationId: 'updateWarehouse',
     action: 'warehouse.manage',
     mutation: true,
-    body: 'json',
+    body: settings,
     handler: async (exchange) =>
       json(await updateWarehouse(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
   },
@@ -94,7 +95,7 @@ const warehouseRoutes: readonly Route[] = [
     template: `${WAREHOUSES}/test`,
     operationId: 'testNewWarehouse',
     action: 'warehouse.manage',
-    body: 'json',
+    body: settings,
     maybeName: true,
     handler: async (exchange) => json(await testNewWarehouse(exchange.context.management, exchange.caller, exchange.json())),
   },
@@ -123,7 +124,7 @@ const catalogRoutes: readonly Route[] = [
     operationId: 'createCatalog',
     action: 'catalog.manage',
     mutation: true,
-    body: 'json',
+    body: settings,
     handler: async (exchange) => json(await createCatalog(exchange.context.management, exchange.caller, exchange.json()), 201),
   },
   {
@@ -139,7 +140,7 @@ const catalogRoutes: readonly Route[] = [
     operationId: 'updateCatalog',
     action: 'catalog.manage',
     mutation: true,
-    body: 'json',
+    body: settings,
     handler: async (exchange) =>
       json(await updateCatalog(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
   },

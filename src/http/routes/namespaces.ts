@@ -12,6 +12,7 @@ import { soon } from '../../catalog/soon.ts'
 import { decodeNamespacePath } from '../../iceberg/identifier.ts'
 import { json, NO_CONTENT } from '../answer.ts'
 import { pageOf, rawParameter } from '../query.ts'
+import { namespaceChange, newNamespace } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 const NAMESPACES = '/v1/{prefix}/namespaces'
@@ -38,7 +39,7 @@ export const namespaceRoutes: readonly Route[] = [
     action: 'namespace.create',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: newNamespace,
     handler: async (exchange) => {
       const request = decode(CreateNamespaceRequest, exchange.json())
       return json(await createNamespace(exchange.context.catalog, exchange.call, request))
@@ -80,7 +81,7 @@ export const namespaceRoutes: readonly Route[] = [
     action: 'namespace.update',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: namespaceChange,
     handler: async (exchange) => {
       const request = decode(UpdateNamespacePropertiesRequest, exchange.json())
       return json(await updateProperties(exchange.context.catalog, exchange.call, exchange.namespace, request))

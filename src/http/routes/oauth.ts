@@ -10,6 +10,7 @@ import { json, type Answer } from '../answer.ts'
 import { parseForm } from '../body.ts'
 import { OAuthError } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
+import { small } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
@@ -88,7 +89,7 @@ export const oauthRoutes: readonly Route[] = [
     template: '/v1/oauth/tokens',
     operationId: 'getToken',
     action: 'public',
-    body: 'form',
+    body: small,
     oauth: true,
     handler: getToken,
   },

@@ -6,6 +6,7 @@ import { seenCatalogs } from '../../management/catalogs.ts'
 import type { SignedRequest } from '../../storage/vending/vending.ts'
 import { json, type Answer } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
+import { anySignature, signature } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 /** Clients keep what is `private` for half a minute. */
@@ -29,7 +30,7 @@ export const signingRoutes: readonly Route[] = [
     operationId: 'signRequest',
     action: 'table.read',
     iceberg: true,
-    body: 'json',
+    body: signature,
     handler: async (exchange) => {
       const request = decode(RemoteSignRequest, exchange.json())
       return answer(await signRequest(exchange.context.catalog, exchange.call, exchange.identifier, request))
@@ -40,7 +41,7 @@ export const signingRoutes: readonly Route[] = [
     template: '/v1/{prefix}/aws/s3/sign',
     operationId: 'signS3Request',
     action: 'table.read',
-    body: 'json',
+    body: anySignature,
     handler: async (exchange) => {
       const request = decode(RemoteSignRequest, exchange.json())
       return answer(await signS3Request(exchange.context.catalog, [exchange.call], request))
@@ -51,7 +52,7 @@ export const signingRoutes: readonly Route[] = [
     template: '/v1/aws/s3/sign',
     operationId: 'signS3RequestAnywhere',
     action: 'table.read',
-    body: 'json',
+    body: anySignature,
     handler: async (exchange) => {
       const request = decode(RemoteSignRequest, exchange.json())
       return answer(await signS3Request(exchange.context.catalog, await everyCall(exchange), request))

@@ -19,6 +19,7 @@ import { commitTransaction } from '../../catalog/transactions.ts'
 import { loadCredentials } from '../../catalog/vending.ts'
 import { json, metadata, NO_CONTENT } from '../answer.ts'
 import { booleanParameter, choiceParameter, pageOf } from '../query.ts'
+import { creation, registration, report, small, smallFor, tableCommit, transaction } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 const NAMESPACE = '/v1/{prefix}/namespaces/{namespace}'
@@ -77,7 +78,7 @@ const writes: readonly Route[] = [
     action: 'table.create',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: creation('table.create'),
     handler: async (exchange) => {
       const request = decode(CreateTableRequest, exchange.json())
       return metadata(await createTable(exchange.context.catalog, exchange.call, exchange.namespace, request))
@@ -90,7 +91,7 @@ const writes: readonly Route[] = [
     action: 'table.create',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: registration('table.create'),
     handler: async (exchange) => {
       const request = decode(RegisterTableRequest, exchange.json())
       return metadata(await registerTable(exchange.context.catalog, exchange.call, exchange.namespace, request))
@@ -103,7 +104,7 @@ const writes: readonly Route[] = [
     action: 'table.commit',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: tableCommit,
     handler: async (exchange) => {
       const request = decode(CommitTableRequest, exchange.json())
       return metadata(await updateTable(exchange.context.catalog, exchange.call, exchange.identifier, request))
@@ -129,7 +130,7 @@ const writes: readonly Route[] = [
     action: 'table.drop',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: smallFor('table.drop'),
     handler: async (exchange) => metadata(await unregisterTable(exchange.context.catalog, exchange.call, exchange.identifier)),
   },
   {
@@ -138,7 +139,7 @@ const writes: readonly Route[] = [
     operationId: 'reportMetrics',
     action: 'table.metrics',
     iceberg: true,
-    body: 'json',
+    body: report,
     handler: async (exchange) => {
       const request = decode(ReportMetricsRequest, exchange.json())
       await reportMetrics(exchange.context.catalog, exchange.call, exchange.identifier, request, exchange.body.toString('utf8'))
@@ -152,7 +153,7 @@ const writes: readonly Route[] = [
     action: 'table.rename',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: small,
     handler: async (exchange) => {
       await renameTable(exchange.context.catalog, exchange.call, decode(RenameTableRequest, exchange.json()))
       return NO_CONTENT
@@ -165,7 +166,7 @@ const writes: readonly Route[] = [
     action: 'table.commit',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: transaction,
     handler: async (exchange) => {
       await commitTransaction(exchange.context.catalog, exchange.call, decode(CommitTransactionRequest, exchange.json()))
       return NO_CONTENT

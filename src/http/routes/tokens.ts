@@ -2,6 +2,7 @@
 import { listTokens, mintToken, revokeToken, rotateToken, type MintedToken } from '../../management/tokens.ts'
 import { json, NO_CONTENT, type Answer } from '../answer.ts'
 import { paging } from '../query.ts'
+import { small } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 const shownOnce = (token: MintedToken): Answer => json(token, 200, ['Cache-Control', 'no-store', 'Pragma', 'no-cache'])
@@ -13,7 +14,7 @@ export const tokenRoutes: readonly Route[] = [
     operationId: 'mintToken',
     action: 'token.create',
     mutation: true,
-    body: 'json',
+    body: small,
     handler: async (exchange) => shownOnce(await mintToken(exchange.context.management, exchange.caller, exchange.json())),
   },
   {
@@ -33,7 +34,7 @@ export const tokenRoutes: readonly Route[] = [
     operationId: 'rotateToken',
     action: 'token.revoke',
     mutation: true,
-    body: 'json',
+    body: small,
     handler: async (exchange) => {
       // The body is optional: without one it is about the token that the request came with.
       const body = exchange.body.length === 0 ? {} : exchange.json()

@@ -4,6 +4,7 @@ import { CommitViewRequest, CreateViewRequest, decode, RegisterViewRequest, Rena
 import { createView, dropView, listViews, loadView, registerView, replaceView, viewExists } from '../../catalog/views.ts'
 import { json, metadata, NO_CONTENT } from '../answer.ts'
 import { pageOf } from '../query.ts'
+import { creation, registration, small, viewCommit } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
 const NAMESPACE = '/v1/{prefix}/namespaces/{namespace}'
@@ -27,7 +28,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.create',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: creation('view.create'),
     handler: async (exchange) => {
       const request = decode(CreateViewRequest, exchange.json())
       return metadata(await createView(exchange.context.catalog, exchange.call, exchange.namespace, request))
@@ -62,7 +63,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.commit',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: viewCommit,
     handler: async (exchange) => {
       const request = decode(CommitViewRequest, exchange.json())
       return metadata(await replaceView(exchange.context.catalog, exchange.call, exchange.identifier, request))
@@ -87,7 +88,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.create',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: registration('view.create'),
     handler: async (exchange) => {
       const request = decode(RegisterViewRequest, exchange.json())
       return metadata(await registerView(exchange.context.catalog, exchange.call, exchange.namespace, request))
@@ -100,7 +101,7 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.rename',
     iceberg: true,
     mutation: true,
-    body: 'json',
+    body: small,
     handler: async (exchange) => {
       await renameView(exchange.context.catalog, exchange.call, decode(RenameTableRequest, exchange.json()))
       return NO_CONTENT

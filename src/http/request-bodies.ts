@@ -1,0 +1,66 @@
+/**
+ * What the routes that read a body ask and allow before they do. Whoever may not do what a request is for is refused by its
+ * path alone, and what no such request can need is refused by its size, so neither costs more than a look at the headers.
+ */
+import type { Action } from '../access/decide.ts'
+import { assertMayTouch, assertMayCommitTo, assertMayPlaceIn, assertMayTouchNamespace } from '../catalog/authorize.ts'
+import type { ParseLimits } from '../iceberg/json.ts'
+import type { Exchange } from './exchange.ts'
+
+export interface RequestBody {
+  /** Largest size in bytes, inflated. Absent: what the setting allows (`PANGOLIN_MAX_BODY_BYTES`), as for commits and creations. */
+  readonly most?: number
+  /** Throws 403 where the caller may not do this with what the path names, whatever the body says. */
+  readonly asks: (exchange: Exchange) => void
+}
+
+const KILOBYTE = 1024
+/** Names of things, credentials, settings. */
+const SMALL = 64 * KILOBYTE
+/** Settings of warehouses and catalogs. */
+const SETTINGS = 256 * KILOBYTE
+/** A metrics report. */
+const REPORT = 1024 * KILOBYTE
+/** All properties of a namespace; a request to the storage that names a thousand files. */
+const PROPERTIES = 2048 * KILOBYTE
+
+/** Of bodies with a size of their own: read in a few milliseconds, whatever is in them. */
+export const SMALL_JSON: ParseLimits = { maxDepth: 500, maxValues: 100_000, maxKeys: 10_001 }
+export const LARGE_JSON: ParseLimits = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
+
+/** The object is in the body, or the door has asked all that there is to ask. */
+const nothing = (): void => undefined
+
+export const small: RequestBody = { most: SMALL, asks: nothing }
+export const settings: RequestBody = { most: SETTINGS, asks: nothing }
+export const newNamespace: RequestBody = { most: PROPERTIES, asks: nothing }
+export const anySignature: RequestBody = { most: PROPERTIES, asks: nothing }
+export const transaction: RequestBody = { asks: nothing }
+
+export const namespaceChange: RequestBody = {
+  most: PROPERTIES,
+  asks: ({ asking, namespace }) => assertMayTouchNamespace(asking, 'namespace.update', namespace),
+}
+export const signature: RequestBody = {
+  most: PROPERTIES,
+  asks: ({ asking, identifier }) => assertMayTouch(asking, 'table.read', identifier),
+}
+export const report: RequestBody = {
+  most: REPORT,
+  asks: ({ asking, identifier }) => assertMayTouch(asking, 'table.metrics', identifier),
+}
+export const smallFor = (action: Action): RequestBody => ({
+  most: SMALL,
+  asks: ({ asking, identifier }) => assertMayTouch(asking, action, identifier),
+})
+export const registration = (action: 'table.create' | 'view.create'): RequestBody => ({
+  most: SMALL,
+  asks: ({ asking, namespace }) => assertMayPlaceIn(asking, action, namespace),
+})
+export const creation = (action: 'table.create' | 'view.create'): RequestBody => ({
+  asks: ({ asking, namespace }) => assertMayPlaceIn(asking, action, namespace),
+})
+export const tableCommit: RequestBody = { asks: ({ asking, identifier }) => assertMayCommitTo(asking, identifier) }
+export const viewCommit: RequestBody = {
+  asks: ({ asking, identifier }) => assertMayTouch(asking, 'view.commit', identifier),
+}
