@@ -38,6 +38,11 @@ export interface Settings {
   readonly requestTimeoutSeconds: number
   readonly maxBodyBytes: number
   readonly maxConcurrentRequests: number
+  readonly maxConnections: number
+  readonly maxConnectionsPerAddress: number
+  readonly headersTimeoutSeconds: number
+  readonly stallTimeoutSeconds: number
+  readonly maxUnfinishedBodyBytes: number
   readonly shutdownGraceSeconds: number
   readonly authRateLimit: number
   readonly authRateWindowSeconds: number
@@ -147,6 +152,11 @@ const SETTINGS = {
   PANGOLIN_REQUEST_TIMEOUT_SECS: integer(1, 3600, 30),
   PANGOLIN_MAX_BODY_BYTES: integer(1024, 1024 * MEGABYTE, 16 * MEGABYTE),
   PANGOLIN_MAX_CONCURRENT_REQUESTS: integer(1, 1_000_000, 512),
+  PANGOLIN_MAX_CONNECTIONS: integer(1, 1_000_000, 4096),
+  PANGOLIN_MAX_CONNECTIONS_PER_ADDRESS: integer(1, 1_000_000, 1024),
+  PANGOLIN_HEADERS_TIMEOUT_SECS: integer(1, 3600, 10),
+  PANGOLIN_STALL_TIMEOUT_SECS: integer(1, 3600, 20),
+  PANGOLIN_MAX_UNFINISHED_BODY_BYTES: integer(1024, 1024 * 1024 * MEGABYTE, 128 * MEGABYTE),
   PANGOLIN_SHUTDOWN_GRACE_SECS: integer(0, 3600, 25),
   PANGOLIN_AUTH_RATE_LIMIT: integer(0, 1_000_000, 10),
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
@@ -267,6 +277,12 @@ function check(
     requestTimeoutSeconds: values.PANGOLIN_REQUEST_TIMEOUT_SECS,
     maxBodyBytes: values.PANGOLIN_MAX_BODY_BYTES,
     maxConcurrentRequests: values.PANGOLIN_MAX_CONCURRENT_REQUESTS,
+    maxConnections: values.PANGOLIN_MAX_CONNECTIONS,
+    maxConnectionsPerAddress: values.PANGOLIN_MAX_CONNECTIONS_PER_ADDRESS,
+    headersTimeoutSeconds: Math.min(values.PANGOLIN_HEADERS_TIMEOUT_SECS, values.PANGOLIN_REQUEST_TIMEOUT_SECS),
+    stallTimeoutSeconds: Math.min(values.PANGOLIN_STALL_TIMEOUT_SECS, values.PANGOLIN_REQUEST_TIMEOUT_SECS),
+    // A lone caller gets three quarters of it, which must hold one body.
+    maxUnfinishedBodyBytes: Math.max(values.PANGOLIN_MAX_UNFINISHED_BODY_BYTES, 2 * values.PANGOLIN_MAX_BODY_BYTES),
     shutdownGraceSeconds: values.PANGOLIN_SHUTDOWN_GRACE_SECS,
     authRateLimit: values.PANGOLIN_AUTH_RATE_LIMIT,
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,

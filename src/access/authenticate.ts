@@ -13,11 +13,16 @@ import { passwordMatches } from './passwords.ts'
 import type { Principal } from './principal.ts'
 import type { SessionSubject, SessionTokens } from './session-tokens.ts'
 import type { Throttle } from './throttle.ts'
+import { createTurns } from './turns.ts'
 
 const REMEMBERED_MS = 60_000
 const FRESH_MS = 1000
 const MAX_REMEMBERED = 10_000
 const MAX_HEADER = 8192
+/** A check takes tens of milliseconds of one of the threads that read files, too, and 19 MiB. */
+const PASSWORDS = { kind: 'passwords', concurrent: 2, waiting: 64 }
+/** A look-up or two. */
+const TOKENS = { kind: 'unknown tokens', concurrent: 64, waiting: 1024 }
 
 export interface Credentials {
   readonly authorization?: string | undefined
@@ -102,11 +107,12 @@ function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authentica
 }
 
 function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['login'] {
+  const turns = createTurns(PASSWORDS)
   const attempt: Authenticator['login'] = async (username, password, address) => {
     let found: Row<'users'> | undefined
     await throttle.attempt(username, address, async () => {
       const [user] = username === '' ? [] : await store.list('users', { index: 'by_username', where: { username }, limit: 1 })
-      const matches = await passwordMatches(user?.password_hash, password)
+      const matches = await turns.run(address, () => passwordMatches(user?.password_hash, password))
       if (matches && user !== undefined && principalOf(user) !== undefined) found = user
       return found !== undefined
     })
@@ -130,6 +136,7 @@ function credentialVerifier(
   now: () => number,
   { verifyToken, login }: Pick<Authenticator, 'verifyToken' | 'login'>,
 ): (scheme: string, credential: string, address: string) => Promise<Remembered | undefined> {
+  const turns = createTurns(TOKENS)
   return async (scheme, credential, address) => {
     // As of before the question: what it answers may be that old.
     const checkedAt = now()
@@ -139,7 +146,7 @@ function credentialVerifier(
       const user = await login(username, password, address)
       verified = user && { user, expiresAt: Infinity }
     } else {
-      verified = await verifyToken(credential)
+      verified = await turns.run(address, () => verifyToken(credential))
     }
     if (verified === undefined) return undefined
     const { user, token, bounds, expiresAt } = verified

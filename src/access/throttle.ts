@@ -2,7 +2,7 @@
  * Slows down guessing: so many failed attempts per window, counted for an account together with an address, and more
  * generously for the address alone. An attempt counts when it begins, so that a hundred at once are a hundred.
  */
-import { IcebergError } from '../iceberg/errors.ts'
+import { refusal } from '../iceberg/errors.ts'
 
 export interface ThrottleOptions {
   /** Failed attempts per window and account; 0 switches the throttle off. */
@@ -46,7 +46,8 @@ export function createThrottle(options: ThrottleOptions): Throttle {
       const refusing = own.find((count, index) => count.attempts >= options.limit * (index === 0 ? 1 : ADDRESS_FACTOR))
       if (refusing !== undefined) {
         const retryAfterSeconds = Math.ceil((refusing.until - options.now()) / 1000)
-        throw new IcebergError('TooManyRequestsException', 'Too many failed attempts; try again later', { retryAfterSeconds })
+        const message = 'Too many failed attempts; try again later'
+        throw refusal('failed logins', 'TooManyRequestsException', message, { retryAfterSeconds })
       }
       for (const count of own) count.attempts++
       const succeeded = await work()

@@ -1,7 +1,4 @@
-/**
- * Request bodies: read within a limit of bytes, inflated within the same limit, and refused early where the headers already
- * say too much. What the body means is for others.
- */
+/** What request bodies are made of: their encodings, and forms. How they are read is in `bodies.ts`. */
 import type { IncomingMessage } from 'node:http'
 import { gunzip, inflate } from 'node:zlib'
 import { badRequest, IcebergError } from '../iceberg/errors.ts'
@@ -9,64 +6,23 @@ import { badRequest, IcebergError } from '../iceberg/errors.ts'
 /** How much of a refused body is read and thrown away, so that the client gets to read the refusal. */
 const DISCARD_BYTES = 8 * 1024 * 1024
 
-const EMPTY = Buffer.alloc(0)
-
-const tooLarge = (maxBytes: number): IcebergError =>
+export const tooLarge = (maxBytes: number): IcebergError =>
   new IcebergError('ContentTooLargeException', `The request body is larger than ${maxBytes} bytes`)
 
-/** The body's bytes, inflated. @throws IcebergError 400, 413, 415 */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const encoding = request.headers['content-encoding']?.trim().toLowerCase()
-  if (
-    encoding !== undefined &&
-    encoding !== 'gzip' &&
-    encoding !== 'x-gzip' &&
-    encoding !== 'deflate' &&
-    encoding !== 'identity'
-  ) {
-    discard(request)
-    throw new IcebergError('UnsupportedMediaTypeException', 'Content-Encoding of a request must be gzip, deflate or identity')
-  }
-  const bytes = await readRaw(request, maxBytes)
-  if (encoding === undefined || encoding === 'identity' || bytes.length === 0) return bytes
-  return inflated(bytes, encoding === 'deflate' ? inflate : gunzip, maxBytes)
-}
+export type Inflated = 'gzip' | 'deflate'
 
-function readRaw(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const announced = request.headers['content-length']
-  if (announced === undefined && request.headers['transfer-encoding'] === undefined) return Promise.resolve(EMPTY)
-  if (Number(announced) > maxBytes) {
-    discard(request)
-    return Promise.reject(tooLarge(maxBytes))
-  }
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    const onData = (chunk: Buffer): void => {
-      size += chunk.length
-      if (size <= maxBytes) {
-        chunks.push(chunk)
-        return
-      }
-      request.off('data', onData)
-      discard(request)
-      reject(tooLarge(maxBytes))
-    }
-    // The client is gone or sends nonsense: nobody will read the answer.
-    const onBroken = (): void => reject(badRequest('The request body ended early'))
-    request.on('data', onData)
-    request.once('end', () => {
-      // Every request is closed in the end.
-      request.off('close', onBroken)
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
-    })
-    request.once('error', onBroken)
-    request.once('close', onBroken)
-  })
+/** How the body is compressed; undefined when it is not. @throws IcebergError 415 */
+export function encodingOf(request: IncomingMessage): Inflated | undefined {
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase()
+  if (encoding === undefined || encoding === 'identity') return undefined
+  if (encoding === 'deflate') return encoding
+  if (encoding === 'gzip' || encoding === 'x-gzip') return 'gzip'
+  discard(request)
+  throw new IcebergError('UnsupportedMediaTypeException', 'Content-Encoding of a request must be gzip, deflate or identity')
 }
 
 /** Reads on for a while without keeping anything: closing with unread data would reset the connection under the answer. */
-function discard(request: IncomingMessage): void {
+export function discard(request: IncomingMessage): void {
   let size = 0
   request.on('error', () => undefined)
   request.on('data', (chunk: Buffer) => {
@@ -75,7 +31,8 @@ function discard(request: IncomingMessage): void {
   })
 }
 
-function inflated(bytes: Buffer, decompress: typeof gunzip, maxBytes: number): Promise<Buffer> {
+export function inflated(bytes: Buffer, encoding: Inflated, maxBytes: number): Promise<Buffer> {
+  const decompress = encoding === 'deflate' ? inflate : gunzip
   return new Promise((resolve, reject) => {
     decompress(bytes, { maxOutputLength: maxBytes }, (error, result) => {
       if (error === null) resolve(result)

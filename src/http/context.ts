@@ -4,8 +4,11 @@ import type { SessionTokens } from '../access/session-tokens.ts'
 import type { CatalogContext } from '../catalog/call.ts'
 import type { ManagementContext } from '../management/context.ts'
 import type { CatalogHandles } from '../management/handles.ts'
+import type { BodyLimits } from './bodies.ts'
+import type { ConnectionLimits } from './connections.ts'
 
-export interface Limits {
+export interface Limits extends ConnectionLimits, BodyLimits {
+  readonly headersTimeoutSeconds: number
   readonly requestTimeoutSeconds: number
   readonly maxBodyBytes: number
   readonly maxConcurrentRequests: number

@@ -7,6 +7,7 @@ import { stringify } from '../iceberg/json.ts'
 import { StorageError } from '../storage/storage.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Answer } from './answer.ts'
+import type { Floods } from './floods.ts'
 
 /** An error of the OAuth endpoints, whose bodies RFC 6749 shapes. */
 export class OAuthError extends Error {
@@ -25,23 +26,34 @@ export class OAuthError extends Error {
 export interface ErrorSituation {
   readonly requestId: string
   readonly oauth: boolean
+  /** What counts as the client's address. */
+  readonly address: string
+  readonly floods: Floods
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
 }
 
 export function renderError(error: unknown, situation: ErrorSituation): Answer {
   if (error instanceof OAuthError) return renderOAuth(error.error, error.message, error.status, error.retryAfterSeconds)
   const known = asIcebergError(error, situation)
-  if (known.code >= 500) {
-    situation.log('request failed', {
-      requestId: situation.requestId,
-      type: known.type,
-      details: known.details,
-      error: describe(error),
-    })
-  }
+  report(error, known, situation)
   if (situation.oauth) return renderOAuth(oauthName(known), known.message, known.code, known.retryAfterSeconds)
   const body = Buffer.from(stringify({ error: { message: known.message, type: known.type, code: known.code } }))
   return { status: known.code, body, headers: headersOf(known) }
+}
+
+/** Faults in full, once in a while where they are many; what was refused by design as a count. */
+function report(error: unknown, known: IcebergError, { requestId, address, floods, log }: ErrorSituation): void {
+  const { refusal } = known.details
+  if (typeof refusal === 'string') return floods.refused(refusal, { address, requestId })
+  if (known.code < 500) return
+  const root = rootOf(error)
+  const kind = root instanceof Error ? `${known.type}: ${root.name}: ${root.message.slice(0, 100)}` : known.type
+  if (!floods.isFirst('requests failed', kind, { requestId })) return
+  log('request failed', { requestId, type: known.type, details: known.details, error: describe(error) })
+}
+
+function rootOf(error: unknown, depth = 0): unknown {
+  return error instanceof Error && error.cause !== undefined && depth < 5 ? rootOf(error.cause, depth + 1) : error
 }
 
 function asIcebergError(error: unknown, situation: ErrorSituation): IcebergError {
@@ -75,7 +87,7 @@ function headersOf(error: IcebergError): readonly string[] {
   if (error.retryAfterSeconds !== undefined) headers.push('Retry-After', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   if (error.code === 401) headers.push('WWW-Authenticate', 'Bearer realm="pangolin"')
   // What is left of the request is not worth reading, so the connection can't be used again.
-  if (error.code === 408 || error.code === 413) headers.push('Connection', 'close')
+  if (error.code === 408 || error.code === 413 || error.details['ends'] === true) headers.push('Connection', 'close')
   const allow = error.details['allow']
   if (typeof allow === 'string') headers.push('Allow', allow)
   return headers

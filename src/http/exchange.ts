@@ -13,10 +13,12 @@ import { badRequest } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
 import { parse, type JsonValue } from '../iceberg/json.ts'
 import { withoutBranch } from '../management/handles.ts'
+import { connectionOf } from './connections.ts'
 import type { ServerContext } from './context.ts'
 import { LARGE_JSON, SMALL_JSON } from './request-bodies.ts'
 import type { Route } from './route.ts'
 import type { Address } from './router.ts'
+import { parseTarget } from './target.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 const EMPTY = Buffer.alloc(0)
@@ -42,9 +44,11 @@ export class Exchange {
   readonly request: IncomingMessage
   readonly method: string
   /** Raw, without the query. */
-  readonly path: string
+  path: string
   /** Raw, without the question mark. */
-  readonly query: string
+  query: string
+  /** Of a request target that names one (RFC 9112 3.2.2). */
+  authority: string | undefined
   readonly startedAt: number
   route: Route | undefined
   /** Known once the caller is. */
@@ -66,6 +70,7 @@ export class Exchange {
     this.method = request.method ?? 'GET'
     this.path = mark < 0 ? url : url.slice(0, mark)
     this.query = mark < 0 ? '' : url.slice(mark + 1)
+    this.authority = undefined
     this.startedAt = startedAt
   }
 
@@ -89,8 +94,22 @@ export class Exchange {
     return { authorization: this.header('authorization'), 'x-api-key': this.header('x-api-key') }
   }
 
-  get remoteAddress(): string {
-    return this.request.socket.remoteAddress ?? ''
+  /** What counts as the client's address where something is counted. */
+  get clientAddress(): string {
+    return connectionOf(this.request.socket)?.address ?? ''
+  }
+
+  /** Whom the client means to talk to. */
+  get host(): string | undefined {
+    return this.authority ?? this.header('host')
+  }
+
+  /** Takes a request target apart that does not begin with a slash. @throws IcebergError 400 */
+  resolveTarget(): void {
+    const { path, query, authority } = parseTarget(this.method, this.request.url ?? '')
+    this.path = path
+    this.query = query
+    this.authority = authority
   }
 
   /** Who asks. Only routes that need a credential may ask this. */

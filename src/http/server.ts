@@ -1,21 +1,26 @@
 /**
  * The HTTP server: bare `node:http`, since a load may cost at most half as much again as answering the same bytes without
  * any of this. The order for every request: find the route, find out who asks, ask whether they may, find the catalog, ask
- * whether they may with what the path names, read the body, call the route, write the answer. Nothing is awaited that is already known.
+ * whether they may with what the path names, read the body, call the route, write the answer. Nothing is awaited that is
+ * already known. Only requests that are whole and whose caller is known count as under way; what comes before has limits of
+ * its own (`connections.ts`, `bodies.ts`).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { mayEver } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
-import { commitStateUnknown, forbidden, IcebergError } from '../iceberg/errors.ts'
+import { createShares, type Shares } from '../access/shares.ts'
+import { commitStateUnknown, forbidden, IcebergError, refusal } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
-import { readBody } from './body.ts'
+import { createBodies, type Bodies } from './bodies.ts'
 import { acceptsGzip, createCompressor, gzipEnd, type Compressor } from './compression.ts'
+import { connectionOf, createConnections, type Connections } from './connections.ts'
 import type { ServerContext } from './context.ts'
 import { corsHeaders, preflightHeaders, refuseForeignPages } from './cors.ts'
 import { describe, renderError } from './errors.ts'
 import { Exchange } from './exchange.ts'
+import { createFloods, type Floods } from './floods.ts'
 import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
 import type { Route } from './route.ts'
@@ -32,38 +37,70 @@ interface Parts {
   readonly router: Router
   readonly compressor: Compressor
   readonly ids: RequestIds
-  /** Until the work on a request ends, which may be after it was answered as overdue. */
+  /** Those that wait for their answer. */
   readonly active: Map<Exchange, ServerResponse>
+  /** Requests under way, by caller; each counts until its work ends, which may be after it was answered as overdue. */
+  readonly slots: Shares
+  /** Those of them of callers without credentials, by address. */
+  readonly publicSlots: Shares
+  readonly bodies: Bodies
+  readonly connections: Connections
+  readonly floods: Floods
 }
 
+const SLASH = 47
+const ALL_METHODS = 'DELETE, GET, HEAD, OPTIONS, POST, PUT'
+const LINGER_MS = 1000
 const MAX_URL = 16_384
 
-export function createHttpServer(context: ServerContext, routes: readonly Route[]): HttpServer {
-  const parts: Parts = {
+function createParts(context: ServerContext, routes: readonly Route[]): Parts {
+  const { limits } = context
+  const floods = createFloods(context.log)
+  return {
     context,
     router: createRouter(routes),
     compressor: createCompressor(),
     ids: createRequestIds(),
     active: new Map(),
+    slots: createShares(limits.maxConcurrentRequests),
+    publicSlots: createShares(Math.max(1, limits.maxConcurrentRequests >> 2)),
+    bodies: createBodies(limits),
+    connections: createConnections({ limits, floods, isTrusted: () => false }),
+    floods,
   }
-  const timeoutMs = context.limits.requestTimeoutSeconds * 1000
+}
+
+export function createHttpServer(context: ServerContext, routes: readonly Route[]): HttpServer {
+  const parts = createParts(context, routes)
+  const { requestTimeoutSeconds, headersTimeoutSeconds, stallTimeoutSeconds } = context.limits
+  const timeoutMs = requestTimeoutSeconds * 1000
   const server = createServer({
     requestTimeout: timeoutMs,
-    headersTimeout: Math.min(timeoutMs, 10_000),
-    connectionsCheckingInterval: Math.max(100, Math.min(timeoutMs / 4, 5000)),
+    headersTimeout: headersTimeoutSeconds * 1000,
+    connectionsCheckingInterval: Math.max(100, Math.min(timeoutMs / 4, headersTimeoutSeconds * 250, 2000)),
     keepAliveTimeout: 65_000,
     maxHeaderSize: 32_768,
     noDelay: true,
+    // Peers that vanished without a word.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
     insecureHTTPParser: false,
   })
   server.maxHeadersCount = 200
+  server.on('connection', parts.connections.accept)
   server.on('request', (request, response) => serve(parts, request, response))
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    serve(parts, request, response, () => response.writeContinue())
-  })
-  server.on('clientError', answerBrokenRequest)
-  const sweep = setInterval(() => answerOverdue(parts, timeoutMs), Math.max(50, Math.min(timeoutMs / 4, 1000)))
-  sweep.unref()
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+    serve(parts, request, response, () => response.writeContinue()),
+  )
+  server.on('clientError', (error, socket) => answerBrokenRequest(parts, error, socket as Socket))
+  server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
+  const sweep = (): void => {
+    answerOverdue(parts, timeoutMs)
+    parts.bodies.sweep()
+    parts.connections.sweep()
+  }
+  const sweeping = setInterval(sweep, Math.max(50, Math.min(timeoutMs / 4, stallTimeoutSeconds * 250, 1000)))
+  sweeping.unref()
   return {
     server,
     close: async (graceMs) => {
@@ -75,7 +112,8 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
       await closed
       clearTimeout(cutOff)
       clearInterval(idle)
-      clearInterval(sweep)
+      clearInterval(sweeping)
+      parts.floods.close()
     },
   }
 }
@@ -154,52 +192,84 @@ function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
   if (exchange.path.length + exchange.query.length > MAX_URL) {
     throw new IcebergError('BadRequestException', `The URL is longer than ${MAX_URL} characters`)
   }
+  if (exchange.path.charCodeAt(0) !== SLASH) exchange.resolveTarget()
   if (context.authenticator.everybody !== undefined) {
-    refuseForeignPages(exchange.header('host'), exchange.header('origin'), context.corsAllowedOrigins)
+    refuseForeignPages(exchange.host, exchange.header('origin'), context.corsAllowedOrigins)
   }
   if (exchange.method === 'OPTIONS') return preflight(router, exchange)
   const match = router.match(exchange.method, exchange.path)
   const { route } = match
   exchange.route = route
-  if (route.vital !== true) refuseWhenFull(parts, route)
-  if (route.action === 'public') return carryOut(exchange, match)
-  return soon(context.authenticator.authenticate(exchange.credentials, exchange.remoteAddress), (principal) => {
-    admit(exchange, route, principal)
-    return carryOut(exchange, match)
+  if (route.action === 'public') return carryOut(parts, exchange, match)
+  return soon(context.authenticator.authenticate(exchange.credentials, exchange.clientAddress), (principal) => {
+    admit(parts, exchange, route, principal)
+    return carryOut(parts, exchange, match)
   })
 }
 
-function admit(exchange: Exchange, { action }: Route, principal: Principal): void {
+function admit({ connections }: Parts, exchange: Exchange, { action }: Route, principal: Principal): void {
   exchange.principal = principal
+  const connection = connectionOf(exchange.request.socket)
+  if (connection?.isKnown === false) connections.known(connection)
   if (action === 'public' || mayEver(principal, action)) return
   throw forbidden(
     `${principal.name} may not ${action}${principal.bounds === undefined ? '' : ' with a token that is narrowed so'}`,
   )
 }
 
-function carryOut(exchange: Exchange, match: Match): Soon<Answer> {
-  return soon(match.parameters.length > 0 ? bindCatalog(exchange, match) : undefined, () => {
-    const { route } = match
-    if (route.body === undefined) return route.handler(exchange)
-    route.body.asks(exchange)
-    const most = Math.min(exchange.context.limits.maxBodyBytes, route.body.most ?? Infinity)
-    // A client that waits for this is refused before it sends anything.
-    if (!(Number(exchange.header('content-length')) > most)) exchange.askForBody()
-    return readBody(exchange.request, most).then((body) => {
-      exchange.body = body
-      return route.handler(exchange)
+function carryOut(parts: Parts, exchange: Exchange, match: Match): Soon<Answer> {
+  const { route } = match
+  const { body } = route
+  const bind = (): Soon<void> => (match.parameters.length > 0 ? bindCatalog(exchange, match) : undefined)
+  if (body === undefined) return underWay(parts, exchange, route, () => soon(bind(), () => route.handler(exchange)))
+  return soon(underWay(parts, exchange, route, bind), () => {
+    body.asks(exchange)
+    const options = {
+      holder: holderOf(exchange),
+      isPublic: route.action === 'public',
+      maxBytes: Math.min(parts.context.limits.maxBodyBytes, body.most ?? Infinity),
+      invite: () => exchange.askForBody(),
+    }
+    return parts.bodies.read(exchange.request, options).then((bytes) => {
+      exchange.body = bytes
+      return underWay(parts, exchange, route, () => route.handler(exchange))
     })
   })
 }
 
-/** 429 for a change, which every client tries again and none takes for an unknown outcome; 503 for a read. */
-function refuseWhenFull(parts: Parts, route: Route): void {
-  if (parts.active.size < parts.context.limits.maxConcurrentRequests) return
-  const type = route.mutation === true ? 'TooManyRequestsException' : 'ServiceUnavailableException'
-  throw new IcebergError(type, 'The server is busy; try again', { retryAfterSeconds: 1 })
+/** Among whom what is scarce is shared: callers by their token, and those without credentials by their address. */
+function holderOf({ principal, context, clientAddress }: Exchange): string {
+  if (principal === undefined || principal === context.authenticator.everybody) return clientAddress
+  return principal.tokenId ?? principal.id
 }
 
+const NOBODY = ''
+
+/** Work that counts as under way until it ends; what ends at once needs no place. */
+function underWay<T>(parts: Parts, exchange: Exchange, route: Route, work: () => Soon<T>): Soon<T> {
+  const { slots, publicSlots } = parts
+  if (route.vital === true) return work()
+  const isPublic = exchange.principal === undefined
+  const holder = holderOf(exchange)
+  if (!slots.mayTake(isPublic ? NOBODY : holder) || (isPublic && !publicSlots.mayTake(holder))) throw busy(route)
+  const result = work()
+  if (!(result instanceof Promise)) return result
+  slots.take(isPublic ? NOBODY : holder)
+  if (isPublic) publicSlots.take(holder)
+  const end = (): void => {
+    slots.giveBack(isPublic ? NOBODY : holder)
+    if (isPublic) publicSlots.giveBack(holder)
+  }
+  result.then(end, end)
+  return result
+}
+
+/** 429 for a change, which every client tries again and none takes for an unknown outcome; 503 for a read. */
+const busy = ({ mutation }: Route): IcebergError =>
+  refusal('busy', mutation === true ? 'TooManyRequestsException' : 'ServiceUnavailableException', 'The server is busy; try again')
+
 function preflight(router: Router, exchange: Exchange): Answer {
+  if (exchange.path === '*') return { ...NO_CONTENT, headers: ['Allow', ALL_METHODS] }
   const allow = router.allowed(exchange.path)
   if (allow === undefined) throw new IcebergError('NotFoundException', 'There is nothing at this path')
   return { ...NO_CONTENT, headers: ['Allow', allow, ...preflightHeaders(allow)] }
@@ -207,7 +277,9 @@ function preflight(router: Router, exchange: Exchange): Answer {
 
 function rendered(parts: Parts, exchange: Exchange, error: unknown): Answer {
   const requestId = parts.ids.of(exchange)
-  return renderError(error, { requestId, oauth: exchange.route?.oauth === true, log: parts.context.log })
+  const { context, floods } = parts
+  const oauth = exchange.route?.oauth === true
+  return renderError(error, { requestId, oauth, address: exchange.clientAddress, floods, log: context.log })
 }
 
 interface Content {
@@ -275,15 +347,28 @@ const BROKEN: Readonly<Record<string, readonly [number, string, string]>> = {
 }
 
 /** What is no HTTP, or came too slowly: there is no request to answer, only a socket. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerBrokenRequest(parts: Parts, error: NodeJS.ErrnoException, socket: Socket): void {
   const partial = (socket as Socket & { _httpMessage?: { headersSent: boolean } })._httpMessage
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    parts.floods.refused('slow requests', { address: connectionOf(socket)?.address })
+  }
   if (error.code === 'ECONNRESET' || !socket.writable || partial?.headersSent === true) {
     socket.destroy()
     return
   }
-  const [status, reason, type] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'BadRequestException']
+  endWith(socket, ...(BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'BadRequestException']))
+}
+
+/** CONNECT is for proxies, which this server is none of. */
+function refuseTunnel(socket: Socket): void {
+  socket.on('error', ignore)
+  endWith(socket, 405, 'Method Not Allowed', 'MethodNotAllowedException', `Allow: ${ALL_METHODS}\r\n`)
+}
+
+function endWith(socket: Socket, status: number, reason: string, type: string, header = ''): void {
   const body = `{"error":{"message":"${reason}","type":"${type}","code":${status}}}`
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-  )
+  const head = `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${header}Content-Type: application/json`
+  socket.end(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  // Not at once, so that the client gets to read it; not when the client likes, either.
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }

@@ -104,3 +104,6 @@ export const commitStateUnknown = (message: string, options?: ErrorOptions): Ice
 export const unsupported = (message: string): IcebergError => new IcebergError('UnsupportedOperationException', message)
 export const unavailable = (message: string, options?: ErrorOptions): IcebergError =>
   new IcebergError('ServiceUnavailableException', message, { retryAfterSeconds: 1, ...options })
+/** What a server refuses by design when it is asked for too much; `kind` names it in the log, which counts such refusals. */
+export const refusal = (kind: string, type: ErrorType, message: string, options?: ErrorOptions): IcebergError =>
+  new IcebergError(type, message, { retryAfterSeconds: 1, ...options, details: { ...options?.details, refusal: kind } })

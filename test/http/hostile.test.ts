@@ -4,6 +4,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { NO_CONTENT } from '../../src/http/answer.ts'
+import { loadSettings } from '../../src/config.ts'
 import type { ServerContext } from '../../src/http/context.ts'
 import type { Route } from '../../src/http/route.ts'
 import { createHttpServer } from '../../src/http/server.ts'
@@ -329,7 +330,7 @@ test('forged page tokens', async (t) => {
 test('an error in the midst of answering ends that connection and nothing else', async (t) => {
   let failures = 0
   const context = {
-    limits: { requestTimeoutSeconds: 5, maxBodyBytes: 1024, maxConcurrentRequests: 10 },
+    limits: loadSettings({}),
     authenticator: {},
     corsAllowedOrigins: [],
     state: { draining: false },

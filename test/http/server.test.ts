@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
+import { loadSettings } from '../../src/config.ts'
+import { NO_CONTENT } from '../../src/http/answer.ts'
+import type { ServerContext } from '../../src/http/context.ts'
+import type { Method, Route } from '../../src/http/route.ts'
+import { createHttpServer } from '../../src/http/server.ts'
 import { endpoints, routes } from '../../src/http/routes/index.ts'
 import { mountings } from '../../src/http/router.ts'
 import { call, raw, rawRequest, startTestServer, statusOf } from './harness.ts'
@@ -236,25 +241,51 @@ test('idempotency keys: the same answer once more, bound to the request, well fo
   assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [['a']])
 })
 
-test('too much at once is refused in a way that clients try again', async (t) => {
-  const server = await startTestServer(t, { PANGOLIN_MAX_CONCURRENT_REQUESTS: '2' })
-  const head = `POST /v1/lake/namespaces HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${server.token}\r\nContent-Length: 100\r\n\r\n`
-  const sockets = await Promise.all(
-    Array.from(
-      { length: 2 },
-      () =>
-        new Promise<Socket>((resolve) => {
-          const socket = connect(server.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)))
-        }),
-    ),
-  )
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  const read = await call(server, 'GET', '/v1/config')
+test('too much at once is refused in a way that clients try again; no caller takes all', async (t) => {
+  const limits = loadSettings({ PANGOLIN_MAX_CONCURRENT_REQUESTS: '4', PANGOLIN_REQUEST_TIMEOUT_SECS: '1' })
+  const waiting: (() => void)[] = []
+  const principal = (id: string) => ({ id, name: id, tenantId: 't', role: 'tenant-admin' as const })
+  const lines: string[] = []
+  const context = {
+    limits,
+    authenticator: {
+      authenticate: ({ authorization = '' }) => Promise.resolve(principal(authorization.replace('Bearer ', ''))),
+    },
+    corsAllowedOrigins: [],
+    state: { draining: false },
+    log: (event: string, details: object) => lines.push(JSON.stringify({ event, ...details })),
+  } as unknown as ServerContext
+  const route = (method: Method, template: string): Route => ({
+    method,
+    template,
+    operationId: template,
+    action: 'table.list',
+    mutation: method === 'POST',
+    handler: () => new Promise((resolve) => waiting.push(() => resolve(NO_CONTENT))),
+  })
+  const { server, close } = createHttpServer(context, [route('GET', '/read'), route('POST', '/change')])
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => close(0))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const ask = (as: string, method = 'GET', path = '/read') =>
+    fetch(`${url}${path}`, { method, headers: { authorization: `Bearer ${as}` } })
+  const first = Array.from({ length: 3 }, () => ask('a'))
+  while (waiting.length < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  const read = await ask('a')
   assert.deepEqual([read.status, read.headers.get('retry-after')], [503, '1'])
-  const change = await call(server, 'POST', '/v1/lake/namespaces', { body: { namespace: ['n'] } })
+  const change = await ask('a', 'POST', '/change')
   assert.deepEqual([change.status, change.headers.get('retry-after')], [429, '1'])
-  assert.equal((await call(server, 'GET', '/health/ready', { token: null })).status, 200)
-  for (const socket of sockets) socket.destroy()
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  assert.equal((await call(server, 'GET', '/v1/config')).status, 200)
+  const other = ask('b')
+  while (waiting.length < 4) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.equal((await ask('c')).status, 503, 'full')
+  // What was answered as overdue is still under way.
+  for (const answer of await Promise.all([...first, other])) assert.equal(answer.status, 503)
+  assert.equal((await ask('c')).status, 503)
+  for (const finish of waiting.splice(0)) finish()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  const again = ask('c')
+  while (waiting.length < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+  waiting[0]!()
+  assert.equal((await again).status, 204)
+  assert.ok(!lines.some((line) => line.includes('stack') && line.includes('busy')), 'no stack of what was refused by design')
 })

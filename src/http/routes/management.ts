@@ -27,7 +27,7 @@ const userRoutes: readonly Route[] = [
     body: small,
     handler: async (exchange) => {
       const { username, password } = decode(LoginRequest, exchange.json())
-      const user = await exchange.context.authenticator.login(username, password, exchange.remoteAddress)
+      const user = await exchange.context.authenticator.login(username, password, exchange.clientAddress)
       if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
       const { token, expiresAt } = await exchange.context.sessions.issue({ userId: user.id })
       const info = {

@@ -43,7 +43,7 @@ async function clientOf(exchange: Exchange, form: ReadonlyMap<string, string>): 
   const token = secret.startsWith('pgl_') ? secret : formatApiToken({ id: id ?? '', secret })
   const verified = await exchange.context.authenticator.verifyToken(token)
   if (verified !== undefined) return granted(verified)
-  const user = await exchange.context.authenticator.login(id ?? '', secret, exchange.remoteAddress)
+  const user = await exchange.context.authenticator.login(id ?? '', secret, exchange.clientAddress)
   if (user === undefined) throw invalidClient()
   return { userId: user.id, expiresAt: Infinity }
 }
