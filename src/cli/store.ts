@@ -30,7 +30,7 @@ export interface StoreCommandParts {
 
 const USAGE = `Usage:
   pangolin store copy --from URL --to URL    copy everything into an empty database; the same command goes on after a break
-  pangolin store check [--files]             find and explain inconsistencies; with --files look at the metadata files too
+  pangolin store check [--files]             find and explain inconsistencies, and prove the server; with --files look at the metadata files too
   pangolin store backup FILE                 write everything into one file, while servers run
   pangolin store restore FILE                read such a file into an empty database
 
@@ -209,6 +209,8 @@ async function check(run: Run): Promise<number> {
   // The settings say where the keys are, and which local folders may be read.
   const settings = files === true || database === undefined ? loadSettings(run.parts.environment) : undefined
   return withStore(placeOf(run, settings), true, async (store) => {
+    // A database is no sounder than its server, which may be another one than at the first start.
+    await store.prove?.()
     const warehouses = files === true ? run.parts.openWarehouses(store, settings!) : undefined
     try {
       const report = await checkStore({

@@ -14,10 +14,12 @@ import { MongoDocuments, closedError } from './mongo/driver.ts'
 import type { MongoOptions } from './mongo/driver.ts'
 import { translate } from './mongo/failures.ts'
 import { migrate } from './mongo/migrate.ts'
+import { proveMongo, proveOnce } from './mongo/proof.ts'
 import { Protocol } from './mongo/protocol.ts'
 import { Reads } from './mongo/reads.ts'
 import { takeOver } from './mongo/settle.ts'
 import { planBatch, planKey, planList } from './plan.ts'
+import { isUnprovenAllowed } from './proof.ts'
 import { StoreError } from './store.ts'
 import type { ListOptions, LookUp, Mutation, Store, Version } from './store.ts'
 import { tableOf } from './tables.ts'
@@ -119,12 +121,17 @@ class MongoStore implements Store {
       const { db } = await this.#mongo.open()
       try {
         await migrate(db)
+        if (!isUnprovenAllowed()) await proveOnce(db, this.#documents)
       } catch (error) {
         throw translate(error, false)
       }
       await this.#sweep()
       this.#sweeper ??= setInterval(() => void this.#track(this.#sweep().catch(() => undefined)), SWEEP_MS).unref()
     })
+  }
+
+  prove(): Promise<void> {
+    return this.#run(() => proveMongo(this.#documents))
   }
 
   close(): Promise<void> {

@@ -72,8 +72,16 @@ export interface Store {
   write(mutations: readonly Mutation[]): Promise<(Version | undefined)[]>
   /** What was acknowledged so far, as of one moment, however long it is read. Absent where an engine has no such thing. */
   readonly snapshot?: (() => Promise<Snapshot>) | undefined
-  /** Brings the schema up to date. Refuses a schema newer than this program. Safe when several processes start at once. */
+  /**
+   * Brings the schema up to date. Refuses a schema newer than this program, and a server that `prove` refuses: that is asked
+   * when the database first meets it. Safe when several processes start at once.
+   */
   migrate(): Promise<void>
+  /**
+   * Lets concurrent changes race on rows of their own (see `proof.ts`). Absent where this program is the database.
+   * @throws StoreError `unavailable` when two of them win
+   */
+  readonly prove?: (() => Promise<void>) | undefined
   /** Waits for what is under way. The store can't be used afterwards. */
   close(): Promise<void>
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { installFerret } from '../services/ferret.ts'
 import { requireService } from '../services/require.ts'
 import { STEPS, type Cell, type Row } from './matrix/matrix.ts'
 import { hasFailed, renderReport, withReport } from './matrix/render.ts'
@@ -36,6 +37,15 @@ test('the matrix runs on memory and a local disk, and prints cells, versions and
     /^Run on \d{4}-\d\d-\d\d with Pangolin \d\S*, PyIceberg \d\S* \(PyArrow \d\S*, Python \d\S*\), Node\.js \d\S*\.$/,
   )
   assert.equal(lines.length, 5)
+})
+
+test('the MongoDB engine passes its row on FerretDB, which others wrote', async (context) => {
+  if (requireService(context, await pythonEnv(requirementsOf())) === undefined) return
+  if (requireService(context, await installFerret()) === undefined) return
+  const { code, stdout, stderr } = await run('--only', 'ferret:local')
+  assert.equal(code, 0, stdout + stderr)
+  assert.match(stdout, /\| MongoDB engine on FerretDB, one request at a time \| local disk \|( passed \|){4}\n/)
+  assert.match(stdout, /, FerretDB 1\.24\.2/)
 })
 
 test('what the matrix can not run is refused, and nothing is written', async () => {

@@ -16,11 +16,11 @@ const STOP_SECONDS = 30
 const FLAGS = JSON.parse(readFileSync(join(ROOT, 'scripts', 'server-flags.json'), 'utf8')) as readonly string[]
 const LOG_CHARACTERS = 100_000
 
-export type Database = 'memory' | 'sqlite' | 'postgres' | 'mongo'
+export type Database = 'memory' | 'sqlite' | 'postgres' | 'mongo' | 'ferret'
 
 export interface ServerOptions {
   readonly database: Database
-  /** Of an empty database in PostgreSQL or MongoDB. */
+  /** Of an empty database in PostgreSQL, MongoDB or FerretDB. */
   readonly databaseUrl?: string
   /** Settings beside the ones that this harness makes. */
   readonly env?: Readonly<Record<string, string>>
@@ -87,7 +87,9 @@ interface Life {
 
 async function launch(options: ServerOptions, dataDir: string, port: number): Promise<Life> {
   const program = join(ROOT, ...(options.dist === true ? ['dist', 'main.js'] : ['src', 'main.ts']))
-  const child = spawn(process.execPath, [...FLAGS, program], {
+  // FerretDB is refused by any server that is not told otherwise from within.
+  const unproven = options.database === 'ferret' ? ['--import', join(ROOT, 'test', 'services', 'unproven.ts')] : []
+  const child = spawn(process.execPath, [...FLAGS, ...unproven, program], {
     cwd: dataDir,
     env: environment(options, dataDir, port),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -118,7 +120,7 @@ function environment(options: ServerOptions, dataDir: string, port: number): Nod
     PANGOLIN_DATA: dataDir,
     PANGOLIN_BIND_ADDRESS: '127.0.0.1',
     ...(options.database === 'memory' ? { DATABASE_URL: 'memory:' } : {}),
-    ...(['postgres', 'mongo'].includes(options.database) ? { DATABASE_URL: options.databaseUrl } : {}),
+    ...(['postgres', 'mongo', 'ferret'].includes(options.database) ? { DATABASE_URL: options.databaseUrl } : {}),
     ...options.env,
   }
 }

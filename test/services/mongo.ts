@@ -13,6 +13,7 @@ import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import { cacheFolder, madeOnce } from '../clients/cache.ts'
 import type { Availability } from './require.ts'
+import './unproven.ts'
 
 const run = promisify(execFile)
 const FOLDER = join(import.meta.dirname, 'mongo')

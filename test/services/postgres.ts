@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import type { Availability } from './require.ts'
+import './unproven.ts'
 import { freePort } from './free-port.ts'
 
 export interface PostgresServer {

@@ -1,5 +1,6 @@
 /** The conformance suite: every store, every behaviour. */
 import { after, describe } from 'node:test'
+import { stopFerret } from '../services/ferret.ts'
 import { stopSharedPostgres } from '../services/postgres.ts'
 import { backends } from './backends.ts'
 import { batches } from './suite/batches.ts'
@@ -29,9 +30,12 @@ const suites = {
 }
 
 after(stopSharedPostgres)
+after(stopFerret)
 
 for (const backend of backends) {
   describe(`store: ${backend.name}`, { skip: backend.skip ?? false }, () => {
-    for (const [name, suite] of Object.entries(suites)) describe(name, () => suite(backend))
+    const { concurrency: _, ...sequential } = suites
+    for (const [name, suite] of Object.entries(backend.isSequential === true ? sequential : suites))
+      describe(name, () => suite(backend))
   })
 }

@@ -8,6 +8,7 @@ import { openMongoStore } from '../../src/stores/mongo.ts'
 import { openPostgresStore } from '../../src/stores/sql/postgres.ts'
 import { openSqliteStore } from '../../src/stores/sql/sqlite.ts'
 import type { Store } from '../../src/stores/store.ts'
+import { installFerret, startFerret } from '../services/ferret.ts'
 import { NO_MONGO, givenMongo, installMongo, launchMongo, withDatabase } from '../services/mongo.ts'
 import { startPgBouncer } from '../services/pgbouncer.ts'
 import { startPostgres } from '../services/postgres.ts'
@@ -22,6 +23,8 @@ export interface Backend {
   readonly isShared: boolean
   /** How many steps a large batch has, when not 5000. */
   readonly manySteps?: number
+  /** The server does not keep concurrent writers apart: what is tested of them is left out. */
+  readonly isSequential?: boolean
   /** Opens an empty store with its schema in place. */
   open(): Promise<OpenedStore>
   /** Why it can't run here, if it can't. */
@@ -85,6 +88,8 @@ interface MongoBackend {
   readonly skip?: string | undefined
   /** The stand-in takes longer for many documents. */
   readonly isStandIn?: boolean
+  readonly manySteps?: number
+  readonly isSequential?: boolean
   readonly openStore?: (url: string) => Promise<Store>
 }
 
@@ -94,13 +99,16 @@ function mongo({
   url,
   skip,
   isStandIn = false,
+  // The stand-in looks at every document for each of a batch's keys; 2000 still are several messages.
+  manySteps = isStandIn ? 2000 : 5000,
+  isSequential = false,
   openStore = async (one) => openMongoStore({ url: one }),
 }: MongoBackend): Backend {
   return {
     name,
     isShared: true,
-    // The stand-in looks at every document for each of a batch's keys; 2000 still are several messages.
-    ...(isStandIn && { manySteps: 2000 }),
+    manySteps,
+    isSequential,
     ...(skip !== undefined && { skip }),
     open: async () => {
       const own = withDatabase(await url(), `test-${randomUUID()}`)
@@ -147,6 +155,13 @@ const standInUrl = async (): Promise<string> => {
 /** Under CI the suite runs, and fails by the reason. */
 const skipAtHome = (availability: Availability<unknown>): { readonly skip?: string } =>
   'missing' in availability && process.env['CI'] !== 'true' ? { skip: availability.missing } : {}
+
+const ferret = await installFerret()
+const ferretUrl = async (): Promise<string> => {
+  const started = await startFerret()
+  if ('missing' in started) throw new Error(started.missing)
+  return started.value.urlOf('')
+}
 
 const standInMongo = { url: standInUrl, isStandIn: true, ...skipAtHome(standIn) }
 
@@ -202,6 +217,13 @@ export const backends: readonly Backend[] = [
     name: 'mongo, on a stand-in, through several processes',
     ...standInMongo,
     openStore: (url) => openProcessesStore(url, 3),
+  }),
+  mongo({
+    name: 'mongo, on FerretDB, one writer at a time',
+    url: ferretUrl,
+    ...skipAtHome(ferret),
+    manySteps: 40,
+    isSequential: true,
   }),
   mongo({
     name: 'mongo, on MONGODB_TEST_URI',

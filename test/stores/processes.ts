@@ -8,6 +8,7 @@ import { openStore } from '../../src/stores/open.ts'
 import { planBatch, planKey, planList } from '../../src/stores/plan.ts'
 import { lookUpIn, StoreError, type LookUp, type Store, type StoreErrorKind } from '../../src/stores/store.ts'
 import { tableOf } from '../../src/stores/tables.ts'
+import '../services/unproven.ts'
 
 type Method = 'get' | 'getMany' | 'list' | 'write' | 'migrate' | 'close'
 interface Request {

@@ -112,7 +112,7 @@ export class Carried {
     const { replaced, drafts } = this.#plan
     const { collection, id, expected, content } = replaced
     const where = { id, version: expected, mark: null, reader: null, outbox: 'room', allowed: this.#id } as const
-    const sent = { t: this.#id, k: drafts.map((draft) => [draft.collection, draft.id] as const) }
+    const sent = { t: this.#id, k: drafts.map((draft) => ({ e: draft.collection, k: draft.id })) }
     return decide(environment, {
       send: async () => (await documents.apply([{ op: 'update', collection, where, change: { content, sent } }]))[0] === true,
       look: () => this.#outcome(),

@@ -23,9 +23,15 @@ export interface RowDocument extends Partial<Content> {
 /** A batch in the outbox of the document that decided it. */
 export interface Sent {
   readonly t: string
-  /** Its drafts: collection and id of each. */
-  readonly k: readonly (readonly [string, string])[]
+  /**
+   * Its drafts. (Documents and not pairs: servers that are compatible with MongoDB may know no arrays in arrays. Versions
+   * before this one wrote pairs, which are read as well.)
+   */
+  readonly k: readonly (DraftName | readonly [collection: string, id: string])[]
 }
+
+/** Collection and id of a draft, named as those of an `Item`. */
+export type DraftName = Pick<Item, 'e' | 'k'>
 
 export type TransactionState = 'pending' | 'committed' | 'aborted'
 

@@ -44,7 +44,11 @@ export function fateIn(row: RowDocument | undefined, batch: string, { born, at, 
 }
 
 /** What the drafts become, they say themselves. */
-export const itemsOf = (sent: Sent): Item[] => sent.k.map(([e, k]) => ({ e, k, shared: false }))
+export const itemsOf = (sent: Sent): Item[] =>
+  sent.k.map((name) => {
+    const { e, k } = 'e' in name ? name : { e: name[0], k: name[1] }
+    return { e, k, shared: false }
+  })
 
 /** Sees to it that a batch is not committed; false when it is decided, or gone. */
 export async function abort(documents: Documents, batch: string): Promise<boolean> {

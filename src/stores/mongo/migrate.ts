@@ -10,14 +10,16 @@ import { TRANSACTIONS, collectionNames } from './driver.ts'
 
 /** 2: tokens have bounds; documents of before lack them, which is read as none. 3: places. */
 export const SCHEMA_VERSION = 3
-const SCHEMA = 'schema'
+export const SCHEMA = 'schema'
 /** Of several processes that make the same collections and indexes at once, a server may refuse some for the moment. */
 const ATTEMPTS = 6
 const PAUSE_MS = 50
 
-interface SchemaDocument {
+export interface SchemaDocument {
   readonly _id: string
   readonly version: number
+  /** The server that was proven from this database. */
+  readonly proven?: string
 }
 
 export async function migrate(db: Db): Promise<void> {

@@ -35,6 +35,8 @@ export interface SqlDriver {
   snapshot?(): Promise<Pick<SqlDriver, 'all' | 'close'>>
   /** Runs migrations in a transaction that excludes all others. The dialect is that of the database that was met. */
   migrate(run: (session: MigrationSession, dialect?: Dialect) => Promise<void>): Promise<void>
+  /** See `Store.prove`. */
+  prove?(): Promise<void>
   close(): Promise<void>
 }
 
@@ -48,12 +50,14 @@ class SqlStore implements Store {
   readonly #statements: Statements
   #closing: Promise<void> | undefined
   readonly snapshot: (() => Promise<Snapshot>) | undefined
+  readonly prove: (() => Promise<void>) | undefined
 
   constructor(dialect: Dialect, driver: SqlDriver) {
     this.#dialect = dialect
     this.#driver = driver
     this.#statements = new Statements(dialect)
     if (driver.snapshot !== undefined) this.snapshot = () => this.#snapshot()
+    this.prove = driver.prove?.bind(driver)
   }
 
   async get<E extends EntityName>(entity: E, key: Key<E>): Promise<Row<E> | undefined> {

@@ -6,6 +6,7 @@
  * tried again but what met a deadlock.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isUnprovenAllowed } from '../proof.ts'
 import { StoreError } from '../store.ts'
 import type { Store } from '../store.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
@@ -15,6 +16,7 @@ import type { MigrationSession } from './migrations.ts'
 import { connect, isStale, itemOf, unavailable } from './postgres-connection.ts'
 import type { Connection, Item, Outcome, ServerError } from './postgres-connection.ts'
 import { Pool } from './postgres-pool.ts'
+import { proveOnce, provePostgres } from './postgres-proof.ts'
 import { PostgresReader } from './postgres-reader.ts'
 import type { BoundStatement, SqlRow, Statement } from './statements.ts'
 
@@ -88,6 +90,7 @@ const PAUSE_MS = 5
 const MIGRATION_WAIT_MS = 60_000
 
 class PostgresDriver implements SqlDriver {
+  readonly #connect: () => Promise<Connection>
   readonly #pool: Pool
   readonly #reader: PostgresReader
   /** Batches under way: also those that pause before another attempt, and have no connection. */
@@ -97,8 +100,9 @@ class PostgresDriver implements SqlDriver {
     const { url, maxConnections: max = 10, minConnections: min = 2 } = options
     const { connectTimeoutMs = 10_000, statementTimeoutMs = 10_000 } = options
     const sharing = { isNoticed: false }
+    this.#connect = () => connect({ url, connectTimeoutMs, statementTimeoutMs, sharing })
     this.#pool = new Pool({
-      connect: () => connect({ url, connectTimeoutMs, statementTimeoutMs, sharing }),
+      connect: this.#connect,
       max,
       min,
       waitMs: connectTimeoutMs,
@@ -193,7 +197,8 @@ class PostgresDriver implements SqlDriver {
     }
     const types = { ...postgresDialect.types, text: connection.variant.text }
     try {
-      await makeLock(session)
+      await madeMeanwhile(() => makeLock(session))
+      if (!isUnprovenAllowed()) await madeMeanwhile(() => proveOnce(session, this.#connect))
       for (const { sql } of connection.opening) await session.execute(sql)
       await session.execute(`set local statement_timeout = ${MIGRATION_WAIT_MS}`)
       await session.execute('select 1 from "schema_lock" where "id" = 1 for update')
@@ -209,19 +214,26 @@ class PostgresDriver implements SqlDriver {
     }
   }
 
+  prove(): Promise<void> {
+    return provePostgres(this.#connect)
+  }
+
   async close(): Promise<void> {
     while (this.#writes > 0 || this.#reader.isBusy) await sleep(PAUSE_MS)
     await this.#pool.close()
   }
 }
 
-/** `if not exists` does not wait for whoever makes the table at the same moment, but fails: then it is there. */
 async function makeLock(session: MigrationSession): Promise<void> {
+  await session.execute('create table if not exists "schema_lock" ("id" bigint not null primary key)')
+  await session.execute('insert into "schema_lock" ("id") values (1) on conflict do nothing')
+}
+
+/** `if not exists` does not wait for another process that makes the table at the same moment, but fails: then it is there. */
+async function madeMeanwhile(make: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await session.execute('create table if not exists "schema_lock" ("id" bigint not null primary key)')
-      await session.execute('insert into "schema_lock" ("id") values (1) on conflict do nothing')
-      return
+      return await make()
     } catch (error) {
       const { code = '' } = error as Partial<ServerError>
       if (attempt === ATTEMPTS || !(MADE_MEANWHILE.has(code) || isDeadlock({ code }))) throw error

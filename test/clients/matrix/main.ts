@@ -7,14 +7,14 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { stopAzurite } from '../../services/azurite.ts'
 import { stopDatabases } from '../../services/databases.ts'
+import { stopFerret } from '../../services/ferret.ts'
 import { stopFakeGcs } from '../../services/gcs.ts'
 import { stopMinio } from '../suite.ts'
-import { DATABASES, runCombination, STORAGES, TITLES, type Combination, type Row } from './matrix.ts'
+import { EVERY, runCombination, TITLES, type Combination, type Row } from './matrix.ts'
 import { hasFailed, renderReport, withReport } from './render.ts'
 import { versionsOf } from './versions.ts'
 
 const PAGE = join(import.meta.dirname, '..', '..', '..', 'docs', 'storage.md')
-const EVERY: readonly Combination[] = DATABASES.flatMap((database) => STORAGES.map((storage) => ({ database, storage })))
 const nameOf = ({ database, storage }: Combination): string => `${database}:${storage}`
 
 function chosen(only: readonly string[]): readonly Combination[] {
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
     if (values.write) writeFileSync(PAGE, withReport(readFileSync(PAGE, 'utf8'), report))
     return hasFailed(rows) ? 1 : 0
   } finally {
-    await Promise.all([stopDatabases(), stopAzurite(), stopFakeGcs()])
+    await Promise.all([stopDatabases(), stopFerret(), stopAzurite(), stopFakeGcs()])
     if (combinations.some(({ storage }) => storage === 's3')) await stopMinio()
     clearInterval(alive)
   }

@@ -2,7 +2,9 @@
  * The verification matrix: what PyIceberg can do on every database and every storage, from a run on this machine. Each
  * combination is a server process of its own and four tests; what the machine lacks is skipped, and says why.
  */
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { startFerret } from '../../services/ferret.ts'
 import { MONGO_TITLE, startMongo } from '../../services/mongo.ts'
 import { startMinio } from '../../services/minio.ts'
 import { startPostgres } from '../../services/postgres.ts'
@@ -15,12 +17,13 @@ import { create, localCatalog, s3Catalog } from '../suite.ts'
 
 export const STORAGES = ['local', 's3', 'azure', 'gcs'] as const
 export type Storage = (typeof STORAGES)[number]
-export const DATABASES = ['memory', 'sqlite', 'postgres', 'mongo'] as const satisfies readonly Database[]
+export const DATABASES = ['memory', 'sqlite', 'postgres', 'mongo', 'ferret'] as const satisfies readonly Database[]
 export const TITLES: Readonly<Record<Database | Storage, string>> = {
   memory: 'memory',
   sqlite: 'SQLite',
   postgres: 'PostgreSQL',
   mongo: MONGO_TITLE.replace('mongo', 'MongoDB'),
+  ferret: 'MongoDB engine on FerretDB, one request at a time',
   local: 'local disk',
   s3: 'S3 (MinIO)',
   azure: 'Azure (Azurite)',
@@ -52,6 +55,11 @@ export interface Combination {
   readonly storage: Storage
 }
 
+/** What is run: FerretDB takes a second for a change, and is no database to keep a lake in. */
+export const EVERY: readonly Combination[] = DATABASES.flatMap((database) =>
+  STORAGES.filter((storage) => database !== 'ferret' || storage === 'local').map((storage) => ({ database, storage })),
+)
+
 const FOLDER = join(import.meta.dirname, '..', 'pyiceberg')
 const SELECTION = ['-k', 'test_matrix']
 
@@ -65,6 +73,10 @@ async function databaseUrl(database: Database): Promise<Availability<string>> {
   if (database === 'mongo') {
     const server = await startMongo()
     return 'missing' in server ? server : { value: server.value.createDatabase() }
+  }
+  if (database === 'ferret') {
+    const server = await startFerret()
+    return 'missing' in server ? server : { value: server.value.urlOf(`matrix-${randomUUID()}`) }
   }
   return { value: '' }
 }

@@ -43,6 +43,11 @@ function mongo(): string {
   return `mongo-java-server ${version}`.trim()
 }
 
+function ferret(): string {
+  const module = readFileSync(join(ROOT, 'test', 'services', 'ferret', 'go.mod'), 'utf8')
+  return `FerretDB ${/FerretDB v(\S+)/.exec(module)?.[1] ?? ''}`.trim()
+}
+
 /** What Go built from the module proxy does not know its own version, but Go does. */
 async function goBuilt(name: string, title: string): Promise<string | undefined> {
   const binary = findBinary(name)
@@ -63,6 +68,7 @@ export async function versionsOf(combinations: readonly Combination[]): Promise<
     uses('sqlite') ? sqlite() : undefined,
     uses('postgres') ? await postgres() : undefined,
     uses('mongo') ? mongo() : undefined,
+    uses('ferret') ? ferret() : undefined,
     uses('s3') ? await goBuilt('minio', 'MinIO') : undefined,
     uses('azure') ? `Azurite ${AZURITE_VERSION}` : undefined,
     uses('gcs') ? await goBuilt('fake-gcs-server', 'fake-gcs-server') : undefined,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Backend } from '../backends.ts'
-import { conflict, entry, insert, remove, replace, require, tenant, useStore, winners, writeOne } from './rows.ts'
+import { conflict, entry, insert, remove, replace, require, tenant, useStore, winners, writeOne, racing } from './rows.ts'
 
 export function compareAndSet(backend: Backend): void {
   const use = useStore(backend)
@@ -61,7 +61,7 @@ export function compareAndSet(backend: Backend): void {
     assert.deepEqual(await store.get('tenants', row), { ...row, version })
   })
 
-  test('of a hundred writers with the same version one wins', async () => {
+  racing(backend)('of a hundred writers with the same version one wins', async () => {
     const { store } = use
     const row = entry()
     const version = await writeOne(store, insert('entries', row))

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Backend } from '../backends.ts'
-import { insert, storeError, tenant, useStore } from './rows.ts'
+import { insert, storeError, tenant, useStore, racing } from './rows.ts'
 
 export function lifecycle(backend: Backend): void {
   const use = useStore(backend)
@@ -15,7 +15,7 @@ export function lifecycle(backend: Backend): void {
     assert.equal((await store.get('tenants', row))?.name, row.name)
   })
 
-  test('close waits for writes under way, and ends the use of the store', async (t) => {
+  racing(backend)('close waits for writes under way, and ends the use of the store', async (t) => {
     const { store, openAnother, dispose } = await backend.open()
     t.after(dispose)
     const rows = Array.from({ length: 50 }, () => tenant())

@@ -17,6 +17,7 @@ import {
   user,
   winners,
   writeOne,
+  racing,
 } from './rows.ts'
 
 export function requirements(backend: Backend): void {
@@ -73,7 +74,7 @@ export function requirements(backend: Backend): void {
     await store.write([empty(row.id, row.username), empty(null, 'nobody')])
   })
 
-  test('a table is never left in a namespace that was dropped while it was created', async () => {
+  racing(backend)('a table is never left in a namespace that was dropped while it was created', async () => {
     const { store } = use
     for (let round = 0; round < 20; round++) {
       const space = namespace()
@@ -92,7 +93,7 @@ export function requirements(backend: Backend): void {
     }
   })
 
-  test('what was required to be absent, or as it is, is so until the batch is done', async () => {
+  racing(backend)('what was required to be absent, or as it is, is so until the batch is done', async () => {
     const { store } = use
     for (let round = 0; round < 20; round++) {
       const [space, table] = [namespace(), entry()]

@@ -1,7 +1,7 @@
 /** Rows for tests, and short words for what tests do with stores. Names are unique, so that tests share nothing. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, before } from 'node:test'
+import { after, before, test } from 'node:test'
 import type { EntityName, Key, NewRow } from '../../../src/stores/entities.ts'
 import { StoreError } from '../../../src/stores/store.ts'
 import type { Mutation, Store, StoreErrorKind } from '../../../src/stores/store.ts'
@@ -115,6 +115,9 @@ export async function writeOne(store: Store, one: Mutation): Promise<number> {
   assert.equal(typeof version, 'number')
   return version as number
 }
+
+/** Declares tests in which writers race, where the server is held to that. */
+export const racing = ({ isSequential = false }: Backend): typeof test => (isSequential ? ((() => undefined) as never) : test)
 
 /** An expectation for `assert.rejects`. */
 export function storeError(kind: StoreErrorKind, step?: number): (error: unknown) => true {

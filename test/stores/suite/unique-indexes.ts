@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import type { Backend } from '../backends.ts'
-import { conflict, insert, remove, replace, tenant, useStore, winners, writeOne } from './rows.ts'
+import { conflict, insert, remove, replace, tenant, useStore, winners, writeOne, racing } from './rows.ts'
 
 export function uniqueIndexes(backend: Backend): void {
   const use = useStore(backend)
@@ -59,7 +59,7 @@ export function uniqueIndexes(backend: Backend): void {
     await store.write([insert('tenants', tenant({ name: row.name }))])
   })
 
-  test('of fifty that want one value one gets it', async () => {
+  racing(backend)('of fifty that want one value one gets it', async () => {
     const { store } = use
     const name = `wanted ${randomUUID()}`
     assert.equal(await winners(Array.from({ length: 50 }, () => store.write([insert('tenants', tenant({ name }))]))), 1)
