@@ -1,9 +1,16 @@
 /** The steps that make and unmake a catalog; management wraps them in its own batch, with its own rules and answers. */
 import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import type { Principal } from '../access/principal.ts'
+import type { CatalogContext } from './call.ts'
+import { logStep } from './change.ts'
 import { FIRST_EPOCH } from './entries.ts'
+import { namespaceCreation } from './namespaces.ts'
 
 export const MAIN_BRANCH = 'main'
+
+/** Each catalog has it from the start: clients such as Flink want it to exist before anybody made one. */
+export const FIRST_NAMESPACE = ['default']
 
 /** The steps that store a catalog and its branch `main`. A name that is taken is a conflict at step 0. */
 export function createCatalogRow(row: NewRow<'catalogs'>): Mutation[] {
@@ -21,6 +28,14 @@ export function createCatalogRow(row: NewRow<'catalogs'>): Mutation[] {
     { op: 'insert', entity: 'catalogs', row },
     { op: 'insert', entity: 'branches', row: branch },
   ]
+}
+
+/** The steps that store a catalog, its branch `main` and its first namespace, the latter as if `principal` had created it. */
+export function createCatalogWithNamespace(context: CatalogContext, principal: Principal, row: NewRow<'catalogs'>): Mutation[] {
+  const place = { tenantId: row.tenant_id, id: row.id, branch: MAIN_BRANCH }
+  const creation = namespaceCreation(context, place, FIRST_NAMESPACE, {})
+  const logKey = { tenant_id: row.tenant_id, catalog_id: row.id, branch: MAIN_BRANCH, id: context.uuidV7() }
+  return [...createCatalogRow(row), ...creation.steps, logStep(context, logKey, principal, creation)]
 }
 
 /**

@@ -4,7 +4,8 @@
  * very batch landed.
  */
 import { IcebergError, commitStateUnknown, unavailable } from '../iceberg/errors.ts'
-import type { Json } from '../stores/entities.ts'
+import type { Principal } from '../access/principal.ts'
+import type { Json, Key } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Mutation, Version } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
@@ -27,6 +28,20 @@ export type ChangeOutcome = 'done' | 'conflict'
 
 const READ_BACK_DELAYS_MS = [0, 20, 100, 400, 1000]
 
+type LogKey = Key<'commits'>
+
+/** The step that puts a change into the catalog's log, under a key with an id of its own. */
+export const logStep = (
+  context: CatalogContext,
+  key: LogKey,
+  { name: author }: Pick<Principal, 'name'>,
+  { message, operations }: Pick<Change, 'message' | 'operations'>,
+): Mutation => ({
+  op: 'insert',
+  entity: 'commits',
+  row: { ...key, timestamp_ms: context.now(), author, message, operations },
+})
+
 /**
  * Writes the change.
  * @returns `conflict` when an expectation did not hold: nothing changed, look again
@@ -41,17 +56,7 @@ export async function writeChange(
   const { tenantId, id, branch } = call.catalog
   const key = { tenant_id: tenantId, catalog_id: id, branch, id: context.uuidV7() }
   const first = record.steps(change.status, change.outcome)
-  const log: Mutation = {
-    op: 'insert',
-    entity: 'commits',
-    row: {
-      ...key,
-      timestamp_ms: context.now(),
-      author: call.principal.name,
-      message: change.message,
-      operations: change.operations,
-    },
-  }
+  const log = logStep(context, key, call.principal, change)
   try {
     const versions = await context.store.write([...first, ...change.steps, log])
     change.landed?.(versions.slice(first.length, first.length + change.steps.length))
@@ -72,11 +77,7 @@ export async function writeChange(
 }
 
 /** Resolves when the log says that the batch landed. */
-async function confirm(
-  context: CatalogContext,
-  key: { tenant_id: string; catalog_id: string; branch: string; id: string },
-  cause: StoreError,
-): Promise<void> {
+async function confirm(context: CatalogContext, key: LogKey, cause: StoreError): Promise<void> {
   for (const delay of READ_BACK_DELAYS_MS) {
     if (delay > 0) await context.sleep(delay)
     try {

@@ -45,7 +45,10 @@ export function entryLane(key: Key<'entries'>): string {
 
 export const laneOf = (catalog: CatalogHandle, identifier: TableIdentifier): string => entryLane(entryKey(catalog, identifier))
 
-export function namespaceKey(catalog: CatalogHandle, namespace: Namespace): Key<'namespaces'> {
+export function namespaceKey(
+  catalog: Pick<CatalogHandle, 'tenantId' | 'id' | 'branch'>,
+  namespace: Namespace,
+): Key<'namespaces'> {
   const name = namespace.at(-1)
   if (name === undefined) throw badRequest('Invalid namespace: expected at least one level')
   checkName(name, 'namespace level')

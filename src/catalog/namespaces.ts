@@ -18,7 +18,7 @@ import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
 import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
-import { untilDecided, writeChange } from './change.ts'
+import { untilDecided, writeChange, type Change } from './change.ts'
 import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { listPage } from './page-token.ts'
@@ -75,6 +75,32 @@ export async function listNamespaces(
   return { namespaces: rows.map((row) => [...levels, row.name]), 'next-page-token': next }
 }
 
+/** What the creation of a namespace writes and says in the log; that what is above it exists is for the caller to require. */
+export const namespaceCreation = (
+  context: CatalogContext,
+  catalog: Pick<CatalogHandle, 'tenantId' | 'id' | 'branch'>,
+  namespace: Namespace,
+  properties: Readonly<Record<string, string>>,
+): Pick<Change, 'message' | 'operations' | 'steps'> => ({
+  message: `Create namespace ${displayNamespace(namespace)}`,
+  operations: [{ operation: 'create-namespace', namespace }],
+  steps: [
+    {
+      op: 'insert',
+      entity: 'namespaces',
+      row: {
+        ...namespaceKey(catalog, namespace),
+        id: context.uuid(),
+        epoch: FIRST_EPOCH,
+        deleted: false,
+        properties,
+        created_at: context.now(),
+        updated_at: context.now(),
+      },
+    },
+  ],
+})
+
 export async function createNamespace(
   context: CatalogContext,
   call: CatalogCall,
@@ -92,21 +118,11 @@ export async function createNamespace(
   checkSize(properties)
   const answer: CreateNamespaceResponse = { namespace, properties }
   const parent = namespace.slice(0, -1)
-  const row = {
-    ...namespaceKey(call.catalog, namespace),
-    id: context.uuid(),
-    epoch: FIRST_EPOCH,
-    deleted: false,
-    properties,
-    created_at: context.now(),
-    updated_at: context.now(),
-  }
+  const creation = namespaceCreation(context, call.catalog, namespace, properties)
   const above = parent.length > 0 ? requireNamespace(call.catalog, parent) : requireBranch(call.catalog)
-  const steps: Mutation[] = [above, { op: 'insert', entity: 'namespaces', row }]
   const change = {
-    message: `Create namespace ${displayNamespace(namespace)}`,
-    operations: [{ operation: 'create-namespace', namespace }],
-    steps,
+    ...creation,
+    steps: [above, ...creation.steps],
     status: 200,
     outcome: answer as unknown as Json,
   }

@@ -2,8 +2,8 @@
 import Type from 'typebox'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { createCatalogRow, dropCatalogRow } from '../catalog/catalogs.ts'
-import { createNamespace, dropNamespace, listNamespaces } from '../catalog/namespaces.ts'
+import { createCatalogWithNamespace, dropCatalogRow, FIRST_NAMESPACE } from '../catalog/catalogs.ts'
+import { dropNamespace, listNamespaces } from '../catalog/namespaces.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse, unsupported } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
@@ -26,9 +26,6 @@ const CreateCatalogRequest = Type.Object({
 const UpdateCatalogRequest = Type.Object({ warehouse_name: text, storage_location: text, properties: Properties })
 const UPDATE_FIELDS = ['name', 'catalog_type', 'warehouse_name', 'storage_location', 'federated_config', 'properties']
 const CREATE_FIELDS = ['id', ...UPDATE_FIELDS]
-/** Pangolin's contract: a catalog made through this API has it from the start. */
-const FIRST_NAMESPACE = ['default']
-
 /** Of the first start. */
 export const FIRST_CATALOG = 'lake'
 
@@ -125,17 +122,8 @@ async function placeOf(
   )
 }
 
-export interface CreateCatalogOptions {
-  /** Also makes the namespace `default`, as the contract of the management API has it. */
-  readonly firstNamespace: boolean
-}
-
-export async function createCatalog(
-  context: ManagementContext,
-  principal: Principal,
-  json: unknown,
-  options: CreateCatalogOptions = { firstNamespace: true },
-): Promise<Catalog> {
+/** With the namespace `default` in it. */
+export async function createCatalog(context: ManagementContext, principal: Principal, json: unknown): Promise<Catalog> {
   checkFields(json, CREATE_FIELDS)
   const request = decode(CreateCatalogRequest, json)
   checkName('Catalog', request.name)
@@ -157,16 +145,15 @@ export async function createCatalog(
   }
   const warehouse = { tenant_id: principal.tenantId, name: request.warehouse_name }
   try {
-    await store.write([...createCatalogRow(row), { op: 'require', entity: 'warehouses', key: warehouse, expected: 'any' }])
+    await store.write([
+      ...createCatalogWithNamespace(context.catalog, principal, row),
+      { op: 'require', entity: 'warehouses', key: warehouse, expected: 'any' },
+    ])
   } catch (error) {
     if (error instanceof StoreError && error.kind === 'conflict' && error.step === 0) throw alreadyExists('Catalog', request.name)
     throw error
   }
   context.handles.forget(principal.tenantId)
-  if (options.firstNamespace) {
-    const catalog = await context.handles.resolve(principal.tenantId, request.name)
-    await createNamespace(context.catalog, { principal, catalog }, { namespace: FIRST_NAMESPACE })
-  }
   return shown(row)
 }
 

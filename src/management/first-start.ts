@@ -45,9 +45,7 @@ export async function firstStart(context: ManagementContext, options: FirstStart
       storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
     }),
   )
-  await unlessThere(
-    createCatalog(context, principal, { name: FIRST_CATALOG, warehouse_name: WAREHOUSE }, { firstNamespace: false }),
-  )
+  await unlessThere(createCatalog(context, principal, { name: FIRST_CATALOG, warehouse_name: WAREHOUSE }))
   const tenant = { id: DEFAULT_TENANT, name: 'default', properties: {}, created_at: now() }
   await unlessThere(store.write([{ op: 'insert', entity: 'tenants', row: tenant }]))
   return true

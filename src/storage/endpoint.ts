@@ -21,3 +21,6 @@ export function validateEndpoint(setting: string, endpoint: string, { path = fal
 
 /** Without a slash at its end, so that paths can be put behind it. */
 export const withoutSlash = (endpoint: string): string => endpoint.replace(/\/+$/, '')
+
+/** With exactly one slash at its end, for clients that put paths behind it and add none. */
+export const withSlash = (endpoint: string): string => `${withoutSlash(endpoint)}/`

@@ -1,7 +1,7 @@
 /** What a warehouse's settings mean for S3: checked once, and read by the store and by those who make credentials alike. */
 import { badRequest } from '../iceberg/errors.ts'
 import { canonicalLocation, type Location } from '../iceberg/location.ts'
-import { validateEndpoint } from './endpoint.ts'
+import { validateEndpoint, withSlash } from './endpoint.ts'
 import type { Settings } from './kind.ts'
 
 export interface S3Credentials {
@@ -51,7 +51,8 @@ export function clientConfig(settings: Settings): Settings {
     ...(settings['s3.region'] === undefined && endpoint === undefined
       ? {}
       : { 's3.region': region(settings), 'client.region': region(settings) }),
-    ...(endpoint === undefined ? {} : { 's3.endpoint': endpoint }),
+    // ClickHouse puts the bucket right behind it.
+    ...(endpoint === undefined ? {} : { 's3.endpoint': withSlash(endpoint) }),
     // DuckDB wants it said; PyIceberg has a name of its own for the opposite.
     ...(endpoint === undefined && style === undefined
       ? {}

@@ -67,14 +67,17 @@ test('a first start makes everything, a second one finds it; the banner tells no
     body: '{"namespace":["kept"]}',
   })
   assert.equal(made.status, 200)
+  const namespaces = async (at: string): Promise<unknown> =>
+    ((await (await get(`${at}/v1/lake/namespaces`, token)).json()) as { namespaces: unknown }).namespaces
+  assert.deepEqual(await namespaces(at), [['default'], ['kept']])
+  const headers = { authorization: `Bearer ${token}` }
+  assert.equal((await fetch(`${at}/v1/lake/namespaces/default`, { method: 'DELETE', headers })).status, 204)
   first.child.kill('SIGTERM')
   assert.equal(await first.ended, 0)
   const second = run(t, data)
   const again = await url(second)
   assert.deepEqual(admin(data), { username, password, token })
-  assert.deepEqual(((await (await get(`${again}/v1/lake/namespaces`, token)).json()) as { namespaces: unknown }).namespaces, [
-    ['kept'],
-  ])
+  assert.deepEqual(await namespaces(again), [['kept']], 'what was dropped is not made again')
   assert.doesNotMatch(second.output.text, /made the administrator/)
   second.child.kill('SIGINT')
   assert.equal(await second.ended, 0)
@@ -91,6 +94,8 @@ test('a first start that is killed at any moment is finished by the next', async
     const { token } = (await url(next), admin(data))
     const config = await get(`${await url(next)}/v1/config?warehouse=lake`, token)
     assert.equal(config.status, 200, `killed after ${delay} ms`)
+    const namespace = await get(`${await url(next)}/v1/lake/namespaces/default`, token)
+    assert.equal(namespace.status, 200, `killed after ${delay} ms`)
     next.child.kill('SIGTERM')
     assert.equal(await next.ended, 0)
   }

@@ -100,6 +100,7 @@ test('every change, repeated with its key after kill -9, is answered as before a
   const log = await fetch(`${server.url}/api/v1/branches/main/commits?catalog=lake&limit=1000`, {
     headers: { authorization: `Bearer ${server.adminToken}` },
   })
-  const changes = (await log.json()) as unknown[]
+  const changes = (await log.json()) as { message: string }[]
+  assert.equal(changes.pop()?.message, 'Create namespace default', 'of the first start')
   assert.equal(changes.length, steps.length - 3, 'all but the staged creation and the two refusals, each once')
 })

@@ -238,7 +238,7 @@ test('idempotency keys: the same answer once more, bound to the request, well fo
   assert.ok([409, 422].includes((await create('b', key)).status), 'another body')
   assert.equal((await create('c', '017f22e2-79b0-4cc3-98c4-dc0c0c07398f')).status, 400, 'version 4')
   assert.equal((await create('c', 'mine')).status, 400)
-  assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [['a']])
+  assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [['a'], ['default']])
 })
 
 test('too much at once is refused in a way that clients try again; no caller takes all', async (t) => {

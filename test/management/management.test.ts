@@ -184,10 +184,14 @@ test('names at once: one of many equal creations wins', async (t) => {
 
 test('the log of a catalog: every change, newest first, in pages', async (t) => {
   const server = await startTestServer(t)
-  for (const name of ['a', 'b', 'c']) await call(server, 'POST', '/v1/lake/namespaces', { body: { namespace: [name] } })
+  for (const name of ['a', 'b']) await call(server, 'POST', '/v1/lake/namespaces', { body: { namespace: [name] } })
   const log = await call(server, 'GET', '/api/v1/branches/main/commits?catalog=lake')
   assert.equal(log.json.length, 3, log.text)
   assert.equal(log.json[0].parent_id, log.json[1].id)
+  assert.deepEqual(
+    log.json.map(({ message }: { message: string }) => message),
+    ['b', 'a', 'default'].map((name) => `Create namespace ${name}`),
+  )
   assert.equal(log.json[2].parent_id, null)
   assert.equal(log.json[0].author, server.username)
   const first = await call(server, 'GET', '/api/v1/branches/main/commits?catalog=lake&limit=2')

@@ -187,12 +187,16 @@ describe('clientConfig', () => {
   it('tells where the storage is, in the words of every client, and no secret', () => {
     for (const vendingStrategy of [undefined, null, 'None', { None: {} }, { AwsSts: { role_arn: 'x' } }, { AwsStatic: {} }]) {
       assert.deepEqual(clientConfig({ storageConfig: s3, vendingStrategy }), {
-        's3.endpoint': 'http://127.0.0.1:9000',
+        's3.endpoint': 'http://127.0.0.1:9000/',
         's3.region': 'eu-west-1',
         'client.region': 'eu-west-1',
         's3.path-style-access': 'true',
         's3.force-virtual-addressing': 'false',
       })
+    }
+    for (const endpoint of ['https://minio.example', 'https://minio.example/', 'https://minio.example:9000/']) {
+      const told = clientConfig({ storageConfig: { ...s3, endpoint } })['s3.endpoint']
+      assert.equal(told, endpoint.endsWith('/') ? endpoint : `${endpoint}/`, 'clients put paths behind it')
     }
     assert.deepEqual(clientConfig({ storageConfig: { type: 'local', path: '/x' } }), {})
     assert.deepEqual(clientConfig({ storageConfig: { type: 's3', bucket: 'lake' } }), {})
