@@ -22,6 +22,7 @@ import { untilDecided, writeChange, type Change } from './change.ts'
 import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { listPage } from './page-token.ts'
+import { mapped } from './pages.ts'
 import type {
   CreateNamespaceRequest,
   CreateNamespaceResponse,
@@ -64,7 +65,7 @@ export async function listNamespaces(
   assertMayTouchNamespace(call, 'namespace.list', levels)
   if (levels.length > 0) await assertNamespace(context, call.catalog, levels)
   const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
-  const { rows, next } = await listPage(context, call, page, {
+  const { rows, rest, next } = await listPage(context, call, page, {
     name: ['namespaces', ...levels],
     entity: 'namespaces',
     index: 'primary',
@@ -72,7 +73,8 @@ export async function listNamespaces(
     by: 'name',
     among: namesWithin(call.principal, call.catalog.name, levels, 'namespaces'),
   })
-  return { namespaces: rows.map((row) => [...levels, row.name]), 'next-page-token': next }
+  const named = (page: typeof rows) => page.map((row) => [...levels, row.name])
+  return { namespaces: named(rows), 'next-page-token': next, ...(rest && { rest: mapped(rest, named) }) }
 }
 
 /** What the creation of a namespace writes and says in the log; that what is above it exists is for the caller to require. */

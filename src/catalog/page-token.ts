@@ -7,6 +7,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { badRequest } from '../iceberg/errors.ts'
 import type { EntityName, IndexName, Key, Row } from '../stores/entities.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
+import { listed, pagesOf } from './pages.ts'
 
 const MAC_BYTES = 16
 const MAX_TOKEN_LENGTH = 2048
@@ -59,6 +60,8 @@ export interface Listing<E extends EntityName> {
 
 export interface Page<R> {
   readonly rows: readonly R[]
+  /** The rows behind them, where everything was asked for and is more than one page. */
+  readonly rest?: AsyncGenerator<readonly R[]> | undefined
   readonly next: string | null
 }
 
@@ -70,7 +73,10 @@ export async function listPage<E extends EntityName>(
   listing: Listing<E>,
 ): Promise<Page<Row<E>>> {
   const limit = pageLimit(page)
-  if (page.pageToken === undefined) return { rows: await listAll(context, listing), next: null }
+  if (page.pageToken === undefined) {
+    const { items, rest } = await listed(everyPage(context, listing))
+    return { rows: items, rest, next: null }
+  }
   const after = page.pageToken === '' ? undefined : redeem(context, call, listing.name, page.pageToken)
   // One row more than asked for says whether there is a next page.
   const rows = await rowsBehind(context, listing, after, limit + 1)
@@ -115,13 +121,8 @@ async function rowsAmong<E extends EntityName>(
 /** The order of stores: that of UTF-8 bytes. */
 const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
-async function listAll<E extends EntityName>(context: CatalogContext, listing: Listing<E>): Promise<Row<E>[]> {
-  const found: Row<E>[] = []
-  for (let after: string | undefined; ;) {
-    const rows = await rowsBehind(context, listing, after, MAX_PAGE_SIZE)
-    for (const row of rows) found.push(row)
-    const last = rows.at(-1)
-    if (rows.length < MAX_PAGE_SIZE || last === undefined) return found
-    after = positionOf(listing, last)
-  }
+async function* everyPage<E extends EntityName>(context: CatalogContext, listing: Listing<E>): AsyncGenerator<readonly Row<E>[]> {
+  const { entity, among } = listing
+  if (among === undefined) yield* pagesOf(context.store, entity, listing)
+  else yield await rowsAmong(context, listing, among, undefined, MAX_PAGE_SIZE)
 }

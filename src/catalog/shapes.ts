@@ -94,10 +94,18 @@ export type ReportMetricsRequest = Static<typeof ReportMetricsRequest>
 export interface ListNamespacesResponse {
   readonly namespaces: readonly (readonly string[])[]
   readonly 'next-page-token': string | null
+  /** Not part of the answer: what leads to the names behind these, where all were asked for. */
+  readonly rest?: AsyncGenerator<readonly (readonly string[])[]>
+}
+interface TableName {
+  readonly namespace: readonly string[]
+  readonly name: string
 }
 export interface ListTablesResponse {
-  readonly identifiers: readonly { readonly namespace: readonly string[]; readonly name: string }[]
+  readonly identifiers: readonly TableName[]
   readonly 'next-page-token': string | null
+  /** As with namespaces. */
+  readonly rest?: AsyncGenerator<readonly TableName[]>
 }
 export interface GetNamespaceResponse {
   readonly namespace: readonly string[]

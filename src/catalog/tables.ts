@@ -22,6 +22,7 @@ import type { Claim } from './locations.ts'
 import { takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
 import { listPage } from './page-token.ts'
+import { mapped } from './pages.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
 import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } from './vending.ts'
@@ -41,7 +42,7 @@ export async function listEntries(
   const { tenantId, id, name: catalog, branch } = call.catalog
   await assertNamespace(context, call.catalog, namespace)
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
-  const { rows, next } = await listPage(context, call, page, {
+  const { rows, rest, next } = await listPage(context, call, page, {
     name: [kind, ...namespace],
     entity: 'entries',
     index: 'by_kind',
@@ -49,7 +50,8 @@ export async function listEntries(
     by: 'name',
     among: namesWithin(call.principal, catalog, namespace, 'entries'),
   })
-  return { identifiers: rows.map(({ name }) => ({ namespace, name })), 'next-page-token': next }
+  const named = (page: typeof rows) => page.map((row) => ({ namespace, name: row.name }))
+  return { identifiers: named(rows), 'next-page-token': next, ...(rest && { rest: mapped(rest, named) }) }
 }
 
 export const listTables = (

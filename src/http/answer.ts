@@ -1,4 +1,5 @@
 /** What a route answers, before it is headers and bytes on a socket; and the short ways of making one. */
+import type { Listed } from '../catalog/pages.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { MetadataAnswer } from '../catalog/call.ts'
 
@@ -7,6 +8,8 @@ export interface Answer {
   /** Bytes always: text among the answers makes Node's code slower for all of them, documents included. */
   readonly body: Uint8Array | undefined
   readonly etag?: string | undefined
+  /** Instead of a body: one that is made while it is sent, as fast as the client reads. */
+  readonly pieces?: AsyncGenerator<Buffer> | undefined
   /** Follows the body, is for this caller alone and must not be kept by anybody on the way. */
   readonly tail?: Uint8Array | undefined
   /** Body and tail in one piece, where there is one. */
@@ -22,6 +25,45 @@ export function json(value: unknown, status = 200, headers?: readonly string[]):
   const body = Buffer.from(stringify(value))
   return headers === undefined ? { status, body } : { status, body, headers }
 }
+
+/**
+ * 200 with a JSON list between `before` and `after`. A long one is made while it is sent: the specification has all names in
+ * one answer where no page was asked for, however many there are.
+ */
+export function list<T>(
+  { items, rest }: Listed<T>,
+  [before, after]: readonly [string, string],
+  headers: readonly string[] = [],
+): Answer {
+  const first = `${before}${items.map(stringify).join()}`
+  if (rest === undefined) return { status: 200, body: Buffer.from(first + after), headers }
+  return { status: 200, body: undefined, pieces: piecesOf(first, rest, after), headers }
+}
+
+async function* piecesOf(first: string, rest: AsyncGenerator<readonly unknown[]>, last: string): AsyncGenerator<Buffer> {
+  try {
+    yield Buffer.from(first)
+    for await (const items of rest) if (items.length > 0) yield Buffer.from(`,${items.map(stringify).join()}`)
+    yield Buffer.from(last)
+  } finally {
+    await rest.return(undefined)
+  }
+}
+
+/** What the specification's listings answer. */
+export function names<F extends string, T>(
+  field: F,
+  answer: { readonly [K in F]: readonly T[] } & {
+    readonly 'next-page-token': string | null
+    readonly rest?: AsyncGenerator<readonly T[]>
+  },
+): Answer {
+  const { rest, 'next-page-token': next } = answer
+  return list({ items: answer[field], ...(rest && { rest }) }, [`{"${field}":[`, `],"next-page-token":${stringify(next)}}`])
+}
+
+/** A list of the management API. */
+export const array = <T>(listed: Listed<T>, headers?: readonly string[]): Answer => list(listed, ['[', ']'], headers)
 
 export const NO_CONTENT: Answer = { status: 204, body: undefined }
 

@@ -21,6 +21,7 @@ import { corsHeaders, preflightHeaders, refuseForeignPages } from './cors.ts'
 import { describe, renderError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { createFloods, type Floods } from './floods.ts'
+import { sendMadeMeanwhile, type Pieces } from './made-meanwhile.ts'
 import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
 import type { Route } from './route.ts'
@@ -153,7 +154,8 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   exchange.answered = true
   try {
     const { body, tail, joined } = answer
-    if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
+    if (answer.pieces !== undefined) sendPieces(parts, exchange, response, answer, answer.pieces)
+    else if (body !== undefined && body.length >= 1024 && acceptsGzip(exchange.header('accept-encoding'))) {
       sendCompressed(parts, exchange, response, answer, body)
     } else if (joined !== undefined)
       send(parts, exchange, response, answer, { body: joined, tail: undefined, isCompressed: false })
@@ -161,6 +163,20 @@ function finish(parts: Parts, exchange: Exchange, response: ServerResponse, answ
   } catch (error) {
     abandon(parts, response, error)
   }
+}
+
+/** It counts as under way until it is sent. A failure in its middle breaks the connection off. */
+function sendPieces(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, pieces: Pieces): void {
+  const { context, slots } = parts
+  const isCompressed = acceptsGzip(exchange.header('accept-encoding'))
+  const headers = headersOf(parts, exchange, answer, { body: undefined, tail: undefined, isCompressed })
+  if (!response.destroyed) response.writeHead(answer.status, headers)
+  const holder = exchange.principal === undefined ? NOBODY : holderOf(exchange)
+  slots.take(holder)
+  const options = { isCompressed, isHead: exchange.method === 'HEAD', patienceMs: context.limits.stallTimeoutSeconds * 1000 }
+  sendMadeMeanwhile(response, pieces, options)
+    .catch((error: unknown) => abandon(parts, response, error))
+    .finally(() => slots.giveBack(holder))
 }
 
 function sendCompressed(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, body: Uint8Array): void {
@@ -297,6 +313,7 @@ function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tai
     // What is private is kept by nobody who serves several clients.
     if (isCompressed || (body.length >= 1024 && answer.etag === undefined)) headers.push('Vary', 'Accept-Encoding')
   }
+  if (answer.pieces !== undefined) headers.push('Content-Type', 'application/json', 'Vary', 'Accept-Encoding')
   if (isCompressed) headers.push('Content-Encoding', 'gzip')
   if (answer.etag !== undefined) headers.push('ETag', answer.etag)
   if (answer.tail !== undefined) headers.push('Cache-Control', 'private, no-store')

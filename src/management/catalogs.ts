@@ -4,6 +4,7 @@ import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { createCatalogWithNamespace, dropCatalogRow, FIRST_NAMESPACE } from '../catalog/catalogs.ts'
 import { dropNamespace, listNamespaces } from '../catalog/namespaces.ts'
+import { cutOut, listed, mapped, pagesOf, type Listed } from '../catalog/pages.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse, unsupported } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
@@ -50,34 +51,46 @@ const mayRead = (principal: Principal, name: string): boolean =>
   isAllowed(principal, 'catalog.read', { tenantId: principal.tenantId, catalog: name })
 
 /** Those that the principal may read as a whole. */
-export async function listCatalogs(context: ManagementContext, principal: Principal, paging: Paging): Promise<Catalog[]> {
-  const { store } = context.catalog
-  const { tenantId, bounds } = principal
-  const limit = bounds === undefined ? Math.min(paging.offset + paging.limit, MAX_LISTED) : MAX_LISTED
-  const rows = await store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit })
-  const readable = rows.filter(({ name }) => mayRead(principal, name))
-  return readable.slice(paging.offset, paging.offset + paging.limit).map(shown)
+export function listCatalogs(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<Catalog>> {
+  const where = { tenant_id: principal.tenantId }
+  const pages = pagesOf(context.catalog.store, 'catalogs', { index: 'primary', where })
+  const readable = mapped(pages, (page) => page.filter(({ name }) => mayRead(principal, name)).map(shown))
+  return listed(cutOut(readable, paging))
+}
+
+/** Those that there are of the catalogs that a narrowed token names, in order of names; undefined for one that names none. */
+async function boundCatalogs({ catalog }: ManagementContext, { tenantId, bounds }: Principal): Promise<string[] | undefined> {
+  if (bounds?.within === undefined) return undefined
+  const names = [...new Set(bounds.within.map((bound) => bound.catalog))].toSorted()
+  const rows = await catalog.store.getMany(
+    'catalogs',
+    names.map((name) => ({ tenant_id: tenantId, name })),
+  )
+  return rows.flatMap((row) => (row === undefined ? [] : [row.name]))
 }
 
 /** The names of those in which the principal may do anything at all. */
 export async function seenCatalogs(context: ManagementContext, principal: Principal): Promise<string[]> {
+  const bound = await boundCatalogs(context, principal)
+  if (bound !== undefined) return bound
   const { tenantId } = principal
-  const rows = await context.catalog.store.list('catalogs', {
-    index: 'primary',
-    where: { tenant_id: tenantId },
-    limit: MAX_LISTED,
-  })
-  return rows.map(({ name }) => name).filter((name) => isAllowed(principal, 'config.read', { tenantId, catalog: name }))
+  const seen: string[] = []
+  const where = { tenant_id: tenantId }
+  for await (const page of pagesOf(context.catalog.store, 'catalogs', { index: 'primary', where })) {
+    for (const { name } of page) if (isAllowed(principal, 'config.read', { tenantId, catalog: name })) seen.push(name)
+  }
+  return seen
 }
 
 /** What a client gets that names no catalog: the one that it sees, or the one of the first start. */
 export async function defaultCatalog(context: ManagementContext, principal: Principal): Promise<string> {
-  const { tenantId, bounds } = principal
-  const limit = bounds === undefined ? 2 : MAX_LISTED
-  const rows = await context.catalog.store.list('catalogs', { index: 'primary', where: { tenant_id: tenantId }, limit })
+  const { tenantId } = principal
+  const where = { tenant_id: tenantId }
+  const rows = async () => context.catalog.store.list('catalogs', { index: 'primary', where, limit: 2 })
+  const names = (await boundCatalogs(context, principal)) ?? (await rows()).map(({ name }) => name)
   const sees = (name: string): boolean => isAllowed(principal, 'config.read', { tenantId, catalog: name })
-  const [only, another] = rows.filter(({ name }) => sees(name))
-  if (only !== undefined && another === undefined) return only.name
+  const [only, another] = names.filter(sees)
+  if (only !== undefined && another === undefined) return only
   const first = sees(FIRST_CATALOG)
     ? await context.catalog.store.get('catalogs', { tenant_id: tenantId, name: FIRST_CATALOG })
     : undefined

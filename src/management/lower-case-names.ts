@@ -2,16 +2,14 @@
  * DuckDB writes the URL of its endpoint in lower case, so a name that no catalog has may mean the one catalog whose name
  * differs in that alone. The names of a tenant are read for it at most once in a while, however many unknown names are asked.
  */
-import { setImmediate as turn } from 'node:timers/promises'
+import { pagesOf } from '../catalog/pages.ts'
 import { shared } from '../once.ts'
-import type { Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 
 const FRESH_MS = 1000
 /** Reading the names may take this part of the time at most. */
 const MOST_OF_THE_TIME = 1 / 50
 const MAX_NAMES = 10_000
-const PAGE = 1000
 const MAX_TENANTS = 100
 
 interface Names {
@@ -30,26 +28,15 @@ export interface LowerCaseNames {
 async function readNames(store: Store, tenantId: string, now: () => number): Promise<Names> {
   const readAt = now()
   const byLowerCase = new Map<string, string | undefined>()
-  let tookMs = 0
-  let last: Row<'catalogs'> | undefined
-  for (let count = 0; count < MAX_NAMES; count += PAGE) {
-    const startedAt = performance.now()
-    const rows = await store.list('catalogs', {
-      index: 'primary',
-      where: { tenant_id: tenantId },
-      limit: PAGE,
-      ...(last && { after: last }),
-    })
-    for (const { name } of rows) {
+  const startedAt = performance.now()
+  for await (const page of pagesOf(store, 'catalogs', { index: 'primary', where: { tenant_id: tenantId } })) {
+    for (const { name } of page) {
       const lower = name.toLowerCase()
       byLowerCase.set(lower, byLowerCase.has(lower) ? undefined : name)
     }
-    tookMs += performance.now() - startedAt
-    if (rows.length < PAGE) break
-    last = rows.at(-1)
-    await turn()
+    if (byLowerCase.size >= MAX_NAMES) break
   }
-  return { byLowerCase, readAt, tookMs }
+  return { byLowerCase, readAt, tookMs: performance.now() - startedAt }
 }
 
 export function createLowerCaseNames(store: Store, now: () => number): LowerCaseNames {

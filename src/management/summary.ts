@@ -1,7 +1,6 @@
 /** What a catalog holds, counted. The numbers of a catalog that is being changed are those of no single moment. */
 import type { Principal } from '../access/principal.ts'
-import type { EntityName, Row } from '../stores/entities.ts'
-import type { ListOptions } from '../stores/store.ts'
+import { pagesOf } from '../catalog/pages.ts'
 import type { ManagementContext } from './context.ts'
 import { loadCatalog } from './catalogs.ts'
 
@@ -14,53 +13,25 @@ export interface CatalogSummary {
   readonly storage_location: string | null
 }
 
-const PAGE = 5000
-
-async function* rowsOf<E extends EntityName>(
-  context: ManagementContext,
-  entity: E,
-  where: Partial<Row<E>>,
-): AsyncGenerator<Row<E>> {
-  for (let after: Row<E> | undefined; ;) {
-    const from = after === undefined ? {} : { after: keyOf(entity, after) }
-    const page: Row<E>[] = await context.catalog.store.list(entity, {
-      index: 'primary',
-      where,
-      limit: PAGE,
-      ...from,
-    } as ListOptions<E>)
-    yield* page
-    if (page.length < PAGE) return
-    after = page.at(-1)
-  }
-}
-
-const KEYS: Partial<Record<EntityName, readonly string[]>> = {
-  entries: ['tenant_id', 'catalog_id', 'branch', 'namespace', 'name'],
-  namespaces: ['tenant_id', 'catalog_id', 'branch', 'parent', 'name'],
-  branches: ['tenant_id', 'catalog_id', 'name'],
-}
-
-function keyOf<E extends EntityName>(entity: E, row: Row<E>): Partial<Row<E>> {
-  const columns: readonly string[] = KEYS[entity] ?? []
-  return Object.fromEntries(Object.entries(row).filter(([column]) => columns.includes(column))) as Partial<Row<E>>
-}
-
 export async function catalogSummary(context: ManagementContext, principal: Principal, name: string): Promise<CatalogSummary> {
   const catalog = await loadCatalog(context, principal, name)
   const inside = { tenant_id: principal.tenantId, catalog_id: catalog.id }
   const onMain = { ...inside, branch: 'main' }
   let tables = 0
   let views = 0
-  for await (const row of rowsOf(context, 'entries', onMain)) {
-    if (row.deleted) continue
-    if (row.kind === 'view') views++
-    else tables++
+  const { store } = context.catalog
+  for await (const page of pagesOf(store, 'entries', { index: 'primary', where: onMain })) {
+    const present = page.filter(({ deleted }) => !deleted)
+    const viewsOfPage = present.filter(({ kind }) => kind === 'view').length
+    views += viewsOfPage
+    tables += present.length - viewsOfPage
   }
   let namespaces = 0
-  for await (const row of rowsOf(context, 'namespaces', onMain)) if (!row.deleted) namespaces++
+  for await (const page of pagesOf(store, 'namespaces', { index: 'primary', where: onMain })) {
+    namespaces += page.filter(({ deleted }) => !deleted).length
+  }
   let branches = 0
-  for await (const _row of rowsOf(context, 'branches', inside)) branches++
+  for await (const page of pagesOf(store, 'branches', { index: 'primary', where: inside })) branches += page.length
   return {
     name,
     table_count: tables,

@@ -14,7 +14,8 @@ import { RawNumber } from '../iceberg/json.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import { StoreError, type Mutation } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
-import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
+import { cutOut, listed, mapped, pagesOf, type Listed } from '../catalog/pages.ts'
+import { checkFields, checkName, type Paging } from './input.ts'
 
 const HOUR_MS = 3_600_000
 const DEFAULT_HOURS = 24
@@ -147,15 +148,14 @@ export async function mintToken(context: ManagementContext, principal: Principal
 }
 
 /** The caller's own, oldest first; for a narrowed token only itself. */
-export async function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<ShownToken[]> {
+export function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<ShownToken>> {
   const { store, now } = context.catalog
-  const where = { user_id: principal.id }
-  const rows = await store.list('tokens', { index: 'by_user', where, limit: MAX_LISTED })
   const { tenantId } = principal
-  const visible = rows.filter(({ id, tenant_id }) => {
-    return tenant_id === tenantId && isAllowed(principal, 'token.see', { tenantId, tokenId: id })
-  })
-  return visible.slice(paging.offset, paging.offset + paging.limit).map((row) => shown(row, principal, now()))
+  const isSeen = ({ id, tenant_id }: Row<'tokens'>): boolean =>
+    tenant_id === tenantId && isAllowed(principal, 'token.see', { tenantId, tokenId: id })
+  const pages = pagesOf(store, 'tokens', { index: 'by_user', where: { user_id: principal.id } })
+  const seen = mapped(pages, (page) => page.filter(isSeen).map((row) => shown(row, principal, now())))
+  return listed(cutOut(seen, paging))
 }
 
 /** @throws IcebergError 403 before anything is looked up, 404 for a token that is gone or somebody else's */

@@ -13,6 +13,7 @@ import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { openSettings, sealOwner, settingsOf } from './handles.ts'
+import { cutOut, listed, mapped, pagesOf, type Listed } from '../catalog/pages.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 
 const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))
@@ -52,14 +53,15 @@ function shown(context: ManagementContext, row: NewRow<'warehouses'>): Warehouse
   return { id, name, tenant_id, use_sts, storage_config, vending_strategy, ...(warnings.length > 0 && { warnings }) }
 }
 
-export async function listWarehouses(context: ManagementContext, principal: Principal, paging: Paging): Promise<Warehouse[]> {
-  const limit = Math.min(paging.offset + paging.limit, MAX_LISTED)
-  const rows = await context.catalog.store.list('warehouses', {
-    index: 'primary',
-    where: { tenant_id: principal.tenantId },
-    limit,
-  })
-  return rows.slice(paging.offset).map((row) => shown(context, row))
+export function listWarehouses(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<Warehouse>> {
+  const where = { tenant_id: principal.tenantId }
+  const pages = pagesOf(context.catalog.store, 'warehouses', { index: 'primary', where })
+  return listed(
+    cutOut(
+      mapped(pages, (page) => page.map((row) => shown(context, row))),
+      paging,
+    ),
+  )
 }
 
 /** @throws IcebergError 404 */

@@ -358,3 +358,43 @@ test('the log of the catalog names who did what to what, newest first', async (t
   const rest = await listCommits(context, call, { pageToken: page['next-page-token'] as string })
   assert.deepEqual([...page.commits, ...rest.commits], commits)
 })
+
+test('all names are listed page by page, and others get their turn between two pages', async (t) => {
+  const { context, call, catalog, store } = await open(t)
+  const row = (n: number) => ({
+    tenant_id: catalog.tenantId,
+    catalog_id: catalog.id,
+    branch: catalog.branch,
+    namespace: 'ns',
+    name: `t${String(n).padStart(5, '0')}`,
+    id: `e${n}`,
+    kind: 'table',
+    epoch: 0,
+    deleted: false,
+    metadata_location: 'file:///none',
+    location: `file:///none/${n}`,
+    created_at: 0,
+    updated_at: 0,
+  })
+  await store.write(Array.from({ length: 2500 }, (_, n) => ({ op: 'insert', entity: 'entries', row: row(n) })))
+  const listed = await listTables(context, call, ['ns'], {})
+  const sizes = [listed.identifiers.length]
+  const names = listed.identifiers.map(({ name }) => name)
+  let turns = 0
+  let isOver = false
+  const count = (): void => void (isOver || (turns++, setImmediate(count)))
+  count()
+  for await (const page of listed.rest ?? []) {
+    sizes.push(page.length)
+    for (const { name } of page) names.push(name)
+  }
+  isOver = true
+  assert.deepEqual(sizes, [1000, 1000, 500])
+  assert.deepEqual(
+    names,
+    Array.from({ length: 2500 }, (_, n) => `t${String(n).padStart(5, '0')}`),
+  )
+  assert.ok(turns >= 2)
+  const page = await listTables(context, call, ['ns'], { pageToken: '' })
+  assert.deepEqual([page.identifiers.length, page.rest], [1000, undefined])
+})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { loadSettings } from '../../src/config.ts'
 import type { ServerContext } from '../../src/http/context.ts'
 import { NO_CONTENT } from '../../src/http/answer.ts'
 import type { Route } from '../../src/http/route.ts'
@@ -13,7 +14,14 @@ test('work that goes on counts as active, also when its request was answered as 
   const quick: Route = { ...slow, template: '/quick', operationId: 'quick', handler: () => NO_CONTENT }
   const context = {
     authenticator: { everybody: undefined },
-    limits: { requestTimeoutSeconds: 0.1, maxBodyBytes: 1000, maxConcurrentRequests: 1 },
+    limits: {
+      ...loadSettings({}),
+      stallTimeoutSeconds: 1,
+      requestTimeoutSeconds: 0.1,
+      headersTimeoutSeconds: 0.1,
+      maxBodyBytes: 1000,
+      maxConcurrentRequests: 1,
+    },
     corsAllowedOrigins: [],
     now: Date.now,
     log: () => undefined,

@@ -250,7 +250,7 @@ describe('tokens', () => {
       catalog: { store, now: () => clock.now, log: (event: string) => logged.push(event) },
     } as unknown as ManagementContext
     const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
-    const ids = async () => (await listTokens(context, principal, { limit: 100, offset: 0 })).map(({ id }) => id)
+    const ids = async () => (await listTokens(context, principal, { limit: 100, offset: 0 })).items.map(({ id }) => id)
     const old = await mintToken(context, principal, { expires_in_hours: 1 })
     clock.now += 1
     const long = await mintToken(context, principal, { expires_in_hours: 8000 })

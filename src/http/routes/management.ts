@@ -9,7 +9,7 @@ import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } 
 import { catalogSummary } from '../../management/summary.ts'
 import { testNewWarehouse, testWarehouse } from '../../management/warehouse-test.ts'
 import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
-import { json, NO_CONTENT } from '../answer.ts'
+import { array, json, NO_CONTENT } from '../answer.ts'
 import { integerParameter, pageOf, paging, parameter } from '../query.ts'
 import { settings, small } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
@@ -51,7 +51,8 @@ const warehouseRoutes: readonly Route[] = [
     template: WAREHOUSES,
     operationId: 'listWarehouses',
     action: 'warehouse.read',
-    handler: async (exchange) => json(await listWarehouses(exchange.context.management, exchange.caller, paging(exchange.query))),
+    handler: async (exchange) =>
+      array(await listWarehouses(exchange.context.management, exchange.caller, paging(exchange.query))),
   },
   {
     method: 'POST',
@@ -116,7 +117,7 @@ const catalogRoutes: readonly Route[] = [
     template: CATALOGS,
     operationId: 'listCatalogs',
     action: 'catalog.list',
-    handler: async (exchange) => json(await listCatalogs(exchange.context.management, exchange.caller, paging(exchange.query))),
+    handler: async (exchange) => array(await listCatalogs(exchange.context.management, exchange.caller, paging(exchange.query))),
   },
   {
     method: 'POST',

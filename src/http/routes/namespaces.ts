@@ -10,7 +10,7 @@ import {
 import { CreateNamespaceRequest, decode, UpdateNamespacePropertiesRequest } from '../../catalog/shapes.ts'
 import { soon } from '../../catalog/soon.ts'
 import { decodeNamespacePath } from '../../iceberg/identifier.ts'
-import { json, NO_CONTENT } from '../answer.ts'
+import { json, names, NO_CONTENT } from '../answer.ts'
 import { pageOf, rawParameter } from '../query.ts'
 import { namespaceChange, newNamespace } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
@@ -29,7 +29,7 @@ export const namespaceRoutes: readonly Route[] = [
       // Split into levels before it is decoded, like a path.
       const parent = rawParameter(exchange.query, 'parent')
       const levels = parent === undefined || parent === '' ? undefined : decodeNamespacePath(parent)
-      return json(await listNamespaces(exchange.context.catalog, exchange.call, levels, pageOf(exchange.query)))
+      return names('namespaces', await listNamespaces(exchange.context.catalog, exchange.call, levels, pageOf(exchange.query)))
     },
   },
   {

@@ -1,6 +1,6 @@
 /** Long-lived tokens over `/api/v1`, in the shapes of the management contract; `access` and `within` are an addition to it. */
 import { listTokens, mintToken, revokeToken, rotateToken, type MintedToken } from '../../management/tokens.ts'
-import { json, NO_CONTENT, type Answer } from '../answer.ts'
+import { array, json, NO_CONTENT, type Answer } from '../answer.ts'
 import { paging } from '../query.ts'
 import { small } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
@@ -23,7 +23,7 @@ export const tokenRoutes: readonly Route[] = [
     operationId: 'listTokens',
     action: 'token.see',
     handler: async (exchange) =>
-      json(await listTokens(exchange.context.management, exchange.caller, paging(exchange.query)), 200, [
+      array(await listTokens(exchange.context.management, exchange.caller, paging(exchange.query)), [
         'Cache-Control',
         'no-store',
       ]),
