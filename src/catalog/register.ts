@@ -3,7 +3,7 @@ import { checkName } from '../iceberg/identifier.ts'
 import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
-import { parseTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseForeignTableMetadata } from '../iceberg/table-metadata.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch } from './authorize.ts'
@@ -152,7 +152,7 @@ export async function registerTable(
 ): Promise<MetadataAnswer> {
   const identifier = { namespace, name: request.name }
   const source = { file: request['metadata-location'], overwrite: request.overwrite === true }
-  const registered = registerEntry(context, call, identifier, 'table', source, parseTableMetadata)
+  const registered = registerEntry(context, call, identifier, 'table', source, parseForeignTableMetadata)
   return landedWithCredentials(context, call, identifier, registered)
 }
 

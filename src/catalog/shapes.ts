@@ -38,20 +38,13 @@ export const RegisterTableRequest = Type.Object({
 })
 export const RegisterViewRequest = Type.Object({ name, 'metadata-location': Type.String({ minLength: 1 }) })
 export const RenameTableRequest = Type.Object({ source: TableIdentifierShape, destination: TableIdentifierShape })
-export const CommitTableRequest = Type.Object({
-  identifier: optional(TableIdentifierShape),
-  requirements: Type.Array(icebergObject, { maxItems: 10_000 }),
-  updates: Type.Array(icebergObject, { maxItems: 10_000 }),
-})
+const commit = {
+  requirements: optional(Type.Array(icebergObject, { maxItems: 10_000 })),
+  updates: optional(Type.Array(icebergObject, { maxItems: 10_000 })),
+}
+export const CommitTableRequest = Type.Object({ identifier: optional(TableIdentifierShape), ...commit })
 export const CommitTransactionRequest = Type.Object({
-  'table-changes': Type.Array(
-    Type.Object({
-      identifier: TableIdentifierShape,
-      requirements: Type.Array(icebergObject, { maxItems: 10_000 }),
-      updates: Type.Array(icebergObject, { maxItems: 10_000 }),
-    }),
-    { minItems: 1, maxItems: 1000 },
-  ),
+  'table-changes': Type.Array(Type.Object({ identifier: TableIdentifierShape, ...commit }), { minItems: 1, maxItems: 1000 }),
 })
 export const CreateViewRequest = Type.Object({
   name,
@@ -60,11 +53,7 @@ export const CreateViewRequest = Type.Object({
   'view-version': icebergObject,
   properties: optional(properties),
 })
-export const CommitViewRequest = Type.Object({
-  identifier: optional(TableIdentifierShape),
-  requirements: optional(Type.Array(icebergObject, { maxItems: 10_000 })),
-  updates: Type.Array(icebergObject, { maxItems: 10_000 }),
-})
+export const CommitViewRequest = Type.Object({ identifier: optional(TableIdentifierShape), ...commit })
 export const ReportMetricsRequest = Type.Object({ 'report-type': Type.String({ minLength: 1, maxLength: 255 }) })
 
 export const RemoteSignRequest = Type.Object({

@@ -20,8 +20,8 @@ import type { CommitTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './vending.ts'
 
 export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
-  requirements: parseTableRequirements(request.requirements as JsonValue),
-  updates: parseTableUpdates(request.updates as JsonValue),
+  requirements: parseTableRequirements((request.requirements ?? []) as JsonValue),
+  updates: parseTableUpdates((request.updates ?? []) as JsonValue),
 })
 
 /**

@@ -4,7 +4,7 @@ import { newViewMetadata } from '../iceberg/create-view.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import { parseViewRequirements } from '../iceberg/table-requirement.ts'
 import { commitView } from '../iceberg/view-commit.ts'
-import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
+import { parseForeignViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
 import { parseViewUpdates } from '../iceberg/view-update.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
@@ -83,7 +83,7 @@ export async function replaceView(
   assertMayTouch(call, 'view.commit', identifier)
   const commit = {
     requirements: parseViewRequirements((request.requirements ?? []) as JsonValue),
-    updates: parseViewUpdates(request.updates as JsonValue),
+    updates: parseViewUpdates((request.updates ?? []) as JsonValue),
   }
   return commitEntry(context, call, identifier, 'view', async () => {
     const row = await getEntry(context, catalog, identifier, 'view')
@@ -110,6 +110,6 @@ export async function registerView(
     identifier,
     'view',
     { file: request['metadata-location'], overwrite: false },
-    parseViewMetadata,
+    parseForeignViewMetadata,
   )
 }

@@ -6,6 +6,7 @@ import { short } from './document.ts'
 import { badRequest, validationFailed } from './errors.ts'
 import { freshPartitionSpec } from './partition-spec.ts'
 import { assignFreshIds, checkSchema, schemaIndex, type Schema } from './schema.ts'
+import { writtenSchema } from './schema-form.ts'
 import { freshSortOrder } from './sort-order.ts'
 import { checkInvariants } from './table-invariants.ts'
 import { applyUpdates, type ApplyOptions } from './table-metadata-builder.ts'
@@ -49,9 +50,9 @@ export function newTableMetadata(table: NewTable): TableMetadata {
   if (!isUuid(table.uuid)) throw badRequest(`Invalid uuid: ${short(table.uuid)}`)
   table.checkLocation?.(location, 'location of the table')
   checkSchema(table.schema, version)
-  const { schema, lastColumnId, idMap } = assignFreshIds(table.schema)
+  const { schema, lastColumnId, idMap } = assignFreshIds(writtenSchema(table.schema))
   const { spec, lastPartitionId } = freshPartitionSpec({ spec: table.spec, schema, idMap, formatVersion: version })
-  const order = freshSortOrder({ order: table.order, schema, idMap, formatVersion: version })
+  const order = freshSortOrder({ order: table.order, schema, idMap })
   const kept = Object.fromEntries(Object.entries(table.properties).filter(([key]) => !isReserved(key)))
   checkProperties(kept, table.checkLocation)
   checkEncryptionProperties(kept, version)

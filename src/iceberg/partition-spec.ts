@@ -3,8 +3,9 @@
  * of its fields an id that means one source and transform for the life of the table, because manifests refer to partition
  * fields by it. Spec: "Partitioning", "Partition Evolution"; reference: TableMetadata.Builder, PartitionSpec.
  */
+import { highest } from './document.ts'
 import { validationFailed } from './errors.ts'
-import { schemaIndex } from './schema.ts'
+import { findColumn } from './schema.ts'
 import type { Schema } from './schema.ts'
 import { expectArray, expectInt, expectObject, expectString } from './shape.ts'
 import { checkSources, checkSourceShape, mapSources, sameSources, sourceIds, sourceKeys } from './source-columns.ts'
@@ -82,19 +83,18 @@ export function checkPartitionSpecShape(spec: unknown): asserts spec is UnboundP
  * Throws unless `spec` is a spec that a client may write for a table of this schema: known transforms on columns that they
  * take, names that are no other column's, no source and transform twice.
  */
-export function checkPartitionSpec(spec: unknown, schema: Schema, formatVersion: number): asserts spec is UnboundPartitionSpec {
+export function checkPartitionSpec(spec: unknown, schema: Schema): asserts spec is UnboundPartitionSpec {
   checkPartitionSpecShape(spec)
   if (spec.fields.length > MAX_FIELDS) {
     throw validationFailed(`Invalid partition spec: ${spec.fields.length} fields, at most ${MAX_FIELDS} are accepted`)
   }
-  const { byName } = schemaIndex(schema)
   const seen = new Map<string, string>()
   const ids = new Map<number, string>()
   for (const field of spec.fields) {
     const where = describeField(field.name)
     const transform = parseTransform(field.transform)
-    checkSources({ field, transform, schema, formatVersion, where })
-    const column = byName.get(field.name)
+    checkSources({ field, transform, schema, voidOfAny: true, where })
+    const column = findColumn(schema, field.name)
     const ownColumn = column !== undefined && sourceIds(field).includes(column)
     if (column !== undefined && !(ownColumn && (transform.kind === 'identity' || transform.kind === 'void'))) {
       throw validationFailed(`Invalid ${where}: the schema has a column of that name`)
@@ -143,7 +143,7 @@ export interface BoundPartitionSpec {
   readonly reused: boolean
 }
 
-/** Checks a spec that a client sends and makes it one of the table. */
+/** Checks a spec that a client sends and makes it one of the table; what the table has already is checked by who uses it. */
 export function bindPartitionSpec({
   spec,
   schema,
@@ -151,9 +151,10 @@ export function bindPartitionSpec({
   lastPartitionId,
   specs,
 }: BindPartitionSpec): BoundPartitionSpec {
-  checkPartitionSpec(spec, schema, formatVersion)
+  checkPartitionSpecShape(spec)
   const compatible = specs.find((existing) => samePartitionSpec(existing, spec))
   if (compatible !== undefined) return { spec: compatible, lastPartitionId, reused: true }
+  checkPartitionSpec(spec, schema)
   const specId = specs.reduce((next, existing) => Math.max(next, existing['spec-id'] + 1), 0)
   const fields = formatVersion === 1 ? sequentialFields(spec) : evolvedFields(spec, lastPartitionId, specs)
   const last = fields.reduce((highest, field) => Math.max(highest, field['field-id']), lastPartitionId)
@@ -183,15 +184,17 @@ function sequentialFields(spec: UnboundPartitionSpec): PartitionField[] {
 /** A source and transform keep their id; anything new gets the id sent if it is new as well, else the next one. */
 function evolvedFields(spec: UnboundPartitionSpec, lastPartitionId: number, specs: readonly PartitionSpec[]): PartitionField[] {
   const existing = idsByMeaning(specs)
+  // Metadata of others may count too low.
+  const last = highest([...existing.values()].flat(), Math.max(lastPartitionId, NO_PARTITION_ID))
   const taken = new Set<number>()
   const ids = spec.fields.map((field) => {
     const known = existing.get(meaning(field)) ?? []
     const id = existingId(field, known) ?? field['field-id'] ?? undefined
-    const usable = id !== undefined && !taken.has(id) && (id > lastPartitionId || known.includes(id))
+    const usable = id !== undefined && !taken.has(id) && (id > last || known.includes(id))
     if (usable) taken.add(id)
     return usable ? id : undefined
   })
-  let next = Math.max(lastPartitionId, NO_PARTITION_ID, ...taken)
+  let next = highest(taken, last)
   return spec.fields.map((field, i) => boundField(field, ids[i] ?? ++next))
 }
 

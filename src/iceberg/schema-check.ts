@@ -177,10 +177,6 @@ function checkPrimitive(context: Context, text: string, required: boolean, path:
     throw validationFailed(`Invalid schema: column ${path} of type unknown must be optional`)
   }
   if (!context.strict) return primitive
-  // Many readers know the names in lower case only; a coordinate reference system may have capitals.
-  if (primitive.crs === undefined && text !== text.toLowerCase()) {
-    throw badRequest(`Invalid type of column ${path}: expected ${describe(primitive.text)}, got ${describe(text)}`)
-  }
   const version = minFormatVersionOf(primitive)
   if (context.formatVersion < version) {
     throw validationFailed(

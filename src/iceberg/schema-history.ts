@@ -10,8 +10,6 @@ export class SchemaHistory {
   readonly #bySignature = new Map<number, Schema[]>()
   /** The definition of each id in the newest schema that has it. */
   readonly #newest = new Map<number, StructField>()
-  /** Dotted names of the columns of all schemas. */
-  readonly #names = new Set<string>()
 
   constructor(schemas: Iterable<Schema>) {
     for (const schema of [...schemas].toSorted((a, b) => (a['schema-id'] ?? 0) - (b['schema-id'] ?? 0))) this.add(schema)
@@ -23,15 +21,14 @@ export class SchemaHistory {
     const alike = this.#bySignature.get(key)
     if (alike === undefined) this.#bySignature.set(key, [schema])
     else alike.push(schema)
-    this.#note(schema, '')
+    this.#note(schema)
   }
 
   // Walked once, not indexed: the indexes of all schemas of an old table would fill the memory.
-  #note(type: Type, prefix: string): void {
+  #note(type: Type): void {
     for (const field of childFields(type)) {
       this.#newest.set(field.id, field)
-      this.#names.add(prefix + field.name)
-      if (typeof field.type !== 'string') this.#note(field.type, `${prefix}${field.name}.`)
+      if (typeof field.type !== 'string') this.#note(field.type)
     }
   }
 
@@ -44,10 +41,6 @@ export class SchemaHistory {
   definition(id: number, current?: Schema): StructField | undefined {
     const field = current === undefined ? undefined : schemaIndex(current).byId.get(id)?.field
     return field ?? this.#newest.get(id)
-  }
-
-  hasName(name: string): boolean {
-    return this.#names.has(name)
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { validationFailed } from './errors.ts'
 import { RawNumber } from './json.ts'
-import { displayType, isPromotionAllowed, primitiveOf } from './types.ts'
+import { displayType, isPromotionAllowed, kindOf, primitiveOf } from './types.ts'
 import type { StructField, StructType, Type } from './types.ts'
 
 export { checkSchema } from './schema-check.ts'
@@ -69,6 +69,33 @@ export function schemaIndex(schema: StructType): SchemaIndex {
   const index = { byId, byName, highestFieldId }
   INDEXES.set(schema, index)
   return index
+}
+
+const SHORT_NAMES = new WeakMap<StructType, ReadonlyMap<string, number>>()
+
+/**
+ * The column that a name means to the reference implementation: it also finds what is nested in a struct that is an element
+ * or a map's value by a name without `element` or `value`, unless another column has that name.
+ */
+export function findColumn(schema: StructType, name: string): number | undefined {
+  const id = schemaIndex(schema).byName.get(name)
+  if (id !== undefined || !name.includes('.')) return id
+  let short = SHORT_NAMES.get(schema)
+  if (short === undefined) SHORT_NAMES.set(schema, (short = shortNames(schema)))
+  return short.get(name)
+}
+
+function shortNames(schema: StructType): ReadonlyMap<string, number> {
+  const names = new Map<string, number>()
+  const visit = (type: Type, prefix: string): void => {
+    for (const field of childFields(type)) {
+      const left = typeof type !== 'string' && type.type !== 'struct' && field.name !== 'key' && kindOf(field.type) === 'struct'
+      visit(field.type, left ? prefix : `${prefix}${field.name}.`)
+      if (!names.has(prefix + field.name)) names.set(prefix + field.name, field.id)
+    }
+  }
+  visit(schema, '')
+  return names
 }
 
 /** The highest id of any field, nested ones included; 0 without fields. */

@@ -13,20 +13,10 @@ import { isUuid } from './uuid.ts'
 /** Throws unless `value` is null or a value of the type. `where` names the column in the message. */
 export function checkDefaultValue(type: Type, value: unknown, where = 'default value'): void {
   if (value === null || value === undefined) return
-  const expected = typeof type === 'string' ? primitiveFault(primitiveOf(type), value) : nestedFault(type, value)
+  // The specification allows {} for a struct; the reference implementation reads no default of a nested type.
+  const expected = typeof type === 'string' ? primitiveFault(primitiveOf(type), value) : 'null'
   if (expected === undefined) return
   throw badRequest(`Invalid ${where}: expected ${expected} for type ${displayType(type)}, got ${describe(value)}`)
-}
-
-/** A struct may default to `{}`, whose fields then take their own defaults; lists and maps default to null alone. */
-function nestedFault(type: Exclude<Type, string>, value: unknown): string | undefined {
-  if (type.type !== 'struct') return 'null'
-  const empty =
-    typeof value === 'object' &&
-    !Array.isArray(value) &&
-    !(value instanceof RawNumber) &&
-    Object.keys(value as object).length === 0
-  return empty ? undefined : 'null or {}'
 }
 
 /** What was expected, or undefined when the value is right. */
@@ -35,13 +25,13 @@ function primitiveFault(primitive: Primitive, value: unknown): string | undefine
     case 'boolean':
       return typeof value === 'boolean' ? undefined : 'true or false'
     case 'int':
-      return isInt(value) ? undefined : 'an integer of 32 bits'
+      return isInt(value) || isMinusZero(value) ? undefined : 'an integer of 32 bits'
     case 'long':
-      return isLong(value) ? undefined : 'an integer of 64 bits'
+      return isLong(value) || isMinusZero(value) ? undefined : 'an integer of 64 bits'
     case 'float':
+      return isFinite(value, Math.fround) ? undefined : 'a number of 32 bits'
     case 'double':
-      // The reference implementation does not read an integer literal here.
-      return isFraction(value) ? undefined : 'a number with a fraction or an exponent'
+      return isFinite(value, Number) ? undefined : 'a number of 64 bits'
     case 'variant':
     case 'geometry':
     case 'geography':
@@ -52,9 +42,12 @@ function primitiveFault(primitive: Primitive, value: unknown): string | undefine
   }
 }
 
-function isFraction(value: unknown): boolean {
-  if (value instanceof RawNumber) return value.source !== '-0' && Number.isFinite(Number(value.source))
-  return typeof value === 'number' && !Number.isSafeInteger(value)
+const isMinusZero = (value: unknown): boolean => value instanceof RawNumber && value.source === '-0'
+
+/** Any JSON number is one, as long as it is finite where it is stored. */
+function isFinite(value: unknown, stored: (number: number) => number): boolean {
+  const isNumber = typeof value === 'number' || typeof value === 'bigint' || value instanceof RawNumber
+  return isNumber && Number.isFinite(stored(Number(value)))
 }
 
 function textFault(primitive: Primitive, value: string): string | undefined {
@@ -82,13 +75,13 @@ function isHex(text: string): boolean {
   return text.length % 2 === 0 && /^[0-9a-fA-F]*$/.test(text)
 }
 
+/** The digits behind the point, less the exponent, are the scale: `1.00`, `.01` and `100E-2` are of scale 2. */
 function isDecimal(text: string, primitive: Primitive): boolean {
-  const match = text.length <= 50 ? /^[+-]?(\d+)(?:\.(\d+))?$/.exec(text) : null
+  const match = text.length <= 50 ? /^[+-]?(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,9}))?$/.exec(text) : null
   if (match === null) return false
-  const whole = (match[1] ?? '').replace(/^0+/, '')
-  const fraction = match[2] ?? ''
-  if (fraction.length !== primitive.scale) return false
-  return whole.length === 0 || whole.length + fraction.length <= (primitive.precision ?? 0)
+  const [whole, fraction] = [match[1] ?? '', match[2] ?? '']
+  if (whole.length + fraction.length === 0 || fraction.length - Number(match[3] ?? 0) !== primitive.scale) return false
+  return (whole + fraction).replace(/^0+/, '').length <= (primitive.precision ?? 0)
 }
 
 /** Proleptic Gregorian days, years 0001 to 9999. */
@@ -116,11 +109,16 @@ function timestampFault(primitive: Primitive, value: string): string | undefined
   const local = value.slice(0, value.length - offset)
   const right =
     zoned === offset > 0 && local.charAt(10) === 'T' && isDate(local.slice(0, 10)) && isTime(local.slice(11), nanos ? 9 : 6)
-  if (right && !(nanos && beyondNanos(local.slice(0, 4)))) return undefined
+  if (right && !(nanos && beyondNanos(local))) return undefined
   return `a timestamp such as 2017-11-16T22:31:08.${nanos ? '123456789' : '123456'}${zoned ? '+00:00' : ''}`
 }
 
-/** Nanoseconds of 64 bits end within 1677 and 2262; those two years are left out for simplicity's sake. */
-function beyondNanos(year: string): boolean {
-  return Number(year) <= 1677 || Number(year) >= 2262
+/** What nanoseconds since 1970 reach in 64 bits. */
+const [FIRST_NANOS, LAST_NANOS] = ['1677-09-21T00:12:43.145224193', '2262-04-11T23:47:16.854775807']
+const WHOLE_MINUTE = '0000-00-00T00:00:00.000000000'
+
+/** Whole texts of this form are in the order of their times. */
+function beyondNanos(local: string): boolean {
+  const whole = local + WHOLE_MINUTE.slice(local.length)
+  return whole < FIRST_NANOS || whole > LAST_NANOS
 }

@@ -79,13 +79,18 @@ const RETENTION = ['min-snapshots-to-keep', 'max-snapshot-age-ms', 'max-ref-age-
 /** The rules for a reference that a client asks for. */
 export function checkReference(name: string, ref: SnapshotReference): void {
   checkReferenceName(name)
+  checkRetention(name, ref)
+  if (ref.type === 'tag' && name === MAIN_BRANCH) throw badRequest(`Cannot set ${MAIN_BRANCH} to a tag, it must be a branch`)
+}
+
+/** What a reference says about how long it and its snapshots are kept. */
+export function checkRetention(name: string, ref: SnapshotReference): void {
   for (const key of RETENTION) {
     const value = ref[key]
     if (value !== undefined && value <= 0)
       throw badRequest(`Invalid reference ${short(name)}: ${key} must be positive, got ${value}`)
   }
   if (ref.type === 'branch') return
-  if (name === MAIN_BRANCH) throw badRequest(`Cannot set ${MAIN_BRANCH} to a tag, it must be a branch`)
   for (const key of ['min-snapshots-to-keep', 'max-snapshot-age-ms'] as const) {
     if (ref[key] !== undefined) throw badRequest(`Invalid reference ${short(name)}: a tag has no ${key}`)
   }

@@ -69,14 +69,14 @@ export function checkSortOrderShape(order: unknown): asserts order is UnboundSor
 }
 
 /** Throws unless `order` is an order that a client may write for a table of this schema. */
-export function checkSortOrder(order: unknown, schema: Schema, formatVersion: number): asserts order is UnboundSortOrder {
+export function checkSortOrder(order: unknown, schema: Schema): asserts order is UnboundSortOrder {
   checkSortOrderShape(order)
   if (order.fields.length > MAX_FIELDS) {
     throw validationFailed(`Invalid sort order: ${order.fields.length} fields, at most ${MAX_FIELDS} are accepted`)
   }
   order.fields.forEach((field, position) => {
     const where = `sort field ${position}`
-    checkSources({ field, transform: parseTransform(field.transform), schema, formatVersion, where })
+    checkSources({ field, transform: parseTransform(field.transform), schema, voidOfAny: false, where })
   })
 }
 
@@ -84,7 +84,6 @@ export interface BindSortOrder {
   /** As the client sent it. */
   readonly order: unknown
   readonly schema: Schema
-  readonly formatVersion: number
   /** The orders that the table has. */
   readonly orders: readonly SortOrder[]
 }
@@ -95,11 +94,15 @@ export interface BoundSortOrder {
   readonly reused: boolean
 }
 
-/** Checks an order that a client sends and makes it one of the table. The id sent does not matter. */
-export function bindSortOrder({ order, schema, formatVersion, orders }: BindSortOrder): BoundSortOrder {
-  checkSortOrder(order, schema, formatVersion)
+/**
+ * Checks an order that a client sends and makes it one of the table; what the table has already is checked by who uses it.
+ * The id sent does not matter.
+ */
+export function bindSortOrder({ order, schema, orders }: BindSortOrder): BoundSortOrder {
+  checkSortOrderShape(order)
   const same = orders.find((existing) => sameSortOrder(existing, order))
   if (same !== undefined) return { order: same, reused: true }
+  checkSortOrder(order, schema)
   const nextId = orders.reduce((next, existing) => Math.max(next, existing['order-id'] + 1), 1)
   const id = order.fields.length === 0 ? UNSORTED_ORDER_ID : nextId
   return { order: { ...order, 'order-id': id, fields: order.fields.map(boundField) }, reused: false }
@@ -124,16 +127,15 @@ export interface FreshSortOrder {
   readonly schema: Schema
   /** From the ids that the order uses to those of `schema`. */
   readonly idMap: ReadonlyMap<number, number>
-  readonly formatVersion: number
 }
 
 /** The first order of a new table: id 1, or 0 when unsorted; sources by their new ids. */
-export function freshSortOrder({ order, schema, idMap, formatVersion }: FreshSortOrder): SortOrder {
+export function freshSortOrder({ order, schema, idMap }: FreshSortOrder): SortOrder {
   if (order === undefined || order === null) return UNSORTED
   checkSortOrderShape(order)
   const fields = order.fields.map((field, position) => {
     const { 'source-id': _one, 'source-ids': _many, ...rest } = field
     return { ...rest, ...mapSources(field, idMap, `sort field ${position}`) }
   })
-  return bindSortOrder({ order: { ...order, fields }, schema, formatVersion, orders: [] }).order
+  return bindSortOrder({ order: { ...order, fields }, schema, orders: [] }).order
 }

@@ -1,10 +1,13 @@
 /**
- * What holds in every table's metadata, however it came about: read from a file that somebody else wrote, or made by a
- * commit. A catalog that lets a violation through has a table that no reference reader opens.
+ * What holds in every table's metadata, however it came about: made by a creation or a commit, or registered, in a file that
+ * somebody else wrote. A catalog that lets a violation through has a table that no reference reader opens.
  */
+import { highest, short } from './document.ts'
 import { validationFailed } from './errors.ts'
-import type { Long } from './long.ts'
-import { MAIN_BRANCH, sequenceNumber, type Snapshot } from './snapshot.ts'
+import { checkLayout } from './layout.ts'
+import { addLong, type Long } from './long.ts'
+import type { Schema } from './schema.ts'
+import { checkRetention, MAIN_BRANCH, sequenceNumber, type Snapshot } from './snapshot.ts'
 import type { TableMetadata } from './table-metadata.ts'
 
 /** Commits come from machines whose clocks differ a little. */
@@ -17,9 +20,37 @@ export function isBefore(later: Long, earlier: Long): boolean {
   return BigInt(later) - BigInt(earlier) < BigInt(-CLOCK_TOLERANCE_MS)
 }
 
-/** What is the very same in `base`, where they hold, is not gone through again. */
+type IsKept = (key: keyof TableMetadata) => boolean
+
+const LAYOUT = [
+  'schemas',
+  'current-schema-id',
+  'partition-specs',
+  'default-spec-id',
+  'sort-orders',
+  'default-sort-order-id',
+] as const
+
+/** What is the very same in `base`, the table before the commit, is not gone through again. */
 export function checkInvariants(metadata: TableMetadata, base?: TableMetadata): void {
-  const isKept = (key: keyof TableMetadata): boolean => base !== undefined && base[key] === metadata[key]
+  const isKept: IsKept = (key) => base !== undefined && base[key] === metadata[key]
+  checkConsistency(metadata, isKept)
+  if (!LAYOUT.every(isKept)) checkLayout(metadata, currentSchema(metadata))
+  // A commit checks what it adds to a table.
+  if (base !== undefined) return
+  checkLastIds(metadata)
+  for (const snapshot of metadata.snapshots) checkSnapshot(metadata, snapshot)
+  for (const [name, ref] of Object.entries(metadata.refs)) checkRetention(name, ref)
+}
+
+const currentSchema = ({ schemas, 'current-schema-id': id }: TableMetadata): Schema =>
+  schemas.find((schema) => schema['schema-id'] === id) as Schema
+
+/**
+ * The part without which we can't work with a table ourselves. Metadata that the catalog has is held to no more when it is
+ * read: a table that an earlier release let break can be mended by a commit.
+ */
+export function checkConsistency(metadata: TableMetadata, isKept: IsKept = () => false): void {
   checkIdentity(metadata)
   checkDefaults(metadata, isKept)
   if (!isKept('snapshots') || !isKept('last-sequence-number')) checkSnapshots(metadata)
@@ -50,7 +81,7 @@ export function checkUnique<T>(items: readonly T[], what: string, idOf: (item: T
   }
 }
 
-function checkDefaults(metadata: TableMetadata, isKept: (key: keyof TableMetadata) => boolean): void {
+function checkDefaults(metadata: TableMetadata, isKept: IsKept): void {
   if (!isKept('schemas')) checkUnique(metadata.schemas, 'schema', (schema) => schema['schema-id'] ?? 0)
   if (!isKept('partition-specs')) checkUnique(metadata['partition-specs'], 'partition spec', (spec) => spec['spec-id'])
   if (!isKept('sort-orders')) checkUnique(metadata['sort-orders'], 'sort order', (order) => order['order-id'])
@@ -79,11 +110,39 @@ function checkSnapshots(metadata: TableMetadata): void {
   }
 }
 
+/**
+ * An id of a partition field must not be given again: manifests refer to it. (A `last-column-id` that is too low is read, as
+ * other catalogs read it: a schema with an id twice is refused in any case, and the next schema raises it.)
+ */
+function checkLastIds(metadata: TableMetadata): void {
+  const fields = metadata['partition-specs'].flatMap((spec) => spec.fields.map((field) => field['field-id']))
+  const field = highest(fields, 0)
+  if (field > metadata['last-partition-id']) {
+    throw validationFailed(`Invalid last-partition-id ${metadata['last-partition-id']}: a partition field has id ${field}`)
+  }
+}
+
+function checkSnapshot(metadata: TableMetadata, snapshot: Snapshot): void {
+  const what = `snapshot ${snapshot['snapshot-id']}`
+  if (snapshot['manifest-list'] === undefined && snapshot.manifests === undefined) {
+    throw validationFailed(`Invalid ${what}: manifest-list or manifests is required`)
+  }
+  const { 'first-row-id': first, 'added-rows': added } = snapshot
+  if (first === undefined) return
+  if (added === undefined) throw validationFailed(`Invalid ${what}: added-rows is required with first-row-id`)
+  const next = metadata['next-row-id']
+  if (next !== undefined && addLong(first, added) > next) {
+    throw validationFailed(`Invalid next-row-id ${next}: the rows of ${what} reach to ${addLong(first, added)}`)
+  }
+}
+
 function checkReferences(metadata: TableMetadata): void {
   const ids = new Set(metadata.snapshots.map((snapshot: Snapshot) => snapshot['snapshot-id']))
   for (const [name, ref] of Object.entries(metadata.refs)) {
     if (!ids.has(ref['snapshot-id'])) {
-      throw validationFailed(`Snapshot ${ref['snapshot-id']} of reference ${name} does not exist in the existing snapshots list`)
+      throw validationFailed(
+        `Snapshot ${ref['snapshot-id']} of reference ${short(name)} does not exist in the existing snapshots list`,
+      )
     }
   }
   const current = metadata['current-snapshot-id']

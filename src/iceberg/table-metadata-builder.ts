@@ -8,15 +8,8 @@ import { checkInvariants } from './table-invariants.ts'
 import { checkFormatVersion, type TableMetadata } from './table-metadata.ts'
 import type { CheckLocation } from './table-properties.ts'
 import type { TableUpdate } from './table-update.ts'
-import { closeDraft, openDraft, type Draft } from './updates/draft.ts'
-import {
-  addSortOrder,
-  addSpec,
-  checkLayout,
-  removePartitionSpecs,
-  setDefaultSortOrder,
-  setDefaultSpec,
-} from './updates/layout.ts'
+import { closeDraft, openDraft, schemaInUse, type Draft } from './updates/draft.ts'
+import { addSortOrder, addSpec, removePartitionSpecs, setDefaultSortOrder, setDefaultSpec } from './updates/layout.ts'
 import { finishedSnapshotLog, removeDanglingRefs, removeSnapshotRef, setSnapshotRef } from './updates/references.ts'
 import { addSchema, checkRemovedSchemas, removeSchemas, setCurrentSchema } from './updates/schemas.ts'
 import {
@@ -140,7 +133,7 @@ export function applyUpdates(base: TableMetadata | undefined, updates: readonly 
 
 function finish(draft: Draft, newUuid: string | undefined): TableMetadata {
   draft.uuid ??= newUuid
-  checkLayout(draft)
+  schemaInUse(draft, 'finish the commit')
   checkRemovedSchemas(draft)
   checkSettings(draft)
   checkEncryptionKeys(draft)

@@ -7,11 +7,12 @@ import Type, { type Static } from 'typebox'
 import { AnyObject, highest, Int32, Int64, isPlainObject, NaturalInt64, readShape, StringMap } from './document.ts'
 import { EncryptedKeyShape, type EncryptedKey } from './encryption-key.ts'
 import { validationFailed } from './errors.ts'
-import { parse } from './json.ts'
+import { parse, type JsonObject } from './json.ts'
 import { keptItems, objectParts, type JsonParts } from './json-parts.ts'
 import { isInt } from './long.ts'
 import { checkPartitionSpecShape, NO_PARTITION_ID, withFieldIds, type PartitionSpec } from './partition-spec.ts'
 import { checkSchema, type Schema } from './schema.ts'
+import { writtenSchema } from './schema-form.ts'
 import {
   MAIN_BRANCH,
   MetadataLogEntryShape,
@@ -31,7 +32,8 @@ import {
   type PartitionStatisticsFile,
   type StatisticsFile,
 } from './statistics.ts'
-import { checkInvariants } from './table-invariants.ts'
+import { checkAsWritten } from './as-written.ts'
+import { checkConsistency, checkInvariants } from './table-invariants.ts'
 import { canonicalUuid, isUuid } from './uuid.ts'
 
 export const MAX_FORMAT_VERSION = 3
@@ -119,6 +121,18 @@ export function parseTableMetadata(input: unknown): TableMetadata {
   const document = withoutLegacyFields(version === 1 ? fillVersion1(json) : json)
   const normal = readShape(TableMetadataShape, fillOptional(document, version), 'table metadata', validationFailed)
   const metadata = { ...normal, ...readParts(normal, version) } as TableMetadata
+  checkConsistency(metadata)
+  return metadata
+}
+
+/**
+ * Metadata that somebody else wrote and that is to become a table as it lies: also held to all that a commit is held to, and
+ * to what readers take in a file.
+ * @throws IcebergError 400 naming the field and what was expected
+ */
+export function parseForeignTableMetadata(json: unknown): TableMetadata {
+  const metadata = parseTableMetadata(json)
+  checkAsWritten(json as JsonObject)
   checkInvariants(metadata)
   return metadata
 }
@@ -205,7 +219,8 @@ function readParts(normal: Static<typeof TableMetadataShape>, version: number): 
 
 function readSchema(schema: unknown, version: number): Schema {
   checkSchema(schema, version, { mode: 'read' })
-  return (schema['schema-id'] ?? undefined) === undefined ? { ...schema, 'schema-id': 0 } : schema
+  const written = writtenSchema(schema)
+  return (written['schema-id'] ?? undefined) === undefined ? { ...written, 'schema-id': 0 } : written
 }
 
 function readReferences(refs: Document): Readonly<Record<string, SnapshotReference>> {

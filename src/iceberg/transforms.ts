@@ -46,9 +46,9 @@ const DATES = kinds('date', ...TIMESTAMPS)
 const HOURS = kinds(...TIMESTAMPS)
 const BUCKETS = kinds('int', 'long', 'decimal', 'date', 'time', ...TIMESTAMPS, 'string', 'uuid', 'fixed', 'binary')
 const TRUNCATES = kinds('int', 'long', 'decimal', 'string', 'binary')
-const NOT_IDENTITY = kinds('variant', 'geometry', 'geography', 'unknown')
+const NOT_IDENTITY = kinds('variant', 'geometry', 'geography')
 
-/** Whether the transform takes a column of this type. */
+/** Whether the transform takes a column of this type. Of one that nobody here knows, only its readers know that. */
 export function appliesTo(transform: Transform, primitive: Primitive): boolean {
   switch (transform.kind) {
     case 'identity':

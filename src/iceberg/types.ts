@@ -127,6 +127,17 @@ export function primitiveOf(text: string): Primitive {
   return primitive
 }
 
+/**
+ * The text as the reference implementation writes it: names in lower case, a coordinate reference system as it was spelled.
+ * Throws for what is no primitive.
+ */
+export function writtenType(text: string): string {
+  const primitive = primitiveOf(text)
+  if (primitive.crs === undefined || primitive.text === primitive.kind) return primitive.text
+  const [crs = ''] = (parameters(text, primitive.kind.length) ?? '').split(',', 1)
+  return primitive.algorithm === undefined ? `geometry(${crs.trim()})` : `geography(${crs.trim()}, ${primitive.algorithm})`
+}
+
 /** The text between the prefix and the closing character, if the text ends with that. */
 function inside(text: string, prefix: number, close: string): string | undefined {
   return text.endsWith(close) ? text.slice(prefix, -1) : undefined

@@ -5,6 +5,7 @@
 import { highest, sameJson, short } from './document.ts'
 import { badRequest, validationFailed } from './errors.ts'
 import { checkSchema, type Schema } from './schema.ts'
+import { writtenSchema } from './schema-form.ts'
 import { SchemaHistory } from './schema-history.ts'
 import { withoutTrailingSlash } from './table-metadata.ts'
 import { checkProperties, checkPropertyCount, type CheckLocation } from './table-properties.ts'
@@ -141,8 +142,9 @@ function setProperties(draft: ViewDraft, updates: Readonly<Record<string, string
   checkPropertyCount(draft.properties.size)
 }
 
-function addSchema(draft: ViewDraft, schema: unknown): void {
-  checkSchema(schema, VIEW_SCHEMA_FORMAT_VERSION)
+function addSchema(draft: ViewDraft, sent: unknown): void {
+  checkSchema(sent, VIEW_SCHEMA_FORMAT_VERSION)
+  const schema = writtenSchema(sent)
   const history = (draft.schemaHistory ??= new SchemaHistory(draft.schemas.values()))
   const existing = history.same(schema)
   const id = existing?.['schema-id'] ?? highest(draft.schemas.keys(), -1) + 1

@@ -5,14 +5,16 @@
 import Type, { type Static } from 'typebox'
 import { AnyObject, Int32, Int64, isPlainObject, readShape, StringMap } from './document.ts'
 import { validationFailed } from './errors.ts'
-import { parse } from './json.ts'
+import { checkViewAsWritten } from './as-written.ts'
+import { parse, type JsonObject } from './json.ts'
 import { objectParts, type JsonParts } from './json-parts.ts'
 import { isInt } from './long.ts'
 import { checkSchema, type Schema } from './schema.ts'
+import { writtenSchema } from './schema-form.ts'
 import { checkUnique } from './table-invariants.ts'
 import { withoutTrailingSlash } from './table-metadata.ts'
 import { canonicalUuid, isUuid } from './uuid.ts'
-import { checkRepresentations, ViewVersionShape, type ViewVersion } from './view-version.ts'
+import { checkNotEmpty, checkRepresentations, ViewVersionShape, type ViewVersion } from './view-version.ts'
 
 export { type ViewRepresentation, type ViewVersion } from './view-version.ts'
 
@@ -77,9 +79,22 @@ export function parseViewMetadata(input: unknown): ViewMetadata {
   return metadata
 }
 
+/**
+ * Metadata that somebody else wrote and that is to become a view as it lies: also held to what a commit is held to, and to
+ * what readers take in a file.
+ * @throws IcebergError 400 naming the field and what was expected
+ */
+export function parseForeignViewMetadata(json: unknown): ViewMetadata {
+  const metadata = parseViewMetadata(json)
+  checkViewAsWritten(json as JsonObject)
+  for (const version of metadata.versions) checkNotEmpty(version, validationFailed)
+  return metadata
+}
+
 function readSchema(schema: unknown): Schema {
   checkSchema(schema, VIEW_SCHEMA_FORMAT_VERSION, { mode: 'read' })
-  return (schema['schema-id'] ?? undefined) === undefined ? { ...schema, 'schema-id': 0 } : schema
+  const written = writtenSchema(schema)
+  return (written['schema-id'] ?? undefined) === undefined ? { ...written, 'schema-id': 0 } : written
 }
 
 /** What holds in every view's metadata, read or made. */

@@ -40,8 +40,15 @@ export function checkRepresentations(version: ViewVersion, fail: (message: strin
   }
 }
 
+/** A view without any query could be asked nothing. */
+export function checkNotEmpty(version: ViewVersion, fail: (message: string) => IcebergError = badRequest): void {
+  if (version.representations.length > 0) return
+  throw fail(`Invalid view version ${version['version-id']}: expected at least one representation`)
+}
+
 /** Throws unless a client may write the version. */
 export function checkViewVersion(version: ViewVersion): void {
+  checkNotEmpty(version)
   checkRepresentations(version)
   const seen = new Set<string>()
   for (const dialect of dialects(version)) {

@@ -12,7 +12,7 @@ import { requireService } from '../services/require.ts'
 import type { Outcome } from './differential/compare.ts'
 import { coreSide } from './differential/core-side.ts'
 import { runSequence, type Sides } from './differential/sequence.ts'
-import { createNamespace, httpSide, type Kind, type MakeSide } from './differential/sides.ts'
+import { createNamespace, httpSide, readerAt, type Kind, type MakeSide } from './differential/sides.ts'
 import { javaEnv } from './java/java.ts'
 import { startReferenceServer } from './java/reference.ts'
 import { makeLocalCatalog } from './local-catalog.ts'
@@ -70,7 +70,8 @@ test('commits as the reference implementation makes them', async (context) => {
   const theirs = { base: `${reference.url}/v1`, namespace: 'in-process' }
   try {
     await createNamespace(theirs)
-    const core = { reference: httpSide(theirs), ours: coreSide, root }
+    const reader = readerAt(reference.url)
+    const core = { reference: httpSide(theirs), ours: coreSide, reader, root }
     await context.test('tables, in our core', (test) => compare(test, 'table', SEQUENCES, core))
     await context.test('views, in our core', (test) => compare(test, 'view', SEQUENCES / 2, core))
     await context.test('the comparison notices one wrong number', async () => {
@@ -93,7 +94,7 @@ test('commits as the reference implementation makes them', async (context) => {
       // Another namespace: the names in the first one were taken by the sequences before.
       const again = { ...theirs, namespace: 'over-http' }
       await Promise.all([createNamespace(ours), createNamespace(again)])
-      const http = { reference: httpSide(again), ours: httpSide(ours), root }
+      const http = { reference: httpSide(again), ours: httpSide(ours), reader, root }
       await context.test('tables, over HTTP', (test) => compare(test, 'table', SEQUENCES / 10, http))
       await context.test('views, over HTTP', (test) => compare(test, 'view', SEQUENCES / 10, http))
     } finally {

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { parse, stringify, type JsonObject } from '../../src/iceberg/json.ts'
-import { parseTableMetadata } from '../../src/iceberg/table-metadata.ts'
-import { parseViewMetadata } from '../../src/iceberg/view-metadata.ts'
+import { parseForeignTableMetadata } from '../../src/iceberg/table-metadata.ts'
+import { parseForeignViewMetadata } from '../../src/iceberg/view-metadata.ts'
 import { refuses, tableText, viewText } from './metadata.ts'
 
 const SHARED = process.env['PANGOLIN_SHARED'] || join(import.meta.dirname, '..', '..', '..', 'shared')
@@ -64,12 +64,13 @@ describe('metadata files of other implementations', { skip: process.env['CI'] ==
     const view = path.includes('view')
     const bytes = readFileSync(join(FOLDER, path))
     if (fault !== undefined) {
-      it(`${path} is refused`, () => refuses(() => (view ? parseViewMetadata(bytes) : parseTableMetadata(bytes)), 400, fault))
+      it(`${path} is refused`, () =>
+        refuses(() => (view ? parseForeignViewMetadata(parse(bytes)) : parseForeignTableMetadata(parse(bytes))), 400, fault))
       continue
     }
     it(`${path} is read and written without loss`, () => {
       const write = (input: Uint8Array): string =>
-        view ? viewText(parseViewMetadata(input)) : tableText(parseTableMetadata(input))
+        view ? viewText(parseForeignViewMetadata(parse(input))) : tableText(parseForeignTableMetadata(parse(input)))
       const text = write(bytes)
       assert.deepEqual(lost(parse(bytes) as JsonObject, parse(text) as JsonObject), [])
       assert.equal(write(Buffer.from(text)), text)

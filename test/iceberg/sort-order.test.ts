@@ -35,8 +35,7 @@ const asc = (sourceId: number, transform = 'identity'): SortField => ({
   'null-order': 'nulls-first',
 })
 const order = (id: number, ...fields: SortField[]): SortOrder => ({ 'order-id': id, fields })
-const bind = (sent: unknown, orders: SortOrder[] = [UNSORTED], formatVersion = 2) =>
-  bindSortOrder({ order: sent, schema: SCHEMA, formatVersion, orders })
+const bind = (sent: unknown, orders: SortOrder[] = [UNSORTED]) => bindSortOrder({ order: sent, schema: SCHEMA, orders })
 
 function refused(act: () => unknown, message: RegExp): void {
   assert.throws(
@@ -80,11 +79,10 @@ describe('binding', () => {
     ])
   })
 
-  test('several source columns from format version 3', () => {
+  test('a field has one source column, in either spelling', () => {
     const { 'source-id': _one, ...rest } = asc(1, 'bucket[2]')
-    const field = { ...rest, 'source-ids': [1, 2] }
-    assert.deepEqual(bind({ fields: [field] }, [], 3).order.fields, [field])
-    refused(() => bind({ fields: [field] }, [], 2), /need format version 3/)
+    assert.deepEqual(bind({ fields: [{ ...rest, 'source-ids': [1] }] }, []).order.fields, [asc(1, 'bucket[2]')])
+    refused(() => bind({ fields: [{ ...rest, 'source-ids': [1, 2] }] }, []), /takes one source column, got 2/)
   })
 })
 
@@ -92,6 +90,8 @@ describe('checks', () => {
   const cases: readonly [name: string, field: unknown, message: RegExp][] = [
     ['a missing source', asc(99), /sort field 0: source column 99 is not in the schema/],
     ['a map', asc(3), /source column m is a map/],
+    ['void of a map', asc(3, 'void'), /source column m is a map/],
+    ['void of nothing', asc(99, 'void'), /source column 99 is not in the schema/],
     ['a map value', asc(5), /source column m\.value is inside a list or map/],
     ['a transform that does not fit', asc(1, 'hour'), /transform hour does not take source column id of type long/],
     ['a geometry', asc(6), /does not take source column g of type geometry/],
@@ -107,7 +107,7 @@ describe('checks', () => {
 
   test('refuses what is no order', () => {
     for (const value of [null, [], { fields: {} }, { 'order-id': 1.5, fields: [] }])
-      refused(() => checkSortOrder(value, SCHEMA, 2), /sort order/)
+      refused(() => checkSortOrder(value, SCHEMA), /sort order/)
     refused(() => bind({ fields: Array.from({ length: 1001 }, () => asc(1)) }), /1001 fields, at most 1000/)
   })
 
@@ -137,7 +137,7 @@ test('the order of a new table follows its columns to their new ids', () => {
       { id: 4, name: 'y', required: true, type: 'int' },
     ],
   })
-  const fresh = (sent: unknown): SortOrder => freshSortOrder({ order: sent, schema, idMap, formatVersion: 2 })
+  const fresh = (sent: unknown): SortOrder => freshSortOrder({ order: sent, schema, idMap })
   assert.deepEqual(fresh({ 'order-id': 6, fields: [asc(4), asc(9, 'bucket[2]')] }), order(1, asc(2), asc(1, 'bucket[2]')))
   assert.deepEqual(fresh({ 'order-id': 0, fields: [] }), UNSORTED)
   assert.deepEqual(fresh(undefined), UNSORTED)

@@ -1,7 +1,8 @@
 /** Updates of how a table's data is laid out: partition specs and sort orders. Each answers whether it changed the draft. */
 import { badRequest, validationFailed } from '../errors.ts'
-import { bindPartitionSpec, checkPartitionSpec } from '../partition-spec.ts'
-import { bindSortOrder, checkSortOrder } from '../sort-order.ts'
+import { checkOrder, checkSpec } from '../layout.ts'
+import { bindPartitionSpec } from '../partition-spec.ts'
+import { bindSortOrder } from '../sort-order.ts'
 import type { UpdateOf } from '../table-update.ts'
 import { schemaInUse, type Draft } from './draft.ts'
 
@@ -19,15 +20,19 @@ function checkSize(what: string, added: { readonly fields?: unknown }, count: nu
 
 export function addSpec(draft: Draft, update: UpdateOf<'add-spec'>): boolean {
   checkSize('partition spec', update.spec, draft.specs.size, MAX_SPECS)
+  const schema = schemaInUse(draft, 'add a partition spec')
   const { spec, lastPartitionId, reused } = bindPartitionSpec({
     spec: update.spec,
-    schema: schemaInUse(draft, 'add a partition spec'),
+    schema,
     formatVersion: draft.formatVersion,
     lastPartitionId: draft.lastPartitionId,
     specs: [...draft.specs.values()],
   })
   draft.lastAddedSpecId = spec['spec-id']
-  if (reused) return false
+  if (reused) {
+    checkSpec(spec, schema, true)
+    return false
+  }
   draft.specs.set(spec['spec-id'], spec)
   draft.lastPartitionId = lastPartitionId
   return true
@@ -57,14 +62,17 @@ export function removePartitionSpecs(draft: Draft, update: UpdateOf<'remove-part
 
 export function addSortOrder(draft: Draft, update: UpdateOf<'add-sort-order'>): boolean {
   checkSize('sort order', update['sort-order'], draft.orders.size, MAX_ORDERS)
+  const schema = schemaInUse(draft, 'add a sort order')
   const { order, reused } = bindSortOrder({
     order: update['sort-order'],
-    schema: schemaInUse(draft, 'add a sort order'),
-    formatVersion: draft.formatVersion,
+    schema,
     orders: [...draft.orders.values()],
   })
   draft.lastAddedOrderId = order['order-id']
-  if (reused) return false
+  if (reused) {
+    checkOrder(order, schema, true)
+    return false
+  }
   draft.orders.set(order['order-id'], order)
   return true
 }
@@ -77,21 +85,4 @@ export function setDefaultSortOrder(draft: Draft, update: UpdateOf<'set-default-
   const changed = draft.defaultSortOrderId !== id
   draft.defaultSortOrderId = id
   return changed
-}
-
-/** The default spec and order must suit the schema in use; those of the base are only judged when one of the three changed. */
-export function checkLayout(draft: Draft): void {
-  const { base } = draft
-  const schema = schemaInUse(draft, 'finish the commit')
-  const spec = draft.specs.get(draft.defaultSpecId)
-  const order = draft.orders.get(draft.defaultSortOrderId)
-  if (spec === undefined) throw badRequest(`Default partition spec ${draft.defaultSpecId} does not exist`)
-  if (order === undefined) throw badRequest(`Default sort order ${draft.defaultSortOrderId} does not exist`)
-  const sameSchema = base !== undefined && base.schemas.includes(schema) && base['current-schema-id'] === draft.currentSchemaId
-  if (!sameSchema || base['default-spec-id'] !== draft.defaultSpecId || !base['partition-specs'].includes(spec)) {
-    checkPartitionSpec(spec, schema, draft.formatVersion)
-  }
-  if (!sameSchema || base['default-sort-order-id'] !== draft.defaultSortOrderId || !base['sort-orders'].includes(order)) {
-    checkSortOrder(order, schema, draft.formatVersion)
-  }
 }

@@ -1,8 +1,9 @@
 /** Updates of a table's schemas. Each function answers whether it changed the draft. */
 import { highest } from '../document.ts'
 import { badRequest, validationFailed } from '../errors.ts'
-import { sourceIds } from '../source-columns.ts'
-import { checkReusedIds, checkSchema, highestFieldId, schemaIndex, type Schema } from '../schema.ts'
+import { checkSpecNames } from '../layout.ts'
+import { checkReusedIds, checkSchema, highestFieldId } from '../schema.ts'
+import { writtenSchema } from '../schema-form.ts'
 import { SchemaHistory } from '../schema-history.ts'
 import type { UpdateOf } from '../table-update.ts'
 import type { Draft } from './draft.ts'
@@ -10,8 +11,8 @@ import { removeDanglingRefs } from './references.ts'
 
 /** An equal schema is reused; any other gets the next id, whatever id was sent. */
 export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean {
-  const { schema } = update
-  checkSchema(schema, draft.formatVersion)
+  checkSchema(update.schema, draft.formatVersion)
+  const schema = writtenSchema(update.schema)
   // The deprecated last-column-id is not asked: Java clients send the highest id of this schema, which is lower than the
   // table's last one when they drop the newest column.
   const lastColumnId = Math.max(draft.lastColumnId, highestFieldId(schema))
@@ -28,7 +29,6 @@ export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean
   if (draft.currentSnapshotId !== undefined) {
     const current = draft.schemas.get(draft.currentSchemaId)
     checkReusedIds((id) => history.definition(id, current), schema, draft.formatVersion)
-    checkPartitionNames(draft, schema, history)
   }
   const id = highest(draft.schemas.keys(), -1) + 1
   const added = { ...schema, 'schema-id': id }
@@ -39,29 +39,17 @@ export function addSchema(draft: Draft, update: UpdateOf<'add-schema'>): boolean
   return true
 }
 
-/** A new column must not take the name of a partition field: the partition's values would hide the column's, or be hidden. */
-function checkPartitionNames(draft: Draft, schema: Schema, history: SchemaHistory): void {
-  const { byName } = schemaIndex(schema)
-  for (const spec of draft.specs.values()) {
-    for (const field of spec.fields) {
-      const column = byName.get(field.name)
-      if (column === undefined || sourceIds(field).includes(column)) continue
-      if (history.hasName(field.name)) continue
-      throw validationFailed(
-        `Cannot add column ${field.name}: conflicts with a partition field of that name in spec ${spec['spec-id']}`,
-      )
-    }
-  }
-}
-
 export function setCurrentSchema(draft: Draft, update: UpdateOf<'set-current-schema'>): boolean {
   const asked = update['schema-id']
   const id = asked === -1 ? draft.lastAddedSchemaId : asked
   if (id === undefined) throw validationFailed('Cannot set last added schema: no schema has been added')
-  if (!draft.schemas.has(id)) throw badRequest(`Cannot set current schema to unknown schema: ${id}`)
-  const changed = draft.currentSchemaId !== id
+  const schema = draft.schemas.get(id)
+  if (schema === undefined) throw badRequest(`Cannot set current schema to unknown schema: ${id}`)
+  if (draft.currentSchemaId === id) return false
+  // At once, as the reference does; that all suits the schema otherwise is judged when the commit is whole.
+  for (const spec of draft.specs.values()) checkSpecNames(spec, schema)
   draft.currentSchemaId = id
-  return changed
+  return true
 }
 
 export function removeSchemas(draft: Draft, update: UpdateOf<'remove-schemas'>): boolean {

@@ -4,7 +4,6 @@ import { badRequest, commitFailed, validationFailed } from '../errors.ts'
 import { addLong, maxLong } from '../long.ts'
 import { normalSnapshot, sequenceNumber, type Snapshot } from '../snapshot.ts'
 import { ROW_LINEAGE_FORMAT_VERSION } from '../table-metadata.ts'
-import { isBefore } from '../table-invariants.ts'
 import type { UpdateOf } from '../table-update.ts'
 import type { Draft } from './draft.ts'
 import { removeDanglingRefs } from './references.ts'
@@ -64,10 +63,6 @@ function nextRowIdAfter(draft: Draft, snapshot: Snapshot): Draft['nextRowId'] {
 
 function checkContent(draft: Draft, snapshot: Snapshot): void {
   const what = `snapshot ${snapshot['snapshot-id']}`
-  const base = draft.base?.['last-updated-ms']
-  if (base !== undefined && isBefore(snapshot['timestamp-ms'], base)) {
-    throw validationFailed(`Invalid ${what}: timestamp ${snapshot['timestamp-ms']} is before the table's last update at ${base}`)
-  }
   const schemaId = snapshot['schema-id']
   if (schemaId !== undefined && !draft.schemas.has(schemaId))
     throw validationFailed(`Invalid ${what}: unknown schema-id ${schemaId}`)

@@ -99,14 +99,41 @@ const PROMOTIONS = new Map([
   ['float', 'double'],
 ])
 
+/** Of the specs and orders of a table, those fields that pass. */
+function layoutFields(table: Json, passes: (item: Json) => boolean): Json[] {
+  return [...table['partition-specs'], ...table['sort-orders']].filter(passes).flatMap((item: Json) => item['fields'])
+}
+
+const isDefault =
+  (table: Json) =>
+  (item: Json): boolean =>
+    item['spec-id'] === table['default-spec-id'] || item['order-id'] === table['default-sort-order-id']
+
+/** The columns with one named as a partition field of any spec is: its own source, another column, or a new one. */
+function collided(random: Random, table: Json, columns: Json[]): Json[] {
+  const names = layoutFields(table, (item) => item['spec-id'] !== undefined)
+  if (names.length === 0 || columns.length === 0) return columns
+  const { name, 'source-id': source } = random.pick(names)
+  const renamed = random.chance(0.5) ? source : random.pick(columns)['id']
+  return columns.map((field) => (field['id'] === renamed ? { ...field, name } : field))
+}
+
+/** The columns with the source of a spec or order retyped, as a replacement of the table may do. */
+function retyped(random: Random, table: Json, columns: Json[]): Json[] {
+  const sources = layoutFields(table, () => true).map((field) => field['source-id'])
+  if (sources.length === 0) return columns
+  const id = random.pick(sources)
+  const type = random.pick(['date', 'timestamp', 'long', 'string', 'double', 'boolean', 'decimal(9, 2)', 'uuid'])
+  return columns.map((field) =>
+    field['id'] === id ? { ...field, type, 'initial-default': undefined, 'write-default': undefined } : field,
+  )
+}
+
 /** The current schema with a change or two, as a client evolves it. */
 export function evolvedSchema(random: Random, table: Json, version: number): Json {
   const schema = currentSchema(table)
-  const used = new Set(
-    [...table['partition-specs'], ...table['sort-orders']].flatMap((item: Json) =>
-      item['fields'].map((field: Json) => field['source-id']),
-    ),
-  )
+  const kept = random.chance(0.5) ? () => true : isDefault(table)
+  const used = new Set(layoutFields(table, kept).map((field) => field['source-id']))
   const keys: number[] = schema['identifier-field-ids'] ?? []
   let columns: Json[] = schema['fields'].map((field: Json) => ({ ...field }))
   for (let changes = 1 + random.int(2); changes > 0; changes--) {
@@ -142,6 +169,8 @@ export function evolvedSchema(random: Random, table: Json, version: number): Jso
           })),
       ],
       [1, () => random.shuffle(columns)],
+      [1, () => collided(random, table, columns)],
+      [0.7, () => retyped(random, table, columns)],
       [1, () => columns.map((field, index) => (index === 0 ? { ...field, doc: 'changed' } : field))],
       [1, () => columns],
     ])
@@ -158,6 +187,15 @@ function transform(random: Random, kind: string): string {
   return random.pick(choices)
 }
 
+/** Mostly one of its own; sometimes that of the source, or of another column. */
+function partitionName(random: Random, schema: Json, source: Json, transformed: string): string {
+  return random.weighted([
+    [12, () => `p_${source['name']}_${transformed.replace(/\W/g, '')}`],
+    [transformed === 'identity' || transformed === 'void' ? 3 : 0.3, () => source['name']],
+    [0.3, () => random.pick<Json>(schema['fields'])['name']],
+  ])
+}
+
 /** Valid for the schema, but for a chance of one invalid field. With a table, field ids are as a client gives them. */
 export function partitionSpec(random: Random, schema: Json, table?: Json): Json {
   const sources = random.some(primitives(schema), 0.4).slice(0, 3)
@@ -172,7 +210,7 @@ export function partitionSpec(random: Random, schema: Json, table?: Json): Json 
     return {
       'source-id': source['id'],
       transform: name,
-      name: same?.['name'] ?? `p_${source['name']}_${name.replace(/\W/g, '')}`,
+      name: same?.['name'] ?? partitionName(random, schema, source, name),
       ...id,
     }
   })

@@ -14,6 +14,8 @@ export interface Case {
   readonly classes: readonly [reference: Class, ours: Class]
   /** Where the two differ. */
   readonly problems: readonly string[]
+  /** Whether the reference can read again what it made, if it made something. */
+  readonly readable: boolean
 }
 
 export interface Deviation {
@@ -29,6 +31,25 @@ const stricter = ({ classes: [reference, ours], ours: { message } }: Case, reaso
   reference !== 'bad request' && ours === 'bad request' && reason.test(message)
 const differOnlyAt = ({ problems, classes: [reference, ours] }: Case, place: RegExp): boolean =>
   reference === 'accepted' && ours === 'accepted' && problems.every((problem) => place.test(problem))
+
+/** A partition field of the request has the name of its own source column. */
+function ownName({ request, before, ours: { message } }: Case): boolean {
+  const schemas: Json[] = [request['schema'], ...(before?.['schemas'] ?? []), ...schemasOf(request)].filter(Boolean)
+  const specs: Json[] = [request['partition-spec'], ...specsOf(request)].filter(Boolean)
+  return specs
+    .flatMap((spec) => spec['fields'])
+    .some(
+      (field: Json) =>
+        message.includes(`partition field ${field['name']}:`) &&
+        schemas.some((schema) =>
+          schema['fields'].some((column: Json) => column['id'] === field['source-id'] && column['name'] === field['name']),
+        ),
+    )
+}
+const updatesOf = (request: Json, action: string): Json[] =>
+  (request['updates'] ?? []).filter((update: Json) => update['action'] === action)
+const schemasOf = (request: Json): Json[] => updatesOf(request, 'add-schema').map((update) => update['schema'])
+const specsOf = (request: Json): Json[] => updatesOf(request, 'add-spec').map((update) => update['spec'])
 
 export const DEVIATIONS: readonly Deviation[] = [
   {
@@ -120,6 +141,19 @@ export const DEVIATIONS: readonly Deviation[] = [
   {
     name: 'each value of a property must be possible, also one that a later update of the same commit replaces',
     explains: (found) => stricter(found, /Invalid property version\.history\.num-entries/),
+  },
+  {
+    name: 'a spec or order that does not suit the schema is refused; the reference makes what it can not read again',
+    explains: (found) =>
+      !found.readable && stricter(found, /partition field .* of spec \d+: (transform|the schema has|source column)/),
+  },
+  {
+    name: 'a new partition field has the name of its own column as identity or void alone',
+    explains: (found) => stricter(found, /partition field .*: the schema has a column of that name/) && ownName(found),
+  },
+  {
+    name: 'two partition fields of one spec differ in source or transform',
+    explains: (found) => stricter(found, /same source and transform as partition field/),
   },
   {
     name: 'a transform that nobody knows may be read, but not written',

@@ -3,7 +3,8 @@ import type { Json } from './columns.ts'
 import { classOf, comparableTable, comparableView, differences, type Outcome } from './compare.ts'
 import { DEVIATIONS, type Case } from './deviations.ts'
 import { seeded } from './random.ts'
-import type { Kind, MakeSide } from './sides.ts'
+import { stringify, type JsonValue } from '../../../src/iceberg/json.ts'
+import type { Kind, MakeSide, Reader } from './sides.ts'
 import { commitRequest, createRequest } from './table-commits.ts'
 import { createViewRequest, viewCommitRequest } from './view-commits.ts'
 
@@ -22,11 +23,12 @@ export interface SequenceResult {
 export interface Sides {
   readonly reference: MakeSide
   readonly ours: MakeSide
+  readonly reader: Reader
   /** Below it lie the tables: a location without a slash at its end. */
   readonly root: string
 }
 
-export async function runSequence(kind: Kind, seed: number, { reference, ours, root }: Sides): Promise<SequenceResult> {
+export async function runSequence(kind: Kind, seed: number, { reference, ours, reader, root }: Sides): Promise<SequenceResult> {
   const random = seeded(seed)
   const name = `${kind}_${seed}`
   const location = `${root}/${name}`
@@ -42,10 +44,24 @@ export async function runSequence(kind: Kind, seed: number, { reference, ours, r
     const [theirs, mine] = first
       ? await Promise.all([theirSide.create(request), ourSide.create(request)])
       : await Promise.all([theirSide.commit(request), ourSide.commit(request)])
-    const problems = judge(kind, theirs, mine)
+    const read = async ({ metadata }: Outcome): Promise<string | undefined> =>
+      metadata === undefined ? undefined : reader(kind, stringify(metadata as JsonValue))
+    const unreadable = await read(mine)
+    const problems = [
+      ...(unreadable === undefined ? [] : [`the reference can not read ours: ${unreadable}`]),
+      ...judge(kind, theirs, mine),
+    ]
     if (problems.length > 0) {
-      const found: Case = { request, before, reference: theirs, ours: mine, classes: [classOf(theirs), classOf(mine)], problems }
-      const deviation = DEVIATIONS.find(({ explains }) => explains(found))?.name
+      const found: Case = {
+        request,
+        before,
+        reference: theirs,
+        ours: mine,
+        classes: [classOf(theirs), classOf(mine)],
+        problems,
+        readable: (await read(theirs)) === undefined,
+      }
+      const deviation = unreadable !== undefined ? undefined : DEVIATIONS.find(({ explains }) => explains(found))?.name
       if (deviation !== undefined) return { accepted, refused, actions, deviation }
       return { accepted, refused, actions, failure: report(seed, step, found, problems) }
     }

@@ -58,3 +58,16 @@ export async function createNamespace({ base, namespace, token }: HttpOptions): 
   })
   if (!response.ok) throw new Error(`namespace ${namespace}: ${response.status} ${await response.text()}`)
 }
+
+/** Why the reference can't open the metadata of a file, if so. */
+export type Reader = (kind: Kind, metadata: string) => Promise<string | undefined>
+
+/** The reader that the reference server has beside its catalog. */
+export const readerAt =
+  (url: string): Reader =>
+  async (kind, metadata) => {
+    const response = await fetch(`${url}/read/${kind}`, { method: 'POST', body: metadata })
+    const text = await response.text()
+    if (response.status !== 200 && response.status !== 422) throw new Error(`reader: ${response.status} ${text.slice(0, 300)}`)
+    return response.ok ? undefined : text.slice(0, 600)
+  }

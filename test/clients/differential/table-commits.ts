@@ -287,6 +287,16 @@ function specChange(random: Random, context: Working): Json[] {
       ],
     ],
     [1, () => [{ action: 'add-spec', spec }]],
+    [
+      1.5,
+      () => [
+        { action: 'add-spec', spec: { 'spec-id': 9, fields: [] } },
+        {
+          action: 'set-default-spec',
+          'spec-id': knownOrLast(table['partition-specs'], 'spec-id', { fields: [] }, ['source-id']),
+        },
+      ],
+    ],
     [2, () => [{ action: 'set-default-spec', 'spec-id': random.pick([...ids, ...ids, ...ids, -1, 99]) }]],
   ])
 }

@@ -85,9 +85,6 @@ describe('add-schema', () => {
     refused(table(), [addSchema({ ...SCHEMA, 'identifier-field-ids': [42] })], /identifier/)
     changed(table(), [addSchema({ ...SCHEMA, 'identifier-field-ids': [1] })])
   })
-  it('refuses a column with the name of a partition field', () => {
-    refused(withRows(), [addSchema(withColumn({ id: 4, name: 'ts_day', required: false, type: 'int' }))], /ts_day/)
-  })
   const retyped = (id: number, type: string) => ({
     ...SCHEMA,
     fields: SCHEMA.fields.map((field) => (field.id === id ? { ...field, type } : field)),
