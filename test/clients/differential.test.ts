@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { requireService } from '../services/require.ts'
+import { TABLE_FAULTS, TABLE_NULLS, tableFile, TABLES } from '../iceberg/foreign-files.ts'
 import type { Outcome } from './differential/compare.ts'
 import { coreSide } from './differential/core-side.ts'
 import { runSequence, type Sides } from './differential/sequence.ts'
@@ -74,6 +75,12 @@ test('commits as the reference implementation makes them', async (context) => {
     const core = { reference: httpSide(theirs), ours: coreSide, reader, root }
     await context.test('tables, in our core', (test) => compare(test, 'table', SEQUENCES, core))
     await context.test('views, in our core', (test) => compare(test, 'view', SEQUENCES / 2, core))
+    await context.test('files of other writers are taken where the reader takes them', async () => {
+      for (const [what, fields] of TABLES) assert.equal(await reader('table', tableFile(fields)), undefined, what)
+      for (const [what, fields] of TABLE_FAULTS) assert.notEqual(await reader('table', tableFile(fields)), undefined, what)
+      for (const [what, fields, taken] of TABLE_NULLS)
+        assert.equal((await reader('table', tableFile(fields))) === undefined, taken, `null: ${what}`)
+    })
     await context.test('the comparison notices one wrong number', async () => {
       const wrong: MakeSide = (kind, name) => {
         const side = coreSide(kind, name)
