@@ -2,7 +2,7 @@
 import { after, describe } from 'node:test'
 import { stopFerret } from '../services/ferret.ts'
 import { stopSharedPostgres } from '../services/postgres.ts'
-import { backends } from './backends.ts'
+import { backends, sequentialBackends } from './backends.ts'
 import { batches } from './suite/batches.ts'
 import { collections } from './suite/collections.ts'
 import { compareAndSet } from './suite/compare-and-set.ts'
@@ -32,7 +32,7 @@ const suites = {
 after(stopSharedPostgres)
 after(stopFerret)
 
-for (const backend of backends) {
+for (const backend of [...backends, ...sequentialBackends]) {
   describe(`store: ${backend.name}`, { skip: backend.skip ?? false }, () => {
     const { concurrency: _, ...sequential } = suites
     for (const [name, suite] of Object.entries(backend.isSequential === true ? sequential : suites))

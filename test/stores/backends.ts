@@ -219,17 +219,21 @@ export const backends: readonly Backend[] = [
     openStore: (url) => openProcessesStore(url, 3),
   }),
   mongo({
-    name: 'mongo, on FerretDB, one writer at a time',
-    url: ferretUrl,
-    ...skipAtHome(ferret),
-    manySteps: 40,
-    isSequential: true,
-  }),
-  mongo({
     name: 'mongo, on MONGODB_TEST_URI',
     url: async () => givenMongo ?? '',
     skip: givenMongo === undefined ? NO_MONGO : undefined,
   }),
   wrapped(memory, 'wrapped for faults', faultyStore),
   wrapped(sqlite, 'wrapped for faults', faultyStore),
+]
+
+/** For the conformance suite alone: slow, and of no use to tests in which several write. */
+export const sequentialBackends: readonly Backend[] = [
+  mongo({
+    name: 'mongo, on FerretDB, one writer at a time',
+    url: ferretUrl,
+    ...skipAtHome(ferret),
+    manySteps: 40,
+    isSequential: true,
+  }),
 ]

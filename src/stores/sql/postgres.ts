@@ -18,6 +18,7 @@ import type { Connection, Item, Outcome, ServerError } from './postgres-connecti
 import { Pool } from './postgres-pool.ts'
 import { proveOnce, provePostgres } from './postgres-proof.ts'
 import { PostgresReader } from './postgres-reader.ts'
+import { snapshotOf } from './postgres-snapshot.ts'
 import type { BoundStatement, SqlRow, Statement } from './statements.ts'
 
 /** Stands in the error of a statement whose expectation does not hold. Database administrators see it in their log. */
@@ -212,6 +213,10 @@ class PostgresDriver implements SqlDriver {
       const { code, message } = error as Partial<ServerError>
       throw unavailable(`the schema could not be brought up to date: ${message} (${code ?? 'no answer'})`)
     }
+  }
+
+  snapshot(): ReturnType<NonNullable<SqlDriver['snapshot']>> {
+    return snapshotOf(this.#connect)
   }
 
   prove(): Promise<void> {
