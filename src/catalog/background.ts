@@ -3,6 +3,9 @@ import type { Json } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 
+/** Due never again: refused, or tried too often. Such a task is kept, for an administrator to resume or cancel. */
+export const NEVER = Number.MAX_SAFE_INTEGER
+
 /** The kinds of tasks that this room stores, and what each is given beside the catalog and its warehouse. Locations are canonical. */
 interface Payloads {
   'purge-table': {
@@ -31,6 +34,7 @@ export function storeTask<K extends keyof Payloads>(
     attempts: 0,
     last_error: null,
     created_at: now,
+    location: payload.location,
   }
   return { op: 'insert', entity: 'tasks', row }
 }

@@ -4,13 +4,15 @@
  */
 import { namespacesAround } from '../access/decide.ts'
 import { badRequest, forbidden } from '../iceberg/errors.ts'
-import { canonicalFile, canonicalLocation, isBelow, joinLocation, liesWithin, selfAndAbove } from '../iceberg/location.ts'
+import { canonicalFile, canonicalLocation, isBelow, joinLocation, liesWithin } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import { assertNotBeingDeleted } from './deletions.ts'
+import { rowsNear } from './near.ts'
 
 /** Object stores allow keys of 1024 bytes, and files go below a table. */
 const MAX_DEFAULT_LENGTH = 700
@@ -109,20 +111,10 @@ export function withLocation(
 /** Creations at places that clients chose wait for each other, instead of writing files and losing the race. */
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
-/** Rows at the location, at each place above it, and below it. `page`: those at one place, or those behind a place in order. */
-async function rowsNear<R extends { readonly location: string }>(
-  location: Location,
-  page: (where: { readonly location?: string }, after?: { readonly location: string }) => Promise<R[]>,
-): Promise<R[][]> {
-  const at = selfAndAbove(location).map((place) => page({ location: place }))
-  const [below, ...found] = await Promise.all([page({}, { location: `${location}/` }), ...at])
-  return [...found, below.filter((row) => isBelow(location, row.location as Location))]
-}
-
 /**
  * Makes sure that a new location of an entry is nobody else's: no entry of the tenant lies at, in or around it, in whatever
  * catalog and warehouse (two may share a bucket, one around the other), and, where a client chose it, none has named a place
- * there for its files. What the server made up may lie within such a place: it is new, and holds nobody's files.
+ * there for its files; and no purge is at work there (`deletions.ts`). What the server made up may lie within such a place: it is new, and holds nobody's files.
  * `ownId` is the entry that may.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
@@ -166,13 +158,15 @@ async function assertNoPlaceAt(
 /** At one place. Where there are more, nobody looks whether all of their tables are gone. */
 const MOST_PLACES = 32
 
-/** The same of entries alone: for places that entries may share. */
+/** The same of entries, and of those whose files are being deleted, alone: for places that entries may share. */
 export async function assertNoEntryAt(
-  { store }: CatalogContext,
-  { tenantId: tenant_id }: CatalogHandle,
+  context: CatalogContext,
+  catalog: CatalogHandle,
   location: Location,
   ownId?: string,
 ): Promise<void> {
+  const { store } = context
+  const { tenantId: tenant_id } = catalog
   // Of the rows at one place at most one is our own: two tell whether there is another.
   const near = await rowsNear(location, (where, after) =>
     store.list('entries', {
@@ -185,6 +179,7 @@ export async function assertNoEntryAt(
   if (near.flat().some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
   }
+  await assertNotBeingDeleted(context, catalog, location)
 }
 
 /**

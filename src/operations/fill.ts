@@ -38,6 +38,7 @@ const fillingRow = (identity: string, now: number): Mutation => ({
     attempts: 0,
     last_error: null,
     created_at: now,
+    location: null,
   },
 })
 

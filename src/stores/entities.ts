@@ -210,7 +210,10 @@ export const entities = {
     key: ['tenant_id', 'catalog_id', 'entry_id', 'id'],
     indexes: { by_age: { columns: ['received_at'] } },
   }),
-  /** Background work, leased: a task belongs to `owner` until `due_at`, then to whoever takes it. */
+  /**
+   * Background work, leased: a task belongs to `owner` until `due_at`, then to whoever takes it. `location` is the place whose
+   * files a deletion works on, from when it is decided until it has ended: for as long, nothing else may take that place.
+   */
   tasks: entity({
     columns: {
       id: 'text',
@@ -222,9 +225,10 @@ export const entities = {
       attempts: 'integer',
       last_error: 'text?',
       created_at: 'integer',
+      location: 'text?',
     },
     key: ['id'],
-    indexes: { by_due: { columns: ['due_at'] } },
+    indexes: { by_due: { columns: ['due_at'] }, by_location: { columns: ['tenant_id', 'kind', 'location'] } },
   }),
 } as const satisfies { readonly [name: string]: EntityDeclaration }
 

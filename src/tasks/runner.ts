@@ -3,6 +3,7 @@
  * owner for the time of a lease, which is renewed while it runs and taken over when its owner died. Attempts are counted when
  * a task is taken, so that one which kills its process ends too. Handlers must be able to start again at any point.
  */
+import { NEVER } from '../catalog/background.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import { StoreError, type Store } from '../stores/store.ts'
 
@@ -46,8 +47,6 @@ export interface Runner {
   stop(): Promise<void>
 }
 
-/** Due never again: refused, or tried too often. Kept, so that an administrator can see it. */
-export const NEVER = Number.MAX_SAFE_INTEGER
 const PAGE = 64
 const MAX_BACKOFF_MS = 3_600_000
 

@@ -37,6 +37,7 @@ const token = (values: Partial<NewRow<'tokens'>>): NewRow<'tokens'> => ({
 const task = (values: Partial<NewRow<'tasks'>>): NewRow<'tasks'> => ({
   id: 'x',
   tenant_id: 't1',
+  location: null,
   kind: 'purge-table',
   payload: {},
   due_at: 1,

@@ -118,6 +118,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       attempts: 0,
       last_error: null,
       created_at: AT,
+      location: null,
     }),
   ]
 }

@@ -212,5 +212,6 @@ export const taskRow = (kind: string, payload: Json, changes: Partial<NewRow<'ta
   attempts: 0,
   last_error: null,
   created_at: 0,
+  location: null,
   ...changes,
 })
