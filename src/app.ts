@@ -109,7 +109,8 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
   // The tasks need the handles, the handles the context, the context the tasks.
   const background: { tasks?: Tasks } = {}
   const taskStored = (): void => background.tasks?.stored()
-  const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log, taskStored })
+  const taskEnded = async (id: string, ms: number): Promise<void> => background.tasks?.ended(id, ms)
+  const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log, taskStored, taskEnded })
   const { now } = catalog
   const handles = createCatalogHandles({ store, storage, secrets, now })
   const management: ManagementContext = { catalog, storage, secrets, handles }

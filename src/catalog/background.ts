@@ -22,10 +22,11 @@ export function storeTask<K extends keyof Payloads>(
   call: CatalogCall,
   kind: K,
   payload: Payloads[K] & { readonly [key: string]: Json },
+  id = context.uuidV7(),
 ): Mutation {
   const now = context.now()
   const row = {
-    id: context.uuidV7(),
+    id,
     tenant_id: call.catalog.tenantId,
     kind,
     payload: { catalog_id: call.catalog.id, warehouse_name: call.catalog.warehouseName, ...payload },

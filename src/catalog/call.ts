@@ -65,6 +65,8 @@ export interface CatalogContext {
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
   /** Tells the task runner that a task was stored. */
   readonly taskStored: () => void
+  /** Resolves when a task has ended, after `ms` at the latest, or at once where this process runs none. Never rejects. */
+  readonly taskEnded: (id: string, ms: number) => Promise<void>
 }
 
 export interface CatalogCall {

@@ -34,6 +34,7 @@ export function createCatalogContext(parts: CatalogContextParts): CatalogContext
     sleep,
     log,
     taskStored: () => {},
+    taskEnded: async () => {},
     ...given,
   }
 }

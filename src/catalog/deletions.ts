@@ -4,52 +4,102 @@
  *
  * Look after looking for entries, never before: then a place without an entry either has the task of its purge still, or the
  * purge has ended and its files are gone.
+ *
+ * Single metadata files are deleted too, when they fall off the log of a table (`delete-files`). The batch that decides so
+ * replaces the table's row, and until the task has ended such a file can't be registered.
  */
-import { badRequest } from '../iceberg/errors.ts'
-import { overlaps, type Location } from '../iceberg/location.ts'
+import { badRequest, type IcebergError } from '../iceberg/errors.ts'
+import { canonicalFile, liesWithin, overlaps, selfAndAbove, type Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
 import { NEVER } from './background.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
 import { rowsNear } from './near.ts'
 
 type Deletion = Row<'tasks'>
+type Context = Pick<CatalogContext, 'store'>
+type Catalog = Pick<CatalogHandle, 'tenantId'>
 
-/** A tenant that has fewer of them is asked for all of them at once. */
+/** A tenant that has fewer purges is asked for all of them at once. */
 const FEW = 16
+const PAGE = 200
+
+const deletionsOf = (
+  { store }: Context,
+  { tenantId: tenant_id }: Catalog,
+  where: Partial<Deletion>,
+  limit: number,
+  after?: Partial<Deletion>,
+): Promise<Deletion[]> =>
+  store.list('tasks', { index: 'by_location', where: { tenant_id, ...where }, limit, ...(after && { after }) })
+
+const purge = { kind: 'purge-table' }
+
+/** All purges of the tenant, where they are few. Tasks without a location, which come first, claim nothing. */
+async function fewPurges(context: Context, catalog: Catalog): Promise<Deletion[] | undefined> {
+  const some = await deletionsOf(context, catalog, purge, FEW, { location: '', id: '' })
+  return some.length < FEW ? some : undefined
+}
 
 /** A purge at, in or around the location that has not ended: it runs, waits, or was given up. */
-export async function pendingDeletion(
-  { store }: Pick<CatalogContext, 'store'>,
-  { tenantId: tenant_id }: Pick<CatalogHandle, 'tenantId'>,
-  location: Location,
-): Promise<Deletion | undefined> {
-  const page = (where: Partial<Deletion>, after: string | undefined, limit: number): Promise<Deletion[]> =>
-    store.list('tasks', {
-      index: 'by_location',
-      where: { tenant_id, kind: 'purge-table', ...where },
-      limit,
-      ...(after !== undefined && { after: { location: after, id: '' } }),
-    })
-  // Tasks without a location, which come first, claim nothing.
-  const some = await page({}, '', FEW)
-  const known = some.find((task) => overlaps(task.location as Location, location))
-  if (known !== undefined || some.length < FEW) return known
-  const near = await rowsNear(location, (where, after) => page(where, after?.location, 1))
+export async function pendingDeletion(context: Context, catalog: Catalog, location: Location): Promise<Deletion | undefined> {
+  const few = await fewPurges(context, catalog)
+  if (few !== undefined) return few.find((task) => overlaps(task.location as Location, location))
+  const near = await rowsNear(location, (where, after) =>
+    deletionsOf(context, catalog, { ...purge, ...where }, 1, after && { ...after, id: '' }),
+  )
   return near.flat()[0]
 }
 
-/** @throws IcebergError 400: not a 409, which clients take for "the table exists already" */
-export async function assertNotBeingDeleted(
-  context: Pick<CatalogContext, 'store'>,
-  catalog: Pick<CatalogHandle, 'tenantId'>,
-  location: Location,
-  what = 'location',
-): Promise<void> {
-  const deletion = await pendingDeletion(context, catalog, location)
-  if (deletion === undefined) return
+function refusal(what: string, { id, due_at }: Deletion): IcebergError {
   const then =
-    deletion.due_at === NEVER
-      ? 'that was given up, and an administrator must resume or cancel it'
-      : 'try again when that has ended'
-  throw badRequest(`Invalid ${what}: ${location} overlaps a place whose files are being deleted (purge ${deletion.id}): ${then}`)
+    due_at === NEVER ? 'that was given up, and an administrator must resume or cancel it' : 'try again when that has ended'
+  return badRequest(`Invalid ${what} a place whose files are being deleted (purge ${id}): ${then}`)
+}
+
+/** @throws IcebergError 400: not a 409, which clients take for "the table exists already" */
+export async function assertNotBeingDeleted(context: Context, catalog: Catalog, location: Location): Promise<void> {
+  const deletion = await pendingDeletion(context, catalog, location)
+  if (deletion !== undefined) throw refusal(`location: ${location} overlaps`, deletion)
+}
+
+/** Makes sure that none of the files lies in a place that a purge works on. @throws IcebergError 400 */
+export async function assertFilesKept(context: Context, catalog: Catalog, files: readonly string[]): Promise<void> {
+  if (files.length === 0) return
+  const few = await fewPurges(context, catalog)
+  if (few?.length === 0) return
+  const folders = new Set<Location>()
+  for (const name of files) {
+    const file = canonicalFile(name)
+    if (file !== undefined) folders.add(selfAndAbove(file).at(-2) ?? file)
+  }
+  for (const folder of folders) {
+    const around =
+      few?.filter(({ location }) => liesWithin(location as Location, folder)) ??
+      (await Promise.all(selfAndAbove(folder).map((location) => deletionsOf(context, catalog, { ...purge, location }, 1)))).flat()
+    if (around[0] !== undefined) throw refusal(`metadata: a file that it names, in ${folder}, lies in`, around[0])
+  }
+}
+
+/** Whether the file is about to be deleted since it fell off the metadata log of a table. */
+async function isDoomed(context: Context, catalog: Catalog, file: Location): Promise<boolean> {
+  const names = ({ due_at, payload }: Deletion): boolean =>
+    due_at !== NEVER && (payload as { readonly files: readonly string[] }).files.some((name) => canonicalFile(name) === file)
+  const isDoomedBelow = async (location: Location): Promise<boolean> => {
+    for (let after: Deletion | undefined; ;) {
+      const page = await deletionsOf(context, catalog, { kind: 'delete-files', location }, PAGE, after)
+      if (page.some(names)) return true
+      after = page.at(-1)
+      if (page.length < PAGE) return false
+    }
+  }
+  return (await Promise.all(selfAndAbove(file).map(isDoomedBelow))).includes(true)
+}
+
+/**
+ * For a metadata file that is to be registered and whose place was found free.
+ * @throws IcebergError 400
+ */
+export async function assertMetadataFileKept(context: Context, catalog: Catalog, file: Location): Promise<void> {
+  if (!(await isDoomed(context, catalog, file))) return
+  throw badRequest(`Invalid metadata-location: ${file} is being deleted, since it fell off the metadata log of its table`)
 }

@@ -113,6 +113,15 @@ export async function readForeign<M>(
   return { json, metadata: parse(parseJson(json, FOREIGN_LIMITS)) }
 }
 
+/** Whether a file is still there, without reading it. @throws IcebergError 404 when not */
+export async function assertPresent(catalog: CatalogHandle, location: string): Promise<void> {
+  try {
+    await catalog.storage.read(location, { maxBytes: 0 })
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.kind !== 'too-large') throw storageFailure(error, location)
+  }
+}
+
 /** Writes a new metadata file, durable when this resolves. */
 export async function writeFile(catalog: CatalogHandle, location: string, json: Uint8Array, codec: MetadataCodec): Promise<void> {
   try {

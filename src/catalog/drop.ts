@@ -1,6 +1,7 @@
 /**
  * Dropping tables and views. The entry goes at once; files go only when a purge was asked for, later and in the background,
- * by a task that is stored in the very batch that removes the entry.
+ * by a task that is stored in the very batch that removes the entry, and that has the place until it has ended. Clients look
+ * at once whether the files are gone, so the answer waits a little for that.
  */
 import { displayIdentifier } from '../iceberg/errors.ts'
 import type { Mutation } from '../stores/store.ts'
@@ -12,6 +13,9 @@ import { entryKey, entryLane, getEntry } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { freedPlaces } from './places.ts'
+
+/** A small table is purged in milliseconds; of a large one nobody expects that. */
+const PATIENCE_MS = 1000
 
 const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
   entry_id: row.id,
@@ -29,6 +33,7 @@ async function dropEntry(
 ): Promise<void> {
   assertMayTouch(call, `${kind}.drop`, identifier)
   const key = entryKey(call.catalog, identifier)
+  let purging: string | undefined
   await idempotent(context, call, {
     run: (record) =>
       context.queue.run([entryLane(key)], () =>
@@ -36,7 +41,8 @@ async function dropEntry(
           const row = await getEntry(context, call.catalog, identifier, kind)
           const freed = await freedPlaces(context, call.catalog, row.id)
           const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed]
-          if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row)))
+          const id = context.uuidV7()
+          if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row), id))
           const outcome = await writeChange(context, call, record, {
             message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
             operations: [
@@ -52,11 +58,15 @@ async function dropEntry(
             status: 204,
             outcome: null,
           })
-          return outcome === 'conflict' ? undefined : { answer: undefined, status: 204, outcome: null }
+          if (outcome === 'conflict') return undefined
+          if (purge) purging = id
+          return { answer: undefined, status: 204, outcome: null }
         }),
       ),
     replay: async () => undefined,
   })
+  // Decided and stored: whatever becomes of the files, and however long it takes, the answer is a success.
+  if (purging !== undefined) await context.taskEnded(purging, PATIENCE_MS)
 }
 
 export const dropTable = (

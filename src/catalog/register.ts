@@ -4,13 +4,15 @@ import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import { parseForeignTableMetadata } from '../iceberg/table-metadata.ts'
+import { namedFiles } from '../iceberg/named-files.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
-import { answerOf, answerOnce, readDocument, readForeign, rememberRead } from './documents.ts'
+import { assertFilesKept, assertMetadataFileKept } from './deletions.ts'
+import { answerOf, answerOnce, assertPresent, readDocument, readForeign, rememberRead } from './documents.ts'
 import type { Placed } from './documents.ts'
 import {
   FIRST_EPOCH,
@@ -59,6 +61,10 @@ async function readRegistered(
   for (const [property, place] of namedPlaces(metadata.properties)) check(place, property)
   await assertLocationFree(context, catalog, location, { ownId: row?.id })
   const beside = await takePlaces(context, catalog, metadata, { id: row?.id, ground })
+  await assertMetadataFileKept(context, catalog, canonical)
+  await assertFilesKept(context, catalog, [canonical, ...namedFiles(metadata)])
+  // It was read before anything was known of its place: a deletion may have ended in between.
+  await assertPresent(catalog, file)
   return { location, json, beside }
 }
 

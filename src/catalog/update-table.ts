@@ -2,6 +2,7 @@
 import { IcebergError } from '../iceberg/errors.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import { canonicalFile, isBelow } from '../iceberg/location.ts'
+import { foreignFiles } from '../iceberg/named-files.ts'
 import { commitTable } from '../iceberg/table-commit.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
 import { serializeTableMetadata, type TableMetadata } from '../iceberg/table-metadata.ts'
@@ -11,6 +12,7 @@ import { assertMayCommit, creates } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commit.ts'
 import type { Plan } from './commit.ts'
+import { assertFilesKept } from './deletions.ts'
 import { readTable } from './documents.ts'
 import { assertNamespace, findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
 import type { Entry } from './entries.ts'
@@ -77,6 +79,7 @@ async function planOnEntry(
   })
   if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
   const { metadata, removedMetadataLocations } = committed
+  await assertFilesKept(context, catalog, foreignFiles(metadata.location, commit.updates))
   const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id, ground: early })
   const obsolete = obsoleteFiles(catalog, metadata, removedMetadataLocations)
   const staged = stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete)

@@ -4,8 +4,9 @@
  * a task is taken, so that one which kills its process ends too. Handlers must be able to start again at any point.
  */
 import { NEVER } from '../catalog/background.ts'
-import type { NewRow, Row } from '../stores/entities.ts'
-import { StoreError, type Store } from '../stores/store.ts'
+import type { Location } from '../iceberg/location.ts'
+import type { Json, NewRow, Row } from '../stores/entities.ts'
+import { StoreError, type Mutation, type Store } from '../stores/store.ts'
 
 export interface TaskContext {
   /** Aborted when the runner stops or another process took the task over: stop soon, by throwing. */
@@ -29,6 +30,8 @@ export type Timer = (callback: () => void, ms: number) => () => void
 export interface RunnerOptions {
   readonly store: Store
   readonly handlers: { readonly [kind: string]: TaskHandler }
+  /** Where a task of a kind deletes: the place that it claims as its `location` before it begins. */
+  readonly claims?: { readonly [kind: string]: (payload: Json) => Location }
   readonly now: () => number
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
   /** Names this process among all that ever ran. */
@@ -43,6 +46,11 @@ export interface RunnerOptions {
 export interface Runner {
   /** A task was stored: look now. */
   stored(): void
+  /**
+   * Resolves when the task has ended or was put off, whichever process had it, and after `ms` at the latest; at once where
+   * nobody here will come to it. Never rejects.
+   */
+  ended(id: string, ms: number): Promise<void>
   /** Takes no more tasks, tells the running ones to stop, and waits for them. */
   stop(): Promise<void>
 }
@@ -64,18 +72,42 @@ function rowOf(task: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>): NewRow<'t
   return { ...row, ...changes }
 }
 
+/** Nothing instead of an error: what is wrong with a payload, its handler says. */
+function allowing<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+interface Running {
+  readonly run: Promise<void>
+  readonly since: number
+}
+
+/** Of growing length, `ms` in all. */
+function* pauses(ms: number): Generator<number> {
+  let rest = ms
+  for (let pause = 25; rest > 0; pause *= 2) {
+    yield Math.min(pause, rest)
+    rest -= pause
+  }
+}
+
 type Replace = (task: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>) => Promise<Row<'tasks'> | undefined>
 
 class TaskRunner implements Runner {
   readonly #options: Required<RunnerOptions>
   readonly #stopping = new AbortController()
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, Running>()
+  readonly #awaited = new Map<string, Set<() => void>>()
   #cancelPoll: () => void = () => {}
   #look: Promise<void> | undefined
   #again = false
 
   constructor(options: RunnerOptions) {
-    this.#options = { timer: realTimer, leaseMs: 60_000, pollMs: 10_000, maxAttempts: 10, concurrency: 2, ...options }
+    this.#options = { timer: realTimer, leaseMs: 60_000, pollMs: 10_000, maxAttempts: 10, concurrency: 2, claims: {}, ...options }
     this.stored()
   }
 
@@ -89,11 +121,54 @@ class TaskRunner implements Runner {
     })
   }
 
+  async ended(id: string, ms: number): Promise<void> {
+    const { now } = this.#options
+    const start = now()
+    const isStuck = ({ since }: Running): boolean => start - since > ms
+    if (this.#running.size >= this.#options.concurrency && [...this.#running.values()].every(isStuck)) return
+    for (const pause of pauses(ms)) {
+      if (this.#stopping.signal.aborted || (await this.#isEndedWithin(id, pause)) || now() - start >= ms) return
+      // Another process may have been faster.
+      if (await this.#isNotToBeRun(id)) return
+    }
+  }
+
+  /** Whether a run of the task ends in this process within so many milliseconds. */
+  #isEndedWithin(id: string, ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const waiting = this.#awaited.get(id) ?? new Set()
+      this.#awaited.set(id, waiting)
+      const settle = (ended: boolean): void => {
+        cancel()
+        waiting.delete(end)
+        if (waiting.size === 0) this.#awaited.delete(id)
+        resolve(ended)
+      }
+      const end = (): void => settle(true)
+      const cancel = this.#options.timer(() => settle(false), ms)
+      waiting.add(end)
+    })
+  }
+
+  async #isNotToBeRun(id: string): Promise<boolean> {
+    try {
+      const task = await this.#options.store.get('tasks', { id })
+      return task === undefined || (task.owner === null && task.due_at > this.#options.now())
+    } catch {
+      return true
+    }
+  }
+
+  #tellEnded(id: string): void {
+    for (const end of this.#awaited.get(id) ?? []) end()
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('The server stops'))
     this.#cancelPoll()
+    for (const id of this.#awaited.keys()) this.#tellEnded(id)
     await this.#look
-    await Promise.all(this.#running.values())
+    await Promise.all([...this.#running.values()].map(({ run }) => run))
   }
 
   async #lookRepeatedly(): Promise<void> {
@@ -142,20 +217,41 @@ class TaskRunner implements Runner {
       log('task-given-up', { kind: task.kind, id: task.id, error: task.last_error })
       return
     }
-    const taken = await this.#replace(task, { owner, due_at: now() + leaseMs, attempts: task.attempts + 1 })
+    const changes = { owner, due_at: now() + leaseMs, attempts: task.attempts + 1 }
+    const taken = task.location === null ? await this.#claim(task, changes) : await this.#replace(task, changes)
     if (taken === undefined) return
     const run = this.#run(taken).finally(() => {
       this.#running.delete(task.id)
+      this.#tellEnded(task.id)
       this.stored()
     })
-    this.#running.set(task.id, run)
+    this.#running.set(task.id, { run, since: now() })
+  }
+
+  /**
+   * Takes a task that a program of before has stored, with its place: whatever is about to take that place and has not seen
+   * the task requires the tenant's row as it was, and fails.
+   */
+  async #claim(task: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>): Promise<Row<'tasks'> | undefined> {
+    const placeOf = Object.hasOwn(this.#options.claims, task.kind) ? this.#options.claims[task.kind] : undefined
+    const location = placeOf && allowing(() => placeOf(task.payload))
+    if (location === undefined) return this.#replace(task, changes)
+    const tenant = await this.#options.store.get('tenants', { id: task.tenant_id })
+    const ground: Mutation[] =
+      tenant === undefined ? [] : [{ op: 'replace', entity: 'tenants', row: tenant, expected: tenant.version }]
+    return this.#replace(task, { ...changes, location }, ground)
   }
 
   /** The row as written, or `undefined` when somebody else changed it first. */
-  async #replace(task: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>): Promise<Row<'tasks'> | undefined> {
+  async #replace(
+    task: Row<'tasks'>,
+    changes: Partial<NewRow<'tasks'>>,
+    before: readonly Mutation[] = [],
+  ): Promise<Row<'tasks'> | undefined> {
     const row = rowOf(task, changes)
+    const replaced: Mutation = { op: 'replace', entity: 'tasks', row, expected: task.version }
     try {
-      const [version] = await this.#options.store.write([{ op: 'replace', entity: 'tasks', row, expected: task.version }])
+      const version = (await this.#options.store.write([...before, replaced])).at(-1)
       return version === undefined ? undefined : { ...row, version }
     } catch (error) {
       if (error instanceof StoreError && error.kind === 'conflict') return undefined

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { deleteFiles } from './delete-files.ts'
 import { startExpiry, type ExpiryOptions } from './expire.ts'
-import { purgeTable, type PurgeOptions } from './purge.ts'
+import { locationOf, purgeTable, type PurgeOptions } from './purge.ts'
 import { startRunner, type RunnerOptions } from './runner.ts'
 
 export type TasksOptions = PurgeOptions &
@@ -13,6 +13,8 @@ export type TasksOptions = PurgeOptions &
 export interface Tasks {
   /** A task was stored: look now. */
   stored(): void
+  /** See `Runner`. */
+  ended(id: string, ms: number): Promise<void>
   /** Ends what runs, at a point from which it can go on, and resolves when nothing runs any more. */
   stop(): Promise<void>
 }
@@ -21,11 +23,13 @@ export function startTasks(options: TasksOptions): Tasks {
   const runner = startRunner({
     owner: randomUUID(),
     ...options,
+    claims: { 'purge-table': locationOf },
     handlers: { 'purge-table': purgeTable(options), 'delete-files': deleteFiles(options) },
   })
   const expiry = startExpiry(options)
   return {
     stored: () => runner.stored(),
+    ended: (id, ms) => runner.ended(id, ms),
     stop: async () => {
       await Promise.all([runner.stop(), expiry.stop()])
     },
