@@ -1,8 +1,9 @@
 /**
  * `npm run bench`: every figure of one run on one machine, as ratios where the machine's speed would matter. Names a part
- * (`reads`, `commits`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`) to run it alone. Exits with 1 when a target is missed.
+ * (`reads`, `commits`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`, `attack`) to run it alone. Exits with 1 when a target is missed.
  */
 import { startServer } from '../test/clients/server.ts'
+import { benchAttack } from './attack.ts'
 import { benchCommits } from './commits.ts'
 import { benchMongo, benchPostgres } from './databases.ts'
 import { missedTargets, print } from './measure.ts'
@@ -30,4 +31,5 @@ if (wanted('mongo')) await benchMongo()
 if (wanted('workers')) await benchWorkers()
 if (wanted('vending')) await benchVending()
 if (wanted('signing')) await benchSigning()
+if (wanted('attack')) await benchAttack()
 process.exitCode = missedTargets() === 0 ? 0 : 1

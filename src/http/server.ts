@@ -77,7 +77,7 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
   const timeoutMs = requestTimeoutSeconds * 1000
   const server = createServer({
     requestTimeout: timeoutMs,
-    headersTimeout: headersTimeoutSeconds * 1000,
+    headersTimeout: Math.min(timeoutMs, headersTimeoutSeconds * 1000),
     connectionsCheckingInterval: Math.max(100, Math.min(timeoutMs / 4, headersTimeoutSeconds * 250, 2000)),
     keepAliveTimeout: 65_000,
     maxHeaderSize: 32_768,
