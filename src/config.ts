@@ -7,8 +7,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseKey } from './access/secrets.ts'
+import type { AddressRange } from './http/addresses.ts'
+import { flag, integer, key, list, oneOf, orNone, ranges, SettingsError, text, workers, type Setting } from './setting-kinds.ts'
 import type { ConnectionSettings } from './stores/open.ts'
+
+export { SettingsError }
 
 export interface Settings {
   readonly port: number
@@ -38,6 +41,7 @@ export interface Settings {
   readonly requestTimeoutSeconds: number
   readonly maxBodyBytes: number
   readonly maxConcurrentRequests: number
+  readonly trustedProxies: readonly AddressRange[]
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
   readonly headersTimeoutSeconds: number
@@ -56,77 +60,6 @@ export interface Settings {
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
-
-/** A setting that can't be used. Its message is for the person who starts the server. */
-export class SettingsError extends Error {}
-
-interface Setting<T> {
-  readonly parse: (text: string, name: string) => T
-  readonly fallback: T
-}
-
-const integer = (min: number, max: number, fallback: number): Setting<number> => ({
-  fallback,
-  parse: (text, name) => {
-    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
-    if (value >= min && value <= max) return value
-    throw new SettingsError(`${name} must be an integer from ${min} to ${max}, not ${JSON.stringify(text)}`)
-  },
-})
-const TRUTHS: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['1', true],
-  ['yes', true],
-  ['false', false],
-  ['0', false],
-  ['no', false],
-])
-const flag: Setting<boolean> = {
-  fallback: false,
-  parse: (text, name) => {
-    const value = TRUTHS.get(text.toLowerCase())
-    if (value === undefined) throw new SettingsError(`${name} must be true or false, not ${JSON.stringify(text)}`)
-    return value
-  },
-}
-const text: Setting<string | undefined> = { fallback: undefined, parse: (value) => value }
-const oneOf = <const T extends string>(values: readonly T[], fallback: T | undefined): Setting<T | undefined> => ({
-  fallback,
-  parse: (value, name) => {
-    const found = values.find((known) => known === value.toLowerCase())
-    if (found === undefined) throw new SettingsError(`${name} must be one of ${values.join(', ')}, not ${JSON.stringify(value)}`)
-    return found
-  },
-})
-const list: Setting<readonly string[]> = {
-  fallback: [],
-  parse: (value) =>
-    value
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
-}
-const workers: Setting<number | 'auto'> = {
-  fallback: 1,
-  parse: (value, name) => {
-    if (value.toLowerCase() === 'auto') return 'auto'
-    const count = /^\d{1,3}$/.test(value) ? Number(value) : 0
-    if (count >= 1 && count <= 256) return count
-    throw new SettingsError(`${name} must be an integer from 1 to 256 or auto (one a core), not ${JSON.stringify(value)}`)
-  },
-}
-const key: Setting<Buffer | undefined> = {
-  fallback: undefined,
-  parse: (value, name) => {
-    try {
-      return parseKey(value, name)
-    } catch (error) {
-      throw new SettingsError(`${(error as Error).message} (openssl rand -base64 32)`)
-    }
-  },
-}
-
-const orNone = <T>({ parse }: Setting<T>): Setting<T | undefined> => ({ fallback: undefined, parse })
 
 const MEGABYTE = 1024 * 1024
 
@@ -152,6 +85,7 @@ const SETTINGS = {
   PANGOLIN_REQUEST_TIMEOUT_SECS: integer(1, 3600, 30),
   PANGOLIN_MAX_BODY_BYTES: integer(1024, 1024 * MEGABYTE, 16 * MEGABYTE),
   PANGOLIN_MAX_CONCURRENT_REQUESTS: integer(1, 1_000_000, 512),
+  PANGOLIN_TRUSTED_PROXIES: ranges,
   PANGOLIN_MAX_CONNECTIONS: integer(1, 1_000_000, 4096),
   PANGOLIN_MAX_CONNECTIONS_PER_ADDRESS: integer(1, 1_000_000, 1024),
   PANGOLIN_HEADERS_TIMEOUT_SECS: integer(1, 3600, 10),
@@ -183,7 +117,6 @@ const NOT_YET = [
   'PANGOLIN_ALLOW_LEGACY_API_KEYS',
   'PANGOLIN_ALLOW_TOKENS_WITHOUT_JTI',
   'PANGOLIN_SESSION_TTL_SECS',
-  'PANGOLIN_TRUST_FORWARDED_FOR',
   'PANGOLIN_METRICS_ENABLED',
   'PANGOLIN_WAREHOUSE_CACHE_TTL_SECS',
   'PANGOLIN_OAUTH_REDIRECT_URIS',
@@ -277,6 +210,7 @@ function check(
     requestTimeoutSeconds: values.PANGOLIN_REQUEST_TIMEOUT_SECS,
     maxBodyBytes: values.PANGOLIN_MAX_BODY_BYTES,
     maxConcurrentRequests: values.PANGOLIN_MAX_CONCURRENT_REQUESTS,
+    trustedProxies: values.PANGOLIN_TRUSTED_PROXIES,
     maxConnections: values.PANGOLIN_MAX_CONNECTIONS,
     maxConnectionsPerAddress: values.PANGOLIN_MAX_CONNECTIONS_PER_ADDRESS,
     headersTimeoutSeconds: Math.min(values.PANGOLIN_HEADERS_TIMEOUT_SECS, values.PANGOLIN_REQUEST_TIMEOUT_SECS),
@@ -353,6 +287,11 @@ function readSettingsFile(file: string): Map<string, string> {
 }
 
 function refuseUnknown(name: string, where: string): never {
+  if (name === 'PANGOLIN_TRUST_FORWARDED_FOR') {
+    throw new SettingsError(
+      `${where}: instead of ${name}, PANGOLIN_TRUSTED_PROXIES lists the proxies whose X-Forwarded-For counts`,
+    )
+  }
   if (NOT_YET.includes(name) || NOT_YET_PATTERN.test(name)) {
     throw new SettingsError(`${where}: ${name} is not supported yet; remove it to start`)
   }

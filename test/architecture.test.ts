@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   cli: { values: ['config.ts', 'main.ts', 'operations', 'stores/open.ts', 'stores/store.ts'] },
 }
 /** These know all rooms. */
-const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'workers.ts'])
+const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'setting-kinds.ts', 'workers.ts'])
 
 /**
  * Files that may use the language's own JSON: none of them ever sees JSON of the Iceberg format. Why, for each:
@@ -38,6 +38,7 @@ const PLAIN_JSON = new Set([
   'cli/banner.ts',
   'cli/store.ts',
   'config.ts',
+  'setting-kinds.ts',
   'http/body.ts',
   'http/query.ts',
   'log.ts',

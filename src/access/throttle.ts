@@ -21,6 +21,9 @@ interface Count {
   readonly until: number
 }
 
+/** How the log calls attempts that are refused. */
+export const FAILED_LOGINS = 'failed logins'
+
 const ADDRESS_FACTOR = 10
 const MAX_COUNTS = 50_000
 
@@ -47,7 +50,7 @@ export function createThrottle(options: ThrottleOptions): Throttle {
       if (refusing !== undefined) {
         const retryAfterSeconds = Math.ceil((refusing.until - options.now()) / 1000)
         const message = 'Too many failed attempts; try again later'
-        throw refusal('failed logins', 'TooManyRequestsException', message, { retryAfterSeconds })
+        throw refusal(FAILED_LOGINS, 'TooManyRequestsException', message, { retryAfterSeconds })
       }
       for (const count of own) count.attempts++
       const succeeded = await work()

@@ -4,11 +4,14 @@ import type { SessionTokens } from '../access/session-tokens.ts'
 import type { CatalogContext } from '../catalog/call.ts'
 import type { ManagementContext } from '../management/context.ts'
 import type { CatalogHandles } from '../management/handles.ts'
+import type { AddressRange } from './addresses.ts'
 import type { BodyLimits } from './bodies.ts'
 import type { ConnectionLimits } from './connections.ts'
 
 export interface Limits extends ConnectionLimits, BodyLimits {
   readonly headersTimeoutSeconds: number
+  /** What they say of the client counts. */
+  readonly trustedProxies: readonly AddressRange[]
   readonly requestTimeoutSeconds: number
   readonly maxBodyBytes: number
   readonly maxConcurrentRequests: number

@@ -52,10 +52,14 @@ const LOCAL_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i
  * For a server without authentication. The Host must be this machine: else a page could make its own name resolve to
  * here. A page's Origin must be this server's own or allowed by name.
  */
-export function refuseForeignPages(host: string | undefined, origin: string | undefined, allowed: readonly string[]): void {
+export function refuseForeignPages(
+  { host, ownOrigin }: { readonly host: string | undefined; readonly ownOrigin: string },
+  origin: string | undefined,
+  allowed: readonly string[],
+): void {
   if (host === undefined || !LOCAL_HOST.test(host)) {
     throw new IcebergError('ForbiddenException', 'Without authentication this server answers only to localhost')
   }
-  if (origin === undefined || originAllowed(origin, allowed) || origin === `http://${host}`) return
+  if (origin === undefined || originAllowed(origin, allowed) || origin === ownOrigin) return
   throw new IcebergError('ForbiddenException', 'Without authentication this server answers only to its own pages')
 }

@@ -15,6 +15,7 @@ import { parse, type JsonValue } from '../iceberg/json.ts'
 import { withoutBranch } from '../management/handles.ts'
 import { connectionOf } from './connections.ts'
 import type { ServerContext } from './context.ts'
+import { readForwarded, type Forwarded } from './forwarded.ts'
 import { LARGE_JSON, SMALL_JSON } from './request-bodies.ts'
 import type { Route } from './route.ts'
 import type { Address } from './router.ts'
@@ -61,6 +62,7 @@ export class Exchange {
   sendContinue: (() => void) | undefined
   /** Set when it is first asked for. */
   requestId: string | undefined
+  #said: Forwarded | undefined
 
   constructor(context: ServerContext, request: IncomingMessage, startedAt: number) {
     const url = request.url ?? '/'
@@ -94,14 +96,37 @@ export class Exchange {
     return { authorization: this.header('authorization'), 'x-api-key': this.header('x-api-key') }
   }
 
+  /** What trusted proxies say; undefined where the peer is none. */
+  get #forwarded(): Forwarded | undefined {
+    if (connectionOf(this.request.socket)?.isProxy !== true) return undefined
+    return (this.#said ??= readForwarded(this.request.headers, this.context.limits.trustedProxies))
+  }
+
   /** What counts as the client's address where something is counted. */
   get clientAddress(): string {
-    return connectionOf(this.request.socket)?.address ?? ''
+    const connection = connectionOf(this.request.socket)
+    if (connection === undefined) return ''
+    return connection.isProxy ? (this.#forwarded?.address ?? connection.address) : connection.address
+  }
+
+  /** A proxy that is not trusted stands between, or somebody wants to look as if: all clients behind it have its address. */
+  get isForwardedInVain(): boolean {
+    return this.#forwarded === undefined && this.header('x-forwarded-for') !== undefined
   }
 
   /** Whom the client means to talk to. */
   get host(): string | undefined {
-    return this.authority ?? this.header('host')
+    return this.#forwarded?.host ?? this.authority ?? this.header('host')
+  }
+
+  /** Of pages that this server itself would show. */
+  get ownOrigin(): string {
+    return `${this.#forwarded?.scheme ?? 'http'}://${this.host}`
+  }
+
+  /** Where the client finds this server, without a slash at the end. */
+  get baseUrl(): string {
+    return `${this.ownOrigin}${this.#forwarded?.prefix ?? ''}`
   }
 
   /** Takes a request target apart that does not begin with a slash. @throws IcebergError 400 */

@@ -11,6 +11,7 @@ import { mayEver } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
 import { createShares, type Shares } from '../access/shares.ts'
+import { FAILED_LOGINS } from '../access/throttle.ts'
 import { commitStateUnknown, forbidden, IcebergError, refusal } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
 import { createBodies, type Bodies } from './bodies.ts'
@@ -21,6 +22,7 @@ import { corsHeaders, preflightHeaders, refuseForeignPages } from './cors.ts'
 import { describe, renderError } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import { createFloods, type Floods } from './floods.ts'
+import { isTrusted } from './forwarded.ts'
 import { sendMadeMeanwhile, type Pieces } from './made-meanwhile.ts'
 import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
@@ -47,6 +49,7 @@ interface Parts {
   readonly bodies: Bodies
   readonly connections: Connections
   readonly floods: Floods
+  hasToldOfProxy: boolean
 }
 
 const SLASH = 47
@@ -66,8 +69,9 @@ function createParts(context: ServerContext, routes: readonly Route[]): Parts {
     slots: createShares(limits.maxConcurrentRequests),
     publicSlots: createShares(Math.max(1, limits.maxConcurrentRequests >> 2)),
     bodies: createBodies(limits),
-    connections: createConnections({ limits, floods, isTrusted: () => false }),
+    connections: createConnections({ limits, floods, isTrusted: (peer) => isTrusted(limits.trustedProxies, peer) }),
     floods,
+    hasToldOfProxy: false,
   }
 }
 
@@ -210,7 +214,7 @@ function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
   }
   if (exchange.path.charCodeAt(0) !== SLASH) exchange.resolveTarget()
   if (context.authenticator.everybody !== undefined) {
-    refuseForeignPages(exchange.host, exchange.header('origin'), context.corsAllowedOrigins)
+    refuseForeignPages(exchange, exchange.header('origin'), context.corsAllowedOrigins)
   }
   if (exchange.method === 'OPTIONS') return preflight(router, exchange)
   const match = router.match(exchange.method, exchange.path)
@@ -294,8 +298,18 @@ function preflight(router: Router, exchange: Exchange): Answer {
 function rendered(parts: Parts, exchange: Exchange, error: unknown): Answer {
   const requestId = parts.ids.of(exchange)
   const { context, floods } = parts
+  if (error instanceof IcebergError && error.details['refusal'] === FAILED_LOGINS && exchange.isForwardedInVain)
+    tellOfProxy(parts, exchange)
   const oauth = exchange.route?.oauth === true
   return renderError(error, { requestId, oauth, address: exchange.clientAddress, floods, log: context.log })
+}
+
+/** Once: behind a proxy that is not trusted all clients are locked out together. */
+function tellOfProxy(parts: Parts, { clientAddress }: Exchange): void {
+  if (parts.hasToldOfProxy) return
+  parts.hasToldOfProxy = true
+  const message = `Logins are refused for all clients behind ${clientAddress}, which sends X-Forwarded-For but is not among PANGOLIN_TRUSTED_PROXIES`
+  parts.context.log('untrusted-proxy', { address: clientAddress, message, level: 'warn' })
 }
 
 interface Content {

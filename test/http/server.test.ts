@@ -193,7 +193,10 @@ test('pages of other origins: refused by default, allowed by name, told apart by
 test('without authentication: every client is let in, no page of another origin is', async (t) => {
   const server = await startTestServer(t, { PANGOLIN_NO_AUTH: 'true' })
   for (const token of [null, 'None', 'wrong']) assert.equal((await call(server, 'GET', '/v1/config', { token })).status, 200)
-  assert.deepEqual((await call(server, 'GET', '/api/v1/app-config', { token: null })).json, { auth_enabled: false })
+  assert.deepEqual((await call(server, 'GET', '/api/v1/app-config', { token: null })).json, {
+    auth_enabled: false,
+    base_url: server.url,
+  })
   const foreign = await call(server, 'POST', '/v1/lake/namespaces', {
     token: null,
     headers: { origin: 'https://evil.example' },

@@ -32,6 +32,7 @@ export const healthRoutes: readonly Route[] = [
     template: '/api/v1/app-config',
     operationId: 'appConfig',
     action: 'public',
-    handler: async (exchange) => json({ auth_enabled: exchange.context.authenticator.everybody === undefined }),
+    handler: async (exchange) =>
+      json({ auth_enabled: exchange.context.authenticator.everybody === undefined, base_url: exchange.baseUrl }),
   },
 ]
