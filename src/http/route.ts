@@ -8,6 +8,9 @@ import type { Answer } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import type { RequestBody } from './request-bodies.ts'
 
+/** As an Allow header has them. */
+export const ALL_METHODS = 'DELETE, GET, HEAD, OPTIONS, POST, PUT'
+
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
 
 export interface Route {

@@ -15,6 +15,7 @@ import { FAILED_LOGINS } from '../access/throttle.ts'
 import { commitStateUnknown, forbidden, IcebergError, refusal } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
 import { createBodies, type Bodies } from './bodies.ts'
+import { answerBrokenRequest, refuseTunnel } from './broken-requests.ts'
 import { acceptsGzip, createCompressor, gzipEnd, type Compressor } from './compression.ts'
 import { connectionOf, createConnections, type Connections } from './connections.ts'
 import type { ServerContext } from './context.ts'
@@ -26,7 +27,7 @@ import { isTrusted } from './forwarded.ts'
 import { sendMadeMeanwhile, type Pieces } from './made-meanwhile.ts'
 import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
-import type { Route } from './route.ts'
+import { ALL_METHODS, type Route } from './route.ts'
 import { createRouter, type Match, type Router } from './router.ts'
 
 export interface HttpServer {
@@ -53,8 +54,6 @@ interface Parts {
 }
 
 const SLASH = 47
-const ALL_METHODS = 'DELETE, GET, HEAD, OPTIONS, POST, PUT'
-const LINGER_MS = 1000
 const MAX_URL = 16_384
 
 function createParts(context: ServerContext, routes: readonly Route[]): Parts {
@@ -97,7 +96,7 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
     serve(parts, request, response, () => response.writeContinue()),
   )
-  server.on('clientError', (error, socket) => answerBrokenRequest(parts, error, socket as Socket))
+  server.on('clientError', (error, socket) => answerBrokenRequest(parts.floods, error, socket as Socket))
   server.on('connect', (_request, socket) => refuseTunnel(socket as Socket))
   const sweep = (): void => {
     answerOverdue(parts, timeoutMs)
@@ -370,36 +369,4 @@ function answerOverdue(parts: Parts, timeoutMs: number): void {
     const answer = rendered(parts, exchange, error)
     send(parts, exchange, response, answer, { body: answer.body, tail: undefined, isCompressed: false })
   }
-}
-
-const BROKEN: Readonly<Record<string, readonly [number, string, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'HeaderFieldsTooLargeException'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'RequestTimeoutException'],
-}
-
-/** What is no HTTP, or came too slowly: there is no request to answer, only a socket. */
-function answerBrokenRequest(parts: Parts, error: NodeJS.ErrnoException, socket: Socket): void {
-  const partial = (socket as Socket & { _httpMessage?: { headersSent: boolean } })._httpMessage
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    parts.floods.refused('slow requests', { address: connectionOf(socket)?.address })
-  }
-  if (error.code === 'ECONNRESET' || !socket.writable || partial?.headersSent === true) {
-    socket.destroy()
-    return
-  }
-  endWith(socket, ...(BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'BadRequestException']))
-}
-
-/** CONNECT is for proxies, which this server is none of. */
-function refuseTunnel(socket: Socket): void {
-  socket.on('error', ignore)
-  endWith(socket, 405, 'Method Not Allowed', 'MethodNotAllowedException', `Allow: ${ALL_METHODS}\r\n`)
-}
-
-function endWith(socket: Socket, status: number, reason: string, type: string, header = ''): void {
-  const body = `{"error":{"message":"${reason}","type":"${type}","code":${status}}}`
-  const head = `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n${header}Content-Type: application/json`
-  socket.end(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
-  // Not at once, so that the client gets to read it; not when the client likes, either.
-  setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
