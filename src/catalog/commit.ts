@@ -22,6 +22,7 @@ import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
+import { homeOf } from './namespace-locations.ts'
 import { placeSteps } from './places.ts'
 import type { Beside } from './places.ts'
 
@@ -195,7 +196,8 @@ export async function claimed(
   const { row, location, identifier } = staged
   if (row?.location === location) return staged
   const ground = known.ground ?? (await groundOf(context, catalog))
-  const own = location === defaultLocation(catalog, identifier, known.uuid ?? '')
+  const home = await homeOf(context, catalog, identifier.namespace)
+  const own = location === defaultLocation(home, identifier, known.uuid ?? '')
   await assertLocationFree(context, catalog, location, { isMadeUp: own, ownId: row?.id })
   return { ...staged, claim: { ground, own } }
 }

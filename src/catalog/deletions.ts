@@ -13,7 +13,7 @@ import { canonicalFile, liesWithin, overlaps, selfAndAbove, type Location } from
 import type { Row } from '../stores/entities.ts'
 import { NEVER } from './background.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
-import { rowsNear } from './near.ts'
+import { rowsNear, type Reach } from './near.ts'
 
 type Deletion = Row<'tasks'>
 type Context = Pick<CatalogContext, 'store'>
@@ -41,10 +41,16 @@ async function fewPurges(context: Context, catalog: Catalog): Promise<Deletion[]
 }
 
 /** A purge at, in or around the location that has not ended: it runs, waits, or was given up. */
-export async function pendingDeletion(context: Context, catalog: Catalog, location: Location): Promise<Deletion | undefined> {
+export async function pendingDeletion(
+  context: Context,
+  catalog: Catalog,
+  location: Location,
+  reach: Reach = 'around and in',
+): Promise<Deletion | undefined> {
   const few = await fewPurges(context, catalog)
-  if (few !== undefined) return few.find((task) => overlaps(task.location as Location, location))
-  const near = await rowsNear(location, (where, after) =>
+  const isNear = reach === 'around' ? liesWithin : overlaps
+  if (few !== undefined) return few.find((task) => isNear(task.location as Location, location))
+  const near = await rowsNear(location, reach, (where, after) =>
     deletionsOf(context, catalog, { ...purge, ...where }, 1, after && { ...after, id: '' }),
   )
   return near.flat()[0]
@@ -57,8 +63,13 @@ function refusal(what: string, { id, due_at }: Deletion): IcebergError {
 }
 
 /** @throws IcebergError 400: not a 409, which clients take for "the table exists already" */
-export async function assertNotBeingDeleted(context: Context, catalog: Catalog, location: Location): Promise<void> {
-  const deletion = await pendingDeletion(context, catalog, location)
+export async function assertNotBeingDeleted(
+  context: Context,
+  catalog: Catalog,
+  location: Location,
+  reach?: Reach,
+): Promise<void> {
+  const deletion = await pendingDeletion(context, catalog, location, reach)
   if (deletion !== undefined) throw refusal(`location: ${location} overlaps`, deletion)
 }
 

@@ -133,18 +133,14 @@ export function nameTaken(wanted: EntryKind, taken: Pick<Entry, 'kind'>, identif
   return alreadyExists(what, displayIdentifier(identifier))
 }
 
-/** @throws IcebergError 404 for a missing namespace, 409 for a taken name */
+/** @throws IcebergError 409 for a taken name */
 export async function assertNameFree(
   context: CatalogContext,
   catalog: CatalogHandle,
   identifier: TableIdentifier,
   kind: EntryKind,
 ): Promise<void> {
-  const key = entryKey(catalog, identifier)
-  const [, taken] = await Promise.all([
-    assertNamespace(context, catalog, identifier.namespace),
-    context.store.get('entries', key),
-  ])
+  const taken = await context.store.get('entries', entryKey(catalog, identifier))
   if (taken !== undefined) throw nameTaken(kind, taken, identifier)
 }
 

@@ -2,30 +2,26 @@
  * Where the tables and views of a catalog may lie: below its root or another root of its warehouse, and never in, around
  * or at the place of another entry. Every location that metadata names comes through here before it is stored.
  */
-import { namespacesAround } from '../access/decide.ts'
-import { badRequest, forbidden } from '../iceberg/errors.ts'
-import { canonicalFile, canonicalLocation, isBelow, joinLocation, liesWithin } from '../iceberg/location.ts'
+import { badRequest } from '../iceberg/errors.ts'
+import { canonicalFile, canonicalLocation, isBelow, joinLocation } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 import { assertNotBeingDeleted } from './deletions.ts'
-import { rowsNear } from './near.ts'
-
-/** Object stores allow keys of 1024 bytes, and files go below a table. */
-const MAX_DEFAULT_LENGTH = 700
+import { rowsNear, type Reach } from './near.ts'
 
 const isAllowed = (catalog: CatalogHandle, location: Location): boolean =>
   isBelow(catalog.root, location) || catalog.allowedRoots.some((root) => isBelow(root, location))
 
-function refuse(what: string, location: string): never {
+export function refuse(what: string, location: string): never {
   const shown = location.slice(0, 300).toWellFormed()
   throw badRequest(`Invalid ${what}: expected a place below one of the warehouse's allowed locations, got ${shown}`)
 }
 
-type LocationCheck = (location: string, what: string) => void
+export type LocationCheck = (location: string, what: string) => void
 
 export const canonicalPlace = (location: string): Location | undefined =>
   canonicalFile(location.endsWith('/') ? location.slice(0, -1) : location)
@@ -45,39 +41,6 @@ export const PLACES = ['write.data.path', 'write.metadata.path', 'write.object-s
 export const namedPlaces = (properties: Readonly<Record<string, string>>): (readonly [property: string, place: string])[] =>
   PLACES.flatMap((key) => (Object.hasOwn(properties, key) ? [[key, properties[key] as string] as const] : []))
 
-/** Where the namespaces and catalogs lie that the principal has as a whole and the entry lies in; all the warehouse when absent. */
-export function areasOf({ principal, catalog }: CatalogCall, { namespace }: TableIdentifier): readonly Location[] | undefined {
-  const around = namespacesAround(principal, catalog.name, namespace)
-  return around?.map((levels) => (levels.length === 0 ? catalog.root : joinLocation(catalog.root, ...levels)))
-}
-
-/** An entry that is there, or that is to be; what it is known to have as its own. */
-interface Placed {
-  readonly identifier: TableIdentifier
-  readonly locations: readonly string[]
-  readonly properties?: Readonly<Record<string, string>>
-}
-
-/**
- * The same, for what a principal chooses. A narrowed token places things only where its namespaces lie, and where the entry
- * itself has a place already: else whoever may write one table could have it name the files of another one.
- */
-export function placeCheck(call: CatalogCall, entry: Placed): LocationCheck {
-  const { principal, catalog } = call
-  const check = locationCheck(catalog)
-  const areas = areasOf(call, entry.identifier)
-  if (areas === undefined) return check
-  const { properties = {} } = entry
-  const named = namedPlaces(properties).map(([, place]) => place)
-  const own = [...entry.locations, ...named].map(canonicalPlace).filter((place) => place !== undefined)
-  return (location, what) => {
-    check(location, what)
-    const canonical = canonicalPlace(location)
-    if ([...areas, ...own].some((area) => canonical !== undefined && liesWithin(area, canonical))) return
-    throw forbidden(`${principal.name}'s token does not allow this ${what}: ${location.slice(0, 300).toWellFormed()}`)
-  }
-}
-
 /** The canonical location of a table or view. @throws IcebergError 400 */
 export function checkedLocation(catalog: CatalogHandle, location: string): Location {
   const canonical = canonicalLocation(location)
@@ -90,21 +53,12 @@ export const assignedUuid = ({ updates }: TableCommit): string | undefined =>
   updates.find((update) => update.action === 'assign-uuid')?.uuid
 
 /** Readable, and new each time: a table that is created again never finds the files of the one before. */
-export function defaultLocation(catalog: CatalogHandle, identifier: TableIdentifier, uuid: string): Location {
-  const readable = [...identifier.namespace, `${identifier.name}-${uuid.slice(0, 8)}`]
-  const length = catalog.root.length + readable.reduce((total, segment) => total + 3 * Buffer.byteLength(segment), 0)
-  return length <= MAX_DEFAULT_LENGTH ? joinLocation(catalog.root, ...readable) : joinLocation(catalog.root, uuid)
-}
+export const defaultLocation = (home: Location, { name }: TableIdentifier, uuid: string): Location =>
+  joinLocation(home, `${name}-${uuid.slice(0, 8)}`)
 
 /** A client that stages nothing may leave the place of its new table to us. */
-export function withLocation(
-  catalog: CatalogHandle,
-  identifier: TableIdentifier,
-  commit: TableCommit,
-  uuid: string,
-): TableCommit {
+export function withLocation(commit: TableCommit, location: Location): TableCommit {
   if (commit.updates.some(({ action }) => action === 'set-location')) return commit
-  const location = defaultLocation(catalog, identifier, uuid)
   return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
 }
 
@@ -130,13 +84,25 @@ export async function assertLocationFree(
   ])
 }
 
+/**
+ * The same for a place that others may share, and in which entries are to lie: that it is in no entry's place.
+ * @throws IcebergError 400
+ */
+export async function assertInNoPlace(context: CatalogContext, catalog: CatalogHandle, location: Location): Promise<void> {
+  await Promise.all([
+    assertNoEntryAt(context, catalog, location, undefined, 'around'),
+    assertNoPlaceAt(context, catalog, location, undefined, 'around'),
+  ])
+}
+
 async function assertNoPlaceAt(
   { store }: CatalogContext,
   { tenantId: tenant_id }: CatalogHandle,
   location: Location,
   ownId: string | undefined,
+  reach: Reach = 'around and in',
 ): Promise<void> {
-  const near = await rowsNear(location, (where, after) =>
+  const near = await rowsNear(location, reach, (where, after) =>
     store.list('places', {
       index: 'primary',
       where: { tenant_id, ...where },
@@ -164,11 +130,12 @@ export async function assertNoEntryAt(
   catalog: CatalogHandle,
   location: Location,
   ownId?: string,
+  reach: Reach = 'around and in',
 ): Promise<void> {
   const { store } = context
   const { tenantId: tenant_id } = catalog
   // Of the rows at one place at most one is our own: two tell whether there is another.
-  const near = await rowsNear(location, (where, after) =>
+  const near = await rowsNear(location, reach, (where, after) =>
     store.list('entries', {
       index: 'by_location',
       where: { tenant_id, ...where },
@@ -179,7 +146,7 @@ export async function assertNoEntryAt(
   if (near.flat().some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
   }
-  await assertNotBeingDeleted(context, catalog, location)
+  await assertNotBeingDeleted(context, catalog, location, reach)
 }
 
 /**

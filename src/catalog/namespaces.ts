@@ -13,14 +13,24 @@ import {
   noSuchWarehouse,
 } from '../iceberg/errors.ts'
 import { checkProperties, checkPropertyCount } from '../iceberg/table-properties.ts'
-import type { Json } from '../stores/entities.ts'
+import type { Location } from '../iceberg/location.ts'
+import type { Json, NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
 import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import { untilDecided, writeChange, type Change } from './change.ts'
 import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
-import { idempotent } from './idempotency.ts'
+import { assertInArea } from './areas.ts'
+import { idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
+import { assertInNoPlace, claimSteps, groundOf } from './locations.ts'
+import {
+  answeredProperties,
+  checkedLocationOf,
+  givenLocation,
+  locationOfNamespace,
+  type Properties,
+} from './namespace-locations.ts'
 import { listPage } from './page-token.ts'
 import { mapped } from './pages.ts'
 import type {
@@ -83,6 +93,7 @@ export const namespaceCreation = (
   catalog: Pick<CatalogHandle, 'tenantId' | 'id' | 'branch'>,
   namespace: Namespace,
   properties: Readonly<Record<string, string>>,
+  location: Location | null = null,
 ): Pick<Change, 'message' | 'operations' | 'steps'> => ({
   message: `Create namespace ${displayNamespace(namespace)}`,
   operations: [{ operation: 'create-namespace', namespace }],
@@ -98,6 +109,7 @@ export const namespaceCreation = (
         properties,
         created_at: context.now(),
         updated_at: context.now(),
+        location,
       },
     },
   ],
@@ -118,20 +130,22 @@ export async function createNamespace(
   const properties = request.properties ?? {}
   checkProperties(properties, undefined)
   checkSize(properties)
-  const answer: CreateNamespaceResponse = { namespace, properties }
   const parent = namespace.slice(0, -1)
-  const creation = namespaceCreation(context, call.catalog, namespace, properties)
   const above = parent.length > 0 ? requireNamespace(call.catalog, parent) : requireBranch(call.catalog)
-  const change = {
-    ...creation,
-    steps: [above, ...creation.steps],
-    status: 200,
-    outcome: answer as unknown as Json,
+  const attempt = async (record: OutcomeRecord): Promise<Success<CreateNamespaceResponse> | undefined> => {
+    const { location, steps } = await takeLocation(context, call, namespace, properties)
+    const answered = await answeredProperties(context, call.catalog, namespace, { properties, location })
+    const answer: CreateNamespaceResponse = { namespace, properties: answered }
+    const outcome = answer as unknown as Json
+    const creation = namespaceCreation(context, call.catalog, namespace, properties, location)
+    const change = { ...creation, steps: [above, ...creation.steps, ...steps], status: 200, outcome }
+    return (await writeChange(context, call, record, change)) === 'done' ? { answer, status: 200, outcome } : undefined
   }
   return idempotent(context, call, {
     run: (record) =>
       untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
-        if ((await writeChange(context, call, record, change)) === 'done') return { answer, status: 200, outcome: change.outcome }
+        const created = await attempt(record)
+        if (created !== undefined) return created
         if (parent.length > 0) await assertNamespace(context, call.catalog, parent)
         else await assertBranch(context, call.catalog)
         const taken = await context.store.get('namespaces', namespaceKey(call.catalog, namespace))
@@ -152,10 +166,10 @@ export function loadNamespaceMetadata(
   namespace: Namespace,
 ): Soon<GetNamespaceResponse> {
   assertMayTouchNamespace(call, 'namespace.see', namespace)
-  return soon(getNamespace(context, call.catalog, namespace), ({ properties }) => ({
-    namespace,
-    properties: mayTouchNamespace(call, 'namespace.read', namespace) ? (properties as Record<string, string>) : {},
-  }))
+  return soon(getNamespace(context, call.catalog, namespace), (row) => {
+    if (!mayTouchNamespace(call, 'namespace.read', namespace)) return { namespace, properties: {} }
+    return soon(answeredProperties(context, call.catalog, namespace, row), (properties) => ({ namespace, properties }))
+  })
 }
 
 /** Resolves when it exists, throws 404 when not. */
@@ -204,6 +218,34 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
   })
 }
 
+/**
+ * Where the properties that a namespace is to have let it lie (`null`: nowhere in particular), and what makes a batch fail when
+ * that has been taken meanwhile. `before` is the namespace as it is.
+ * @throws IcebergError 400 for what the warehouse does not have and for what is in a table's place, 403 for a narrowed token
+ */
+async function takeLocation(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  properties: Properties,
+  before?: Pick<NewRow<'namespaces'>, 'properties' | 'location'>,
+): Promise<{ readonly location: Location | null; readonly steps: readonly Mutation[] }> {
+  const { catalog } = call
+  const given = givenLocation(properties)
+  const last = (before?.location ?? null) as Location | null
+  if (given === undefined) {
+    const derived = last === null ? undefined : await locationOfNamespace(context, catalog, namespace, undefined)
+    if (derived !== undefined) await assertInArea(context, call, namespace, derived)
+    return { location: null, steps: [] }
+  }
+  if (last !== null && given === givenLocation(before?.properties as Properties)) return { location: last, steps: [] }
+  const location = checkedLocationOf(catalog, given)
+  await assertInArea(context, call, namespace, location)
+  const ground = await groundOf(context, catalog)
+  await assertInNoPlace(context, catalog, location)
+  return { location, steps: claimSteps([{ ground, own: true }]) ?? [] }
+}
+
 function checkSize(properties: Readonly<Record<string, string>>): void {
   const entries = Object.entries(properties)
   checkPropertyCount(entries.length)
@@ -248,13 +290,13 @@ export async function updateProperties(
         const { version, ...row } = await getNamespace(context, call.catalog, namespace)
         const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
         checkSize(properties)
+        const { location, steps } = await takeLocation(context, call, namespace, properties, row)
+        const changed = { ...row, properties, location, updated_at: context.now() }
         const outcome = answer as unknown as Json
         const written = await writeChange(context, call, record, {
           message: `Update properties of namespace ${displayNamespace(namespace)}`,
           operations: [{ operation: 'update-namespace-properties', namespace, updated: answer.updated, removed: answer.removed }],
-          steps: [
-            { op: 'replace', entity: 'namespaces', row: { ...row, properties, updated_at: context.now() }, expected: version },
-          ],
+          steps: [{ op: 'replace', entity: 'namespaces', row: changed, expected: version }, ...steps],
           status: 200,
           outcome,
         })

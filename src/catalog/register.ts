@@ -7,6 +7,7 @@ import { parseForeignTableMetadata } from '../iceberg/table-metadata.ts'
 import { namedFiles } from '../iceberg/named-files.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
+import { placeCheck } from './areas.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
@@ -26,7 +27,7 @@ import {
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces, placeCheck } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { freedPlaces, placeSteps, takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
@@ -50,8 +51,9 @@ async function readRegistered(
   const { catalog } = call
   const { identifier, row, ground } = entry
   const canonical = canonicalLocation(file)
-  const check = placeCheck(call, { identifier, locations: row === undefined ? [] : [row.location] })
+  const { check, settled } = placeCheck(context, call, { identifier, locations: row === undefined ? [] : [row.location] })
   check(canonical, 'metadata-location')
+  await settled()
   if (!canonical.endsWith('.json') && !canonical.endsWith('.json.gz')) {
     throw badRequest(`Invalid metadata-location: expected a file *.metadata.json or *.gz.metadata.json, got ${file}`)
   }
@@ -59,6 +61,7 @@ async function readRegistered(
   const location = checkedLocation(catalog, metadata.location)
   check(location, 'location')
   for (const [property, place] of namedPlaces(metadata.properties)) check(place, property)
+  await settled()
   await assertLocationFree(context, catalog, location, { ownId: row?.id })
   const beside = await takePlaces(context, catalog, metadata, { id: row?.id, ground })
   await assertMetadataFileKept(context, catalog, canonical)

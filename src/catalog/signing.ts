@@ -11,11 +11,12 @@ import { stringify } from '../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
 import { VendingError } from '../storage/vending/vending.ts'
 import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../storage/vending/vending.ts'
+import { placeCheck } from './areas.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { withoutConfig } from './documents.ts'
 import { assertNamespace, findEntry, noSuch, type Entry } from './entries.ts'
-import { assertLocationFree, placeCheck } from './locations.ts'
+import { assertLocationFree } from './locations.ts'
 import type { RemoteSignRequest } from './shapes.ts'
 import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
 
@@ -99,7 +100,7 @@ async function assertInside(
   const isIn = (places: readonly Location[]): boolean =>
     touches.every((touched) => places.some((place) => covers(place, touched)))
   if (isIn(target.places.slice(0, 1))) return
-  const places = placesFor(call, target)
+  const places = await placesFor(context, call, target)
   if (!isIn(places) || !isIn(await allowedPlaces(context, call.catalog, { ...target, places }))) throw outside(identifier)
 }
 
@@ -157,9 +158,10 @@ async function assertMayStage(
   const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
   await assertNamespace(context, catalog, namespace)
   if (!isAllowed(principal, 'table.create', resource)) throw noSuch('table', identifier)
-  const check = placeCheck(call, { identifier, locations: [] })
+  const { check, settled } = placeCheck(context, call, { identifier, locations: [] })
   const isFree = async ({ location }: Touched): Promise<void> => {
     check(location, 'location')
+    await settled()
     if (!isBelow(catalog.root, location)) throw outside(identifier)
     await assertLocationFree(context, catalog, location)
   }

@@ -7,6 +7,7 @@ import { joinParts } from '../iceberg/json-parts.ts'
 import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
+import { placeCheck } from './areas.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { untilDecided } from './change.ts'
@@ -17,10 +18,11 @@ import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationLane, placeCheck } from './locations.ts'
+import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationLane } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
+import { homeOf } from './namespace-locations.ts'
 import { listPage } from './page-token.ts'
 import { mapped } from './pages.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
@@ -95,9 +97,17 @@ export async function placeNew(
 ): Promise<{ readonly location: string; readonly claim: Claim }> {
   const { catalog } = call
   // Before anybody learns what lies there.
-  if (requested !== undefined) placeCheck(call, { identifier, locations: [] })(requested, 'location')
-  const [ground] = await Promise.all([groundOf(context, catalog), assertNameFree(context, catalog, identifier, kind)])
-  const location = requested === undefined ? defaultLocation(catalog, identifier, uuid) : acceptLocation(requested).spelling
+  if (requested !== undefined) {
+    const place = placeCheck(context, call, { identifier, locations: [] })
+    place.check(requested, 'location')
+    await place.settled()
+  }
+  const [ground, home] = await Promise.all([
+    groundOf(context, catalog),
+    homeOf(context, catalog, identifier.namespace),
+    assertNameFree(context, catalog, identifier, kind),
+  ])
+  const location = requested === undefined ? defaultLocation(home, identifier, uuid) : acceptLocation(requested).spelling
   const own = requested === undefined
   await assertLocationFree(context, catalog, checkedLocation(catalog, location), { isMadeUp: own })
   return { location, claim: { ground, own } }
@@ -121,6 +131,7 @@ async function newTable(
   const uuid = context.uuid()
   const requested = request.location ?? undefined
   const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid })
+  const places = placeCheck(context, call, { identifier, locations: requested === undefined ? [location] : [] })
   const metadata = newTableMetadata({
     uuid,
     location,
@@ -129,8 +140,9 @@ async function newTable(
     order: request['write-order'],
     properties: request.properties ?? {},
     now: context.now(),
-    checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
+    checkLocation: places.check,
   })
+  await places.settled()
   const beside = await takePlaces(context, call.catalog, metadata, { ground: claim.ground })
   await prepareLocation(call, metadata.location)
   return { metadata, claim, beside }

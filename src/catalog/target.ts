@@ -6,11 +6,12 @@
 import { IcebergError } from '../iceberg/errors.ts'
 import { isBelow, overlaps, type Location } from '../iceberg/location.ts'
 import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
+import { areasOf } from './areas.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 import { placedOf } from './documents.ts'
 import type { Placed } from './documents.ts'
 import type { Entry } from './entries.ts'
-import { areasOf, assertNoEntryAt, checkedLocation, namedPlaces } from './locations.ts'
+import { assertNoEntryAt, checkedLocation, namedPlaces } from './locations.ts'
 import { soon, type Soon } from './soon.ts'
 
 /** What credentials are made for, and requests signed. */
@@ -67,10 +68,11 @@ export async function allowedPlaces(context: CatalogContext, catalog: CatalogHan
  * Tables may share places beside their own, so what lies there may be other tables' files: a narrowed token opens such a
  * place only within a namespace or catalog that it has as a whole.
  */
-export function placesFor(call: CatalogCall, { identifier, places }: Target): readonly Location[] {
-  const areas = places.length > 1 ? areasOf(call, identifier) : undefined
-  if (areas === undefined) return places
-  return places.filter((place, at) => at === 0 || areas.some((area) => isBelow(area, place)))
+export function placesFor(context: CatalogContext, call: CatalogCall, { identifier, places }: Target): Soon<readonly Location[]> {
+  if (places.length === 1 || call.principal.bounds?.within === undefined) return places
+  return areasOf(context, call, identifier.namespace).then((areas) =>
+    places.filter((place, at) => at === 0 || areas === undefined || areas.some((area) => isBelow(area, place))),
+  )
 }
 
 const targetsOfRows = new WeakMap<Entry, { readonly catalog: CatalogHandle; readonly target: Target | undefined }>()

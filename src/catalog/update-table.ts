@@ -8,15 +8,17 @@ import type { TableCommit } from '../iceberg/table-commit.ts'
 import { serializeTableMetadata, type TableMetadata } from '../iceberg/table-metadata.ts'
 import { parseTableRequirements } from '../iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
+import { placeCheck } from './areas.ts'
 import { assertMayCommit, creates } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commit.ts'
 import type { Plan } from './commit.ts'
 import { assertFilesKept } from './deletions.ts'
 import { readTable } from './documents.ts'
-import { assertNamespace, findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
+import { findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
 import type { Entry } from './entries.ts'
-import { assignedUuid, checkedLocation, defaultLocation, groundOf, placeCheck, withLocation } from './locations.ts'
+import { assignedUuid, checkedLocation, defaultLocation, groundOf, withLocation } from './locations.ts'
+import { homeOf } from './namespace-locations.ts'
 import { takePlaces } from './places.ts'
 import type { CommitTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './vending.ts'
@@ -61,22 +63,23 @@ async function planOnEntry(
   if (row !== undefined && row.kind !== 'table')
     throw creates(commit) ? nameTaken('table', row, identifier) : noSuch('table', identifier)
   if (row === undefined && !creates(commit)) throw noSuch('table', identifier)
-  const [early] =
-    row === undefined
-      ? await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
-      : []
+  const [early, home] =
+    row === undefined ? await Promise.all([groundOf(context, catalog), homeOf(context, catalog, identifier.namespace)]) : []
   const uuid = context.uuid()
   const base = row === undefined ? undefined : await readTable(context, catalog, row.metadata_location)
-  const committed = commitTable(base, row === undefined ? withLocation(catalog, identifier, commit, uuid) : commit, {
-    now: context.now(),
-    newUuid: uuid,
-    checkLocation: placeCheck(call, {
-      identifier,
-      locations: [row?.location ?? defaultLocation(catalog, identifier, assignedUuid(commit) ?? uuid)],
-      properties: base?.properties ?? {},
-    }),
-    previousMetadataLocation: row?.metadata_location,
-  })
+  const own = row?.location ?? defaultLocation(home!, identifier, assignedUuid(commit) ?? uuid)
+  const places = placeCheck(context, call, { identifier, locations: [own], properties: base?.properties ?? {} })
+  const committed = commitTable(
+    base,
+    home === undefined ? commit : withLocation(commit, defaultLocation(home, identifier, uuid)),
+    {
+      now: context.now(),
+      newUuid: uuid,
+      checkLocation: places.check,
+      previousMetadataLocation: row?.metadata_location,
+    },
+  )
+  await places.settled()
   if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
   const { metadata, removedMetadataLocations } = committed
   await assertFilesKept(context, catalog, foreignFiles(metadata.location, commit.updates))

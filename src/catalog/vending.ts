@@ -13,6 +13,7 @@ import { answerWithEntry, matchesEtag, withoutConfig } from './documents.ts'
 import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
 import { assertLocationFree, defaultLocation } from './locations.ts'
+import { homeOf } from './namespace-locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { withSigning } from './signing.ts'
 import { soon, type Soon } from './soon.ts'
@@ -29,13 +30,14 @@ function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVendi
   const { principal, catalog } = call
   const { namespace, name } = target.identifier
   const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
-  const places = placesFor(call, target)
-  return context.credentials.issue(vending, {
-    prefixes: places,
-    access: isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
-    principal,
-    ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
-  })
+  return soon(placesFor(context, call, target), (places) =>
+    context.credentials.issue(vending, {
+      prefixes: places,
+      access: isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
+      principal,
+      ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
+    }),
+  )
 }
 
 /** Where the client gets new ones. */
@@ -189,7 +191,8 @@ export async function stagedWithCredentials(
   const target = targetOf(call, identifier, metadata, undefined)
   // Not only before the provider is asked: there may be credentials for whoever has the place by now.
   const location = target.places[0]!
-  const isMadeUp = location === defaultLocation(call.catalog, identifier, metadata['table-uuid'] ?? '')
+  const home = await homeOf(context, call.catalog, identifier.namespace)
+  const isMadeUp = location === defaultLocation(home, identifier, metadata['table-uuid'] ?? '')
   await assertLocationFree(context, call.catalog, location, { isMadeUp })
   if (way === 'signing') return withSigning(call, target, plain, true)
   return withCredentials(call, way, target, await issue(context, call, way, target), plain)

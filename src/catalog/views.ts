@@ -6,12 +6,12 @@ import { parseViewRequirements } from '../iceberg/table-requirement.ts'
 import { commitView } from '../iceberg/view-commit.ts'
 import { parseForeignViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
 import { parseViewUpdates } from '../iceberg/view-update.ts'
+import { placeCheck } from './areas.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commit.ts'
 import { answerWithEntry, readView } from './documents.ts'
 import { getEntry } from './entries.ts'
-import { placeCheck } from './locations.ts'
 import { takePlaces } from './places.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
@@ -41,6 +41,7 @@ export async function createView(
   return createEntry(context, call, identifier, 'view', requested, async () => {
     const uuid = context.uuid()
     const { location, claim } = await placeNew(context, call, { identifier, kind: 'view', requested, uuid })
+    const places = placeCheck(context, call, { identifier, locations: requested === undefined ? [location] : [] })
     const metadata = newViewMetadata({
       uuid,
       location,
@@ -48,8 +49,9 @@ export async function createView(
       viewVersion: request['view-version'],
       properties: request.properties ?? {},
       now: context.now(),
-      checkLocation: placeCheck(call, { identifier, locations: requested === undefined ? [location] : [] }),
+      checkLocation: places.check,
     })
+    await places.settled()
     const beside = await takePlaces(context, catalog, metadata, { ground: claim.ground })
     return { ...stage(context, catalog, { identifier, kind: 'view' }, metadata, serializeViewMetadata), claim, beside }
   })
@@ -88,8 +90,9 @@ export async function replaceView(
   return commitEntry(context, call, identifier, 'view', async () => {
     const row = await getEntry(context, catalog, identifier, 'view')
     const base = await readView(context, catalog, row.metadata_location)
-    const checkLocation = placeCheck(call, { identifier, locations: [row.location], properties: base.properties })
-    const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation })
+    const places = placeCheck(context, call, { identifier, locations: [row.location], properties: base.properties })
+    const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation: places.check })
+    await places.settled()
     if (!changed) return { unchanged: row.metadata_location }
     const beside = await takePlaces(context, catalog, metadata, { base, id: row.id })
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)

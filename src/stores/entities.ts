@@ -121,6 +121,7 @@ export const entities = {
     key: ['tenant_id', 'catalog_id', 'name'],
     indexes: {},
   }),
+  /** `location` is the property of that name, in canonical form, where it has been checked. */
   namespaces: entity({
     columns: {
       tenant_id: 'text',
@@ -134,9 +135,10 @@ export const entities = {
       properties: 'json',
       created_at: 'integer',
       updated_at: 'integer',
+      location: 'text?',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'parent', 'name'],
-    indexes: {},
+    indexes: { by_location: { columns: ['tenant_id', 'location'] } },
   }),
   /** Tables and views: one key space, so that a view can't take a table's name. `metadata_location` is THE pointer. */
   entries: entity({

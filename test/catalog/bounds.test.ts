@@ -72,7 +72,10 @@ describe('bounds: listings', () => {
     await assert.rejects(list(['ab']), forbidden)
     await assert.rejects(list(['never-made']), forbidden)
     assert.deepEqual(await loadNamespaceMetadata(context, mine, ['a']), { namespace: ['a'], properties: {} })
-    assert.deepEqual((await loadNamespaceMetadata(context, mine, ['a', 'b'])).properties, { owner: 'ada' })
+    assert.deepEqual((await loadNamespaceMetadata(context, mine, ['a', 'b'])).properties, {
+      owner: 'ada',
+      location: `${call.catalog.root}/a/b`,
+    })
     assert.throws(() => loadNamespaceMetadata(context, mine, ['ab']), forbidden)
   })
 

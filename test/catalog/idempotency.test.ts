@@ -152,7 +152,7 @@ test('an expired record that is swept away meanwhile is no obstacle', async (t) 
     return next(mutations)
   }
   await create('b')
-  assert.deepEqual(await create('b'), { namespace: ['b'], properties: {} })
+  assert.deepEqual(await create('b'), { namespace: ['b'], properties: { location: `${call.catalog.root}/b` } })
 })
 
 test('a request that changes nothing is remembered too', async (t) => {

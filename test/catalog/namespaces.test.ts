@@ -14,9 +14,9 @@ import { newTable, open, rejects } from './setup.ts'
 const US = '\u001f'
 
 test('a namespace is created, loaded, listed and dropped', async (t) => {
-  const { context, call } = await open(t)
+  const { context, call, catalog } = await open(t)
   const created = await createNamespace(context, call, { namespace: ['a'], properties: { owner: 'ada' } })
-  assert.deepEqual(created, { namespace: ['a'], properties: { owner: 'ada' } })
+  assert.deepEqual(created, { namespace: ['a'], properties: { owner: 'ada', location: `${catalog.root}/a` } })
   await createNamespace(context, call, { namespace: ['a', 'b.c'], properties: null })
   assert.deepEqual(await loadNamespaceMetadata(context, call, ['a']), created)
   assert.deepEqual(await listNamespaces(context, call, undefined, {}), { namespaces: [['a'], ['ns']], 'next-page-token': null })
@@ -48,7 +48,7 @@ test('what can not be created says why', async (t) => {
 })
 
 test('names that are properties of every object are names like others', async (t) => {
-  const { context, call } = await open(t)
+  const { context, call, catalog } = await open(t)
   const properties = JSON.parse('{"__proto__":"p","constructor":"c"}') as Record<string, string>
   for (const name of ['__proto__', 'constructor', 'toString'])
     await createNamespace(context, call, { namespace: [name], properties })
@@ -56,6 +56,7 @@ test('names that are properties of every object are names like others', async (t
   assert.deepEqual(Object.entries(loaded.properties), [
     ['__proto__', 'p'],
     ['constructor', 'c'],
+    ['location', `${catalog.root}/__proto__`],
   ])
   const answer = await updateProperties(context, call, ['__proto__'], {
     removals: ['__proto__', 'toString'],
@@ -69,7 +70,8 @@ test('properties: updated, removed, missing, and 422 for both at once', async (t
   await createNamespace(context, call, { namespace: ['p'], properties: { a: '1', b: '2' } })
   const answer = await updateProperties(context, call, ['p'], { removals: ['a', 'a', 'zz'], updates: { c: '3' } })
   assert.deepEqual(answer, { updated: ['c'], removed: ['a'], missing: ['zz'] })
-  assert.deepEqual((await loadNamespaceMetadata(context, call, ['p'])).properties, { b: '2', c: '3' })
+  const location = `${call.catalog.root}/p`
+  assert.deepEqual((await loadNamespaceMetadata(context, call, ['p'])).properties, { b: '2', c: '3', location })
   const both = updateProperties(context, call, ['p'], { removals: ['b'], updates: { b: '4' } })
   await assert.rejects(both, rejects(422, /property b/, 'UnprocessableEntityException'))
   await assert.rejects(updateProperties(context, call, ['none'], {}), rejects(404, /none/))
@@ -88,7 +90,7 @@ test('properties are few, small and no secrets: every look-up of a table in the 
   await assert.rejects(update({ more: 'v' }), rejects(400, /at most 10000, got 10001/))
   await assert.rejects(update({ k0: 'x'.repeat(250_000) }), rejects(400, /characters in all/))
   await assert.rejects(update({ 'db.password': 'x' }), rejects(400, /no place for secrets/))
-  assert.equal(Object.keys((await loadNamespaceMetadata(context, call, ['p'])).properties).length, 10_000)
+  assert.equal(Object.keys((await loadNamespaceMetadata(context, call, ['p'])).properties).length, 10_000 + 1)
 })
 
 test('concurrent property updates are all kept', async (t) => {
@@ -97,7 +99,7 @@ test('concurrent property updates are all kept', async (t) => {
   const update = ({ context, call }: typeof one, n: number) =>
     updateProperties(context, call, ['ns'], { updates: { [`k${n}`]: 'v' } })
   await Promise.all(Array.from({ length: 20 }, (_, n) => update(n % 2 ? one : two, n)))
-  assert.equal(Object.keys((await loadNamespaceMetadata(one.context, one.call, ['ns'])).properties).length, 20)
+  assert.equal(Object.keys((await loadNamespaceMetadata(one.context, one.call, ['ns'])).properties).length, 20 + 1)
 })
 
 test('a namespace dropped while a table is created in it: one of the two is refused', async (t) => {

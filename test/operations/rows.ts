@@ -31,7 +31,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
     bounds: { access: 'read', within: HOSTILE.map((catalog) => ({ catalog })) },
   }
   const properties = Object.fromEntries(HOSTILE.map((text, at) => [`${at}${text}`, [text, 1.5, -0, null, true, { [text]: AT }]]))
-  const namespace = { ...place, epoch: 0, deleted: false, properties, ...times }
+  const namespace = { ...place, epoch: 0, deleted: false, properties, location: null, ...times }
   return [
     insert('tenants', { id: tenant_id, name: `tenant ${tenant_id}`, properties, created_at: AT }),
     insert('users', user),

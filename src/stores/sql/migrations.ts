@@ -15,6 +15,7 @@ import { initial } from './migrations/0001-initial.ts'
 import { tokenBounds } from './migrations/0002-token-bounds.ts'
 import { places } from './migrations/0003-places.ts'
 import { taskLocations } from './migrations/0004-task-locations.ts'
+import { namespaceLocations } from './migrations/0005-namespace-locations.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -34,6 +35,7 @@ export const migrations: readonly Migration[] = [
   { number: 2, name: 'token-bounds', statements: tokenBounds },
   { number: 3, name: 'places', statements: (dialect) => createAll(dialect, places) },
   { number: 4, name: 'task-locations', statements: taskLocations },
+  { number: 5, name: 'namespace-locations', statements: namespaceLocations },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

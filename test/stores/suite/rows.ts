@@ -62,6 +62,7 @@ export function namespace(values: Partial<NewRow<'namespaces'>> = {}): NewRow<'n
     properties: {},
     created_at: 1,
     updated_at: 1,
+    location: null,
     ...values,
   }
 }

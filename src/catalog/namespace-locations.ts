@@ -1,0 +1,108 @@
+/**
+ * Where namespaces lie. A namespace whose property `location` is set lies there, any other below its parent, and an outermost
+ * one below the root of the catalog. Only the property is stored; what follows from it is worked out when it is asked for.
+ * Tables and views made in a namespace go below its location, which is nobody's own: namespaces may share one, and tables of
+ * other namespaces may lie in it.
+ */
+import { badRequest } from '../iceberg/errors.ts'
+import { canonicalLocation, joinLocation, liesWithin, locationSegment, schemeOf } from '../iceberg/location.ts'
+import type { Location } from '../iceberg/location.ts'
+import type { Row } from '../stores/entities.ts'
+import type { CatalogContext, CatalogHandle, Namespace } from './call.ts'
+import { getNamespace, namespaceKey } from './entries.ts'
+import { refuse } from './locations.ts'
+import { soon, type Soon } from './soon.ts'
+
+const LOCATION = 'location'
+export type Properties = Readonly<Record<string, string>>
+type Located = Pick<Row<'namespaces'>, 'location'>
+type Line = readonly (Located | undefined)[]
+
+/** In bytes. Object stores allow keys of 1024, and tables with their files go below. */
+const MAX_LENGTH = 480
+/** No name holds it, so what it joins is never spelled like another name. */
+const JOINT = '\u001f'
+
+/** As it was sent. */
+export const givenLocation = (properties: Properties): string | undefined =>
+  Object.hasOwn(properties, LOCATION) ? properties[LOCATION] : undefined
+
+/** For a property that is to be stored. @throws IcebergError 400 */
+export function checkedLocationOf({ root, allowedRoots }: CatalogHandle, text: string): Location {
+  const location = canonicalLocation(text)
+  const length = Buffer.byteLength(location)
+  if (length > MAX_LENGTH) throw badRequest(`Invalid location: ${length} bytes, expected at most ${MAX_LENGTH} for a namespace`)
+  if ([root, ...allowedRoots].some((above) => liesWithin(above, location))) return location
+  return refuse('location', text)
+}
+
+/** The location that was set. One that the warehouse of today does not have is as if it had not been. */
+function usableLocation({ root, allowedRoots }: CatalogHandle, row: Located | undefined): Location | undefined {
+  const location = (row?.location ?? undefined) as Location | undefined
+  return location !== undefined && [root, ...allowedRoots].some((above) => liesWithin(above, location)) ? location : undefined
+}
+
+/** Of the namespace and of those around it, outermost first. */
+function locationsAlong(catalog: CatalogHandle, namespace: Namespace, line: Line): Location[] {
+  let above = catalog.root
+  return namespace.map((level, at) => {
+    above = usableLocation(catalog, line[at]) ?? locationBelow(catalog, above, namespace.slice(0, at + 1), level)
+    return above
+  })
+}
+
+function locationBelow({ root }: CatalogHandle, above: Location, levels: Namespace, level: string): Location {
+  const length = Buffer.byteLength(above) + 1 + locationSegment(level, schemeOf(above)).length
+  return length <= MAX_LENGTH ? joinLocation(above, level) : joinLocation(root, levels.join(JOINT))
+}
+
+/** The rows of the namespaces around this one, outermost first. */
+async function rowsAround({ store }: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Promise<Line> {
+  if (namespace.length < 2) return []
+  return store.getMany(
+    'namespaces',
+    namespace.slice(1).map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1))),
+  )
+}
+
+/** `row` is that of the namespace; without it, where one would lie that is to be created. */
+export function locationOfNamespace(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  namespace: Namespace,
+  row: Located | undefined,
+): Soon<Location> {
+  const own = usableLocation(catalog, row)
+  if (own !== undefined) return own
+  const along = (line: Line): Location => locationsAlong(catalog, namespace, [...line, row]).at(-1)!
+  return namespace.length < 2 ? along([]) : rowsAround(context, catalog, namespace).then(along)
+}
+
+/** Where tables and views made in the namespace go. @throws IcebergError 404 when there is no such namespace */
+export function homeOf(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Location> {
+  return soon(getNamespace(context, catalog, namespace), (row) => locationOfNamespace(context, catalog, namespace, row))
+}
+
+/** Of the namespaces around this one that have at least so many levels, and its own; with none, also the root of the catalog. */
+export async function locationsFrom(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  namespace: Namespace,
+  levels: number,
+): Promise<Location[]> {
+  const keys = namespace.map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1)))
+  const along = locationsAlong(catalog, namespace, await context.store.getMany('namespaces', keys))
+  return levels === 0 ? [catalog.root, ...along] : along.slice(levels - 1)
+}
+
+/** What clients are told: the properties, and where the namespace lies when none of them says so. */
+export function answeredProperties(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  namespace: Namespace,
+  row: Located & Pick<Row<'namespaces'>, 'properties'>,
+): Soon<Properties> {
+  const properties = row.properties as Properties
+  if (givenLocation(properties) !== undefined) return properties
+  return soon(locationOfNamespace(context, catalog, namespace, row), (location) => ({ ...properties, [LOCATION]: location }))
+}
