@@ -5,7 +5,7 @@ import { badRequest, illegalArgument, type IcebergError } from './errors.ts'
 
 export const ViewRepresentationShape = Type.Object({ type: Type.String() })
 /** What a representation of type `sql` must have. */
-const SqlShape = Type.Object({ type: Type.Literal('sql'), sql: Type.String(), dialect: Type.String({ minLength: 1 }) })
+const SqlShape = Type.Object({ sql: Type.String(), dialect: Type.String({ minLength: 1 }) })
 
 export const ViewVersionShape = Type.Object({
   'version-id': Int32,
@@ -27,15 +27,18 @@ export interface ViewVersion extends Readonly<Static<typeof ViewVersionShape>> {
   readonly [unknownField: string]: unknown
 }
 
+/** The reference reads the name in either case. */
+const isSql = ({ type }: ViewRepresentation): boolean => type.toLowerCase() === 'sql'
+
 /** The dialects of the version's queries, in lower case and in order. */
 export function dialects(version: ViewVersion): string[] {
-  return version.representations.filter((one) => one.type === 'sql').map((one) => String(one['dialect']).toLowerCase())
+  return version.representations.filter(isSql).map((one) => String(one['dialect']).toLowerCase())
 }
 
 /** Throws unless each query is whole. Two queries of one dialect are read where they exist already. */
 export function checkRepresentations(version: ViewVersion, fail: (message: string) => IcebergError = badRequest): void {
   for (const representation of version.representations) {
-    if (representation.type === 'sql')
+    if (isSql(representation))
       readShape(SqlShape, representation, `representation of view version ${version['version-id']}`, fail)
   }
 }

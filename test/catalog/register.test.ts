@@ -112,6 +112,37 @@ test('what is no metadata of a table is refused, and costs little', async (t) =>
   assert.deepEqual(await names(fixture), ['t'])
 })
 
+test('a file that no reader could open becomes no table, neither a new one nor in place of another', async (t) => {
+  const fixture = await open(t)
+  const { context, call, folder } = fixture
+  const { metadata } = await newTable(fixture, 't')
+  await newTable(fixture, 'there')
+  const sorted = { transform: 'identity', 'source-id': 2, direction: 'asc', 'null-order': 'nulls-first' }
+  const named = { name: 'data', transform: 'identity', 'source-id': 1, 'field-id': 1000 }
+  const bare = { 'snapshot-id': 1, 'sequence-number': 1, 'timestamp-ms': Date.now(), summary: { operation: 'append' } }
+  const faults: readonly [fields: object, message: RegExp][] = [
+    [{ 'sort-orders': [{ 'order-id': 0, fields: [sorted] }] }, /sort order 0/],
+    [{ 'sort-orders': [...metadata['sort-orders'], { 'order-id': 1, fields: [] }] }, /sort order 1/],
+    [
+      { 'default-sort-order-id': 1, 'sort-orders': [{ 'order-id': 1, fields: [{ ...sorted, 'source-id': 9 }] }] },
+      /source column 9/,
+    ],
+    [{ 'partition-specs': [{ 'spec-id': 0, fields: [{ ...named, name: 'p', 'source-id': 9 }] }] }, /source column 9/],
+    [{ 'partition-specs': [...metadata['partition-specs'], { 'spec-id': 7, fields: [named] }] }, /data of spec 7/],
+    [{ 'last-sequence-number': 1, snapshots: [bare] }, /manifest-list or manifests/],
+  ]
+  for (const [at, [fields, message]] of faults.entries()) {
+    const file = `file://${folder}/lake/${at}/v.metadata.json`
+    mkdirSync(`${folder}/lake/${at}`)
+    const content = { ...metadata, 'last-partition-id': 1000, location: `file://${folder}/lake/${at}`, ...fields }
+    writeFileSync(`${folder}/lake/${at}/v.metadata.json`, JSON.stringify(content))
+    await assert.rejects(register(fixture, file), rejects(400, message))
+    const over = { name: 'there', 'metadata-location': file, overwrite: true }
+    await assert.rejects(registerTable(context, call, ['ns'], over), rejects(400, message))
+  }
+  assert.deepEqual(await names(fixture), ['t', 'there'])
+})
+
 test('a copy that bears the identity of another table is a table of its own', async (t) => {
   const fixture = await open(t)
   const { context, call, store, folder } = fixture

@@ -8,12 +8,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { NEW_TABLE, NEW_VIEW, nullRequests } from '../http/null-requests.ts'
 import { requireService } from '../services/require.ts'
 import { TABLE_FAULTS, TABLE_NULLS, tableFile, TABLES } from '../iceberg/foreign-files.ts'
 import type { Outcome } from './differential/compare.ts'
 import { coreSide } from './differential/core-side.ts'
 import { runSequence, type Sides } from './differential/sequence.ts'
-import { createNamespace, httpSide, readerAt, type Kind, type MakeSide } from './differential/sides.ts'
+import { createNamespace, httpSide, postTo, readerAt, type HttpOptions, type Kind, type MakeSide } from './differential/sides.ts'
 import { javaEnv } from './java/java.ts'
 import { startReferenceServer } from './java/reference.ts'
 import { makeLocalCatalog } from './local-catalog.ts'
@@ -32,6 +33,18 @@ const TABLE_ACTIONS = `
 const VIEW_ACTIONS = `
   assign-uuid upgrade-format-version add-schema set-location set-properties remove-properties add-view-version
   set-current-view-version`
+
+/** What a server answers to requests with `null` for an optional field, by the field. */
+async function nullStatuses(options: HttpOptions): Promise<ReadonlyMap<string, number>> {
+  const post = postTo(options)
+  const made = await post(`namespaces/${options.namespace}/tables`, { name: 'nulls', ...NEW_TABLE })
+  await post(`namespaces/${options.namespace}/views`, { name: 'nulls_of_views', ...NEW_VIEW })
+  const { metadata } = (await made.json()) as { readonly metadata: { readonly location: string } }
+  const places = { namespace: options.namespace, table: 'nulls', view: 'nulls_of_views', location: metadata.location }
+  const statuses = new Map<string, number>()
+  for (const { what, path, body } of nullRequests(places)) statuses.set(what, (await post(path, body)).status)
+  return statuses
+}
 
 async function compare(test: TestContext, kind: Kind, sequences: number, sides: Sides): Promise<void> {
   const failures: string[] = []
@@ -102,6 +115,16 @@ test('commits as the reference implementation makes them', async (context) => {
       const again = { ...theirs, namespace: 'over-http' }
       await Promise.all([createNamespace(ours), createNamespace(again)])
       const http = { reference: httpSide(again), ours: httpSide(ours), reader, root }
+      await context.test('null is absent where the reference takes it so', async (test) => {
+        const taken = [0, 0]
+        const servers: readonly HttpOptions[] = [again, ours]
+        const statuses = await Promise.all(servers.map(nullStatuses))
+        for (const [what, status] of statuses[0]!) {
+          taken[status < 300 ? 0 : 1]!++
+          assert.ok(statuses[1]!.get(what)! < 300, `${what}: reference ${status}, ours ${statuses[1]!.get(what)}`)
+        }
+        test.diagnostic(`of the null fields the reference takes ${taken[0]}, and refuses ${taken[1]} that we take`)
+      })
       await context.test('tables, over HTTP', (test) => compare(test, 'table', SEQUENCES / 10, http))
       await context.test('views, over HTTP', (test) => compare(test, 'view', SEQUENCES / 10, http))
     } finally {

@@ -59,6 +59,8 @@ describe('newViewMetadata', () => {
   const faults: [string, Partial<NewView>, RegExp][] = [
     ['no version', { viewVersion: null }, /view-version/],
     ['no representations', { viewVersion: { ...version(), representations: undefined } }, /representations/],
+    ['an empty list of representations', { viewVersion: { ...version(), representations: [] } }, /at least one representation/],
+    ['a query in capitals without a text', { viewVersion: version({ type: 'SQL', dialect: 'spark' }) }, /sql/],
     ['no namespace', { viewVersion: { ...version(), 'default-namespace': undefined } }, /default-namespace/],
     ['a query without a dialect', { viewVersion: version({ type: 'sql', sql: 'x' }) }, /dialect/],
     [
@@ -199,6 +201,11 @@ describe('commitView', () => {
 })
 
 describe('view metadata', () => {
+  it('refuses a version without any representation, whether it becomes current or not', () => {
+    const empty = { ...version(), representations: [] }
+    for (const updates of [[add(empty)], [add(empty), use(-1)]])
+      refuses(() => commit(view(), updates), 400, /at least one representation/)
+  })
   it('keeps kinds of representations and fields that are not known here', () => {
     const odd = { type: 'substrait', plan: { big: 2n ** 60n } }
     const base = parseViewMetadata({ ...view({ viewVersion: version(sql('a'), odd) }), 'x-odd': [1n] })

@@ -49,13 +49,19 @@ export function httpSide({ base, namespace, token }: HttpOptions): MakeSide {
   }
 }
 
-export async function createNamespace({ base, namespace, token }: HttpOptions): Promise<void> {
-  const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
-  const response = await fetch(`${base}/namespaces`, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify({ namespace: [namespace] }),
-  })
+/** Sends JSON to a path below the catalog's. */
+export const postTo =
+  ({ base, token }: HttpOptions) =>
+  (path: string, body: object): Promise<Response> =>
+    fetch(`${base}/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+      body: JSON.stringify(body),
+    })
+
+export async function createNamespace(options: HttpOptions): Promise<void> {
+  const { namespace } = options
+  const response = await postTo(options)('namespaces', { namespace: [namespace] })
   if (!response.ok) throw new Error(`namespace ${namespace}: ${response.status} ${await response.text()}`)
 }
 
