@@ -53,23 +53,6 @@ test('no effective change: no file, no commit, the same ETag', async (t) => {
   assert.equal(fixture.files().length, 1)
 })
 
-test('a client whose clock is slow appends to a new table, and to one that has rows as far as readers allow', async (t) => {
-  const fixture = await open(t)
-  const { metadata } = await newTable(fixture, 't')
-  const at = (ms: number, id: number, sequence: number, parent?: number) => {
-    const update = snapshot(id, sequence, metadata.location, parent)
-    return { ...update, snapshot: { ...update.snapshot, 'timestamp-ms': ms } }
-  }
-  const slow = Date.now() - 120_000
-  const appended = await commit(fixture, [at(slow, 1, 1), ref(1)])
-  assert.equal(appended.metadata['current-snapshot-id'], 1)
-  assert.ok(appended.metadata['last-updated-ms'] >= metadata['last-updated-ms'], 'the time of the commit is our own')
-  const next = await commit(fixture, [at(slow - 60_000, 2, 2, 1), ref(2)])
-  assert.equal(next.metadata['snapshot-log'].length, 2)
-  // The reference can't read a history that goes back by more than a minute, and refuses to write one.
-  await assert.rejects(commit(fixture, [at(slow - 180_000, 3, 3, 2), ref(3)]), rejects(400, /Expected sorted snapshot-log/))
-})
-
 test('a requirement that fails is 409 and leaves nothing behind', async (t) => {
   const fixture = await open(t)
   await newTable(fixture, 't')
