@@ -104,7 +104,7 @@ class FileStore implements ObjectStore {
     for (const location of locations) {
       try {
         if (location.endsWith('/')) await removeEmptyFolders(this.#checkedPath(location.slice(0, -1)))
-        else await unlink(this.#checkedPath(location))
+        else await removeFile(this.#checkedPath(location))
       } catch (error) {
         const problem = failure('delete', location, error)
         if (problem.kind !== 'missing') throw problem
@@ -170,6 +170,17 @@ async function* walk(folder: string, location: string): AsyncGenerator<StoredObj
       if (codeOf(error) !== 'ENOENT') throw error
     }
   }
+}
+
+/**
+ * With the checksum that Hadoop's file system, and so the clients that run on Java, keeps beside each file on a local disk. It
+ * goes first: a deletion that was cut off there finds the file again.
+ */
+async function removeFile(file: string): Promise<void> {
+  const checksum = path.join(path.dirname(file), `.${path.basename(file)}.crc`)
+  // No file is kept for a checksum that can't go, or whose name would be too long.
+  await unlink(checksum).catch(() => {})
+  await unlink(file)
 }
 
 /** Removes a folder and those in it where no file is left. */

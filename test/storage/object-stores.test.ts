@@ -83,6 +83,23 @@ describe('object store on files', () => {
     assert.ok(fs.existsSync(path.join(folder, 't', 'data')))
   })
 
+  it("deletes a file with Hadoop's checksum of it, also where the file itself is gone", async () => {
+    const { store, root, folder } = newFileRoot()
+    await store.prepare(`${root}/t`)
+    const data = path.join(folder, 't', 'data')
+    for (const name of ['1.parquet', '.1.parquet.crc', '.2.parquet.crc', '3.parquet', '.3.parquet.crc', '1.parquet.crc']) {
+      fs.writeFileSync(path.join(data, name), '')
+    }
+    await store.delete([`${root}/t/data/1.parquet`, `${root}/t/data/2.parquet`])
+    assert.deepEqual(fs.readdirSync(data).sort(), ['.3.parquet.crc', '1.parquet.crc', '3.parquet'])
+    await store.delete([`${root}/t/data/3.parquet`, `${root}/t/data/1.parquet.crc`, `${root}/t/`])
+    assert.equal(fs.existsSync(path.join(folder, 't')), false)
+    const long = 'x'.repeat(252)
+    await store.create(`${root}/t/${long}`, Buffer.from('x'))
+    await store.delete([`${root}/t/${long}`])
+    assert.equal(store.isMissing?.(`${root}/t/${long}`), true)
+  })
+
   it('leaves nothing behind where a write fails', async () => {
     const { store, root, folder } = newFileRoot()
     await store.prepare(`${root}/t`)
