@@ -47,6 +47,7 @@ export interface Settings {
   readonly headersTimeoutSeconds: number
   readonly stallTimeoutSeconds: number
   readonly maxUnfinishedBodyBytes: number
+  readonly maxUnsentBytes: number
   readonly shutdownGraceSeconds: number
   readonly authRateLimit: number
   readonly authRateWindowSeconds: number
@@ -91,6 +92,7 @@ const SETTINGS = {
   PANGOLIN_HEADERS_TIMEOUT_SECS: integer(1, 3600, 10),
   PANGOLIN_STALL_TIMEOUT_SECS: integer(1, 3600, 20),
   PANGOLIN_MAX_UNFINISHED_BODY_BYTES: integer(1024, 1024 * 1024 * MEGABYTE, 128 * MEGABYTE),
+  PANGOLIN_MAX_UNSENT_BYTES: integer(1024, 1024 * 1024 * MEGABYTE, 256 * MEGABYTE),
   PANGOLIN_SHUTDOWN_GRACE_SECS: integer(0, 3600, 25),
   PANGOLIN_AUTH_RATE_LIMIT: integer(0, 1_000_000, 10),
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
@@ -217,6 +219,7 @@ function check(
     stallTimeoutSeconds: Math.min(values.PANGOLIN_STALL_TIMEOUT_SECS, values.PANGOLIN_REQUEST_TIMEOUT_SECS),
     // A lone caller gets three quarters of it, which must hold one body.
     maxUnfinishedBodyBytes: Math.max(values.PANGOLIN_MAX_UNFINISHED_BODY_BYTES, 2 * values.PANGOLIN_MAX_BODY_BYTES),
+    maxUnsentBytes: values.PANGOLIN_MAX_UNSENT_BYTES,
     shutdownGraceSeconds: values.PANGOLIN_SHUTDOWN_GRACE_SECS,
     authRateLimit: values.PANGOLIN_AUTH_RATE_LIMIT,
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,

@@ -60,22 +60,29 @@ export function createMetadataCache(options: { readonly maxBytes: number }): Met
   // Only commits use parsed forms, and only the newest of a table: a part of the budget is plenty.
   const parsed = boundedMap<unknown>(options.maxBytes / 4)
   const loading = new Map<string, Promise<CachedDocument>>()
+  const inUse = documentsInUse()
 
   const put = (key: string, json: Buffer): CachedDocument => {
     const document = new CachedDocument(key, json)
-    documents.set(key, document, document.sizeBytes)
+    remember(document)
     return document
   }
+  const remember = (document: CachedDocument): void => {
+    const isKept = documents.set(document.key, document, document.sizeBytes)
+    if (!isKept && document.sizeBytes >= LARGE_BYTES) inUse.add(document)
+  }
+  const get = (key: string): CachedDocument | undefined => documents.get(key) ?? inUse.get(key)
 
   return {
-    get: documents.get,
+    get,
     put,
     load: (key, read) => {
-      const known = documents.get(key)
+      const known = get(key)
       if (known !== undefined) return Promise.resolve(known)
       const underWay = loading.get(key)
       if (underWay !== undefined) return underWay
-      const started = read()
+      const started = inUse
+        .read(key, read)
         .then((json) => put(key, json))
         .finally(() => loading.delete(key))
       loading.set(key, started)
@@ -83,16 +90,57 @@ export function createMetadataCache(options: { readonly maxBytes: number }): Met
     },
     keep: (document, mode, answer) => {
       document[mode] = answer
-      if (documents.peek(document.key) === document) documents.set(document.key, document, document.sizeBytes)
+      if (documents.peek(document.key) === document) remember(document)
+      if (inUse.get(document.key) === document) inUse.hold(answer.body, document)
     },
     parsed: <T>(key: string) => parsed.get(key) as T | undefined,
     putParsed: (key, metadata, jsonBytes) => parsed.set(key, metadata, jsonBytes * PARSED_FACTOR),
     forget: (key) => {
       documents.remove(key)
+      inUse.remove(key)
       parsed.remove(key)
     },
     get sizeBytes() {
       return documents.sizeBytes + parsed.sizeBytes
+    },
+  }
+}
+
+const LARGE_BYTES = 1024 * 1024
+const LARGE_READS = 2
+const MAX_KNOWN = 10_000
+
+/**
+ * Documents that are too large to be kept: there for as long as somebody uses them, so that those who come meanwhile share
+ * them. Of those that are known to be so large a few are read at once, since nobody can share what is still being read.
+ */
+function documentsInUse() {
+  const documents = new Map<string, WeakRef<CachedDocument>>()
+  /** Whoever holds a part of an answer's bytes holds the document. */
+  const holders = new WeakMap<ArrayBufferLike, CachedDocument>()
+  const waiting: (() => void)[] = []
+  let reading = 0
+  const get = (key: string): CachedDocument | undefined => documents.get(key)?.deref()
+  return {
+    get,
+    add: (document: CachedDocument): void => {
+      documents.delete(document.key)
+      documents.set(document.key, new WeakRef(document))
+      if (documents.size > MAX_KNOWN) documents.delete(documents.keys().next().value!)
+    },
+    hold: (bytes: Buffer, document: CachedDocument): void => void holders.set(bytes.buffer, document),
+    remove: (key: string): void => void documents.delete(key),
+    read: async (key: string, read: () => Promise<Buffer>): Promise<Buffer> => {
+      if (!documents.has(key)) return read()
+      if (reading < LARGE_READS) reading++
+      else await new Promise<void>((resolve) => waiting.push(resolve))
+      try {
+        return await read()
+      } finally {
+        const next = waiting.shift()
+        if (next === undefined) reading--
+        else next()
+      }
     },
   }
 }
@@ -125,13 +173,15 @@ function boundedMap<V>(maxBytes: number) {
     },
     remove,
     peek: (key: string): V | undefined => items.get(key)?.value,
-    set: (key: string, value: V, bytes: number): void => {
+    /** Whether it was kept. */
+    set: (key: string, value: V, bytes: number): boolean => {
       remove(key)
       // One giant must not sweep everything else out.
-      if (bytes > maxBytes / 2) return
+      if (bytes > maxBytes / 2) return false
       items.set(key, { value, bytes, used: false })
       total += bytes
       makeRoom()
+      return true
     },
     get sizeBytes(): number {
       return total

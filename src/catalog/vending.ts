@@ -80,6 +80,9 @@ const lastMade = new WeakMap<Target, Made>()
 /** Up to so many bytes it costs less to have document and credentials in one piece than to write two. */
 const MAX_JOINED = 65_536
 
+/** What is larger is not kept beyond the cache of documents for the little that its end costs. */
+const MAX_KEPT = 1024 * 1024
+
 /** The same answer with credentials in the place of the plain settings. */
 function withCredentials(
   call: CatalogCall,
@@ -99,7 +102,7 @@ function withCredentials(
     joined: body.length <= MAX_JOINED ? Buffer.concat([body, tail]) : undefined,
     documentEtag: etag,
   }
-  if (form === 'table') lastMade.set(target, { principal: call.principal, issued, plain, answer })
+  if (form === 'table' && plain.length <= MAX_KEPT) lastMade.set(target, { principal: call.principal, issued, plain, answer })
   return answer
 }
 

@@ -25,6 +25,8 @@ export interface Connection {
   isKnown: boolean
   /** Set while bytes wait for a reader. */
   unread: Unread | undefined
+  /** Called when the connection is closed. */
+  readonly atEnd: Set<() => void>
 }
 
 /** How far the reader of a connection was when it last made progress. */
@@ -49,8 +51,8 @@ type Accepted = Socket & { [CONNECTION]?: Connection }
 
 export const connectionOf = (socket: Socket): Connection | undefined => (socket as Accepted)[CONNECTION]
 
-/** A reader who takes less than this in the time that it has makes no progress. */
-const LEAST_BYTES = 1024
+/** A reader who takes less than this in the time that it has makes no progress; and where much waits for readers. */
+const [LEAST_BYTES, LEAST_BYTES_IF_CROWDED] = [1024, 1024 * 1024]
 
 const [MAX_LINGERING, LINGER_MS] = [100, 1000]
 const NO_ROOM_BODY = '{"error":{"message":"Too many connections; try again","type":"ServiceUnavailableException","code":503}}'
@@ -68,7 +70,11 @@ interface Parts {
   readonly limits: ConnectionLimits
   readonly floods: Floods
   readonly isTrusted: (address: string) => boolean
+  /** So much waits for readers that they must hurry. */
+  readonly isCrowded: () => boolean
 }
+
+const leastBytes = ({ isCrowded }: Parts): number => (isCrowded() ? LEAST_BYTES_IF_CROWDED : LEAST_BYTES)
 
 /** Those of one address, in the order in which they came. */
 interface Group {
@@ -135,10 +141,13 @@ export function createConnections(parts: Parts): Connections {
         parts.floods.refused('connections', { address })
         return turnAway(socket)
       }
-      const connection: Connection = { socket, address, isProxy, isKnown: false, unread: undefined }
+      const connection: Connection = { socket, address, isProxy, isKnown: false, unread: undefined, atEnd: new Set() }
       add(connection)
       ;(socket as Accepted)[CONNECTION] = connection
-      socket.once('close', () => remove(connection))
+      socket.once('close', () => {
+        remove(connection)
+        for (const end of connection.atEnd) end()
+      })
     },
     known: (connection) => {
       connection.isKnown = true
@@ -158,6 +167,7 @@ function takenBytes(socket: Socket): number {
 function sweepReaders(groups: ReadonlyMap<string, Group>, parts: Parts): Promise<void> | undefined {
   const now = performance.now()
   const limitMs = parts.limits.stallTimeoutSeconds * 1000
+  const least = leastBytes(parts)
   const suspects: Connection[] = []
   for (const { all } of groups.values()) {
     for (const connection of all) {
@@ -165,7 +175,7 @@ function sweepReaders(groups: ReadonlyMap<string, Group>, parts: Parts): Promise
       if (socket.writableLength === 0) connection.unread = undefined
       else {
         const taken = takenBytes(socket)
-        if (unread === undefined || taken - unread.taken >= LEAST_BYTES) {
+        if (unread === undefined || taken - unread.taken >= least) {
           connection.unread = { since: now, taken, held: undefined }
         } else if (now - unread.since >= limitMs || (unread.held === undefined && now - unread.since >= limitMs / 2)) {
           suspects.push(connection)
@@ -177,17 +187,18 @@ function sweepReaders(groups: ReadonlyMap<string, Group>, parts: Parts): Promise
 }
 
 /** The system takes large pieces at a time, so a slow reader may have got on though the system took nothing for long. */
-async function judge(suspects: readonly Connection[], limitMs: number, { floods }: Parts): Promise<void> {
+async function judge(suspects: readonly Connection[], limitMs: number, parts: Parts): Promise<void> {
   const held = await heldBySystem()
+  const least = leastBytes(parts)
   const now = performance.now()
   for (const connection of suspects) {
     const { socket, unread } = connection
     if (unread === undefined || socket.destroyed) continue
     const holds = held.get(`${socket.localPort} ${socket.remotePort}`) ?? 0
     if (unread.held === undefined) unread.held = holds
-    else if (unread.held - holds >= LEAST_BYTES) connection.unread = { since: now, taken: takenBytes(socket), held: holds }
+    else if (unread.held - holds >= least) connection.unread = { since: now, taken: takenBytes(socket), held: holds }
     if (connection.unread === unread && now - unread.since >= limitMs) {
-      floods.refused('slow readers', { address: connection.address })
+      parts.floods.refused('slow readers', { address: connection.address })
       socket.destroy()
     }
   }

@@ -7,8 +7,9 @@ import type { CatalogHandles } from '../management/handles.ts'
 import type { AddressRange } from './addresses.ts'
 import type { BodyLimits } from './bodies.ts'
 import type { ConnectionLimits } from './connections.ts'
+import type { UnsentLimits } from './unsent.ts'
 
-export interface Limits extends ConnectionLimits, BodyLimits {
+export interface Limits extends ConnectionLimits, BodyLimits, UnsentLimits {
   readonly headersTimeoutSeconds: number
   /** What they say of the client counts. */
   readonly trustedProxies: readonly AddressRange[]

@@ -29,6 +29,7 @@ import { bindCatalog } from './prefix.ts'
 import { createRequestIds, type RequestIds } from './request-id.ts'
 import { ALL_METHODS, type Route } from './route.ts'
 import { createRouter, type Match, type Router } from './router.ts'
+import { COUNTED_BYTES, createUnsent, type Unsent } from './unsent.ts'
 
 export interface HttpServer {
   readonly server: Server
@@ -48,6 +49,7 @@ interface Parts {
   /** Those of them of callers without credentials, by address. */
   readonly publicSlots: Shares
   readonly bodies: Bodies
+  readonly unsent: Unsent
   readonly connections: Connections
   readonly floods: Floods
   hasToldOfProxy: boolean
@@ -59,6 +61,7 @@ const MAX_URL = 16_384
 function createParts(context: ServerContext, routes: readonly Route[]): Parts {
   const { limits } = context
   const floods = createFloods(context.log)
+  const unsent = createUnsent(limits)
   return {
     context,
     router: createRouter(routes),
@@ -68,7 +71,13 @@ function createParts(context: ServerContext, routes: readonly Route[]): Parts {
     slots: createShares(limits.maxConcurrentRequests),
     publicSlots: createShares(Math.max(1, limits.maxConcurrentRequests >> 2)),
     bodies: createBodies(limits),
-    connections: createConnections({ limits, floods, isTrusted: (peer) => isTrusted(limits.trustedProxies, peer) }),
+    unsent,
+    connections: createConnections({
+      limits,
+      floods,
+      isTrusted: (peer) => isTrusted(limits.trustedProxies, peer),
+      isCrowded: () => unsent.isCrowded,
+    }),
     floods,
     hasToldOfProxy: false,
   }
@@ -341,9 +350,21 @@ function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tai
   return headers
 }
 
+function sendTooMuch(parts: Parts, exchange: Exchange, response: ServerResponse): void {
+  const message = 'Too much waits for its readers; try again'
+  const answer = rendered(parts, exchange, refusal('unsent answers', 'ServiceUnavailableException', message))
+  send(parts, exchange, response, answer, { body: answer.body, tail: undefined, isCompressed: false })
+}
+
 function send(parts: Parts, exchange: Exchange, response: ServerResponse, answer: Answer, content: Content): void {
   if (response.destroyed) return
   const { body, tail } = content
+  if (body !== undefined && body.length >= COUNTED_BYTES) {
+    const holder = holderOf(exchange)
+    // The answer to a change is sent in any case: it must not look as if it had failed.
+    if (exchange.route?.mutation !== true && !parts.unsent.hasRoom(holder, body)) return sendTooMuch(parts, exchange, response)
+    parts.unsent.count(holder, response, body)
+  }
   response.writeHead(answer.status, headersOf(parts, exchange, answer, content))
   if (exchange.method === 'HEAD' || body === undefined) return void response.end()
   if (tail === undefined) return void response.end(body)
