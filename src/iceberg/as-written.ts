@@ -7,6 +7,7 @@
 import { isPlainObject } from './document.ts'
 import { validationFailed } from './errors.ts'
 import { RawNumber, type JsonObject } from './json.ts'
+import { MAX_INT } from './long.ts'
 import { displayType, primitiveOf, checkDefaultValue, type Type } from './types.ts'
 
 type Document = Readonly<Record<string, unknown>>
@@ -30,7 +31,10 @@ export function checkAsWritten(table: JsonObject): void {
   for (const snapshot of objects(table['snapshots'])) {
     refuseNulls(snapshot, SNAPSHOT_WITHOUT_NULL, `snapshot ${String(snapshot['snapshot-id'])}`)
   }
-  for (const spec of objects(table['partition-specs'])) checkFields(spec['fields'], 'partition field')
+  for (const spec of objects(table['partition-specs'])) {
+    if ((spec['spec-id'] ?? undefined) === undefined) throw validationFailed('Invalid partition spec: spec-id is required')
+    checkFields(spec['fields'], 'partition field')
+  }
   checkFields(table['partition-spec'], 'partition field')
   for (const order of objects(table['sort-orders'])) checkFields(order['fields'], 'sort field')
   for (const schema of [...objects(table['schemas']), ...objects([table['schema']])]) checkDefaults(schema, '')
@@ -59,6 +63,9 @@ function checkFields(fields: unknown, what: string): void {
   for (const field of objects(fields)) {
     refuseNulls(field, ['field-id'], what)
     if ((field['source-id'] ?? undefined) === undefined) throw validationFailed(`Invalid ${what}: source-id is required`)
+    // Of any transform with a width, also of one that the reader does not know.
+    const [, width = '0'] = /^\w+\[(\d+)\]$/.exec(String(field['transform'])) ?? []
+    if (Number(width) > MAX_INT) throw validationFailed(`Invalid ${what}: the width of its transform does not fit in 32 bits`)
   }
 }
 

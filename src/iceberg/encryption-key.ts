@@ -1,6 +1,7 @@
 /** Keys of table encryption, as the catalog keeps them: encrypted, never opened here. */
 import Type, { type Static } from 'typebox'
-import { StringMap } from './document.ts'
+import { short, StringMap } from './document.ts'
+import { validationFailed } from './errors.ts'
 
 export const EncryptedKeyShape = Type.Object({
   'key-id': Type.String({ minLength: 1 }),
@@ -12,4 +13,13 @@ export const EncryptedKeyShape = Type.Object({
 
 export interface EncryptedKey extends Readonly<Static<typeof EncryptedKeyShape>> {
   readonly [unknownField: string]: unknown
+}
+
+/** Whole units of four signs; the last may lack its padding, as Java reads it. */
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
+
+/** Throws for a key that readers of the table would stumble over. */
+export function checkEncryptedKey(key: EncryptedKey): void {
+  if (BASE64.test(key['encrypted-key-metadata'])) return
+  throw validationFailed(`Invalid encryption key ${short(key['key-id'])}: encrypted-key-metadata must be Base64`)
 }

@@ -3,6 +3,7 @@
  * somebody else wrote. A catalog that lets a violation through has a table that no reference reader opens.
  */
 import { highest, short } from './document.ts'
+import { checkEncryptedKey } from './encryption-key.ts'
 import { validationFailed } from './errors.ts'
 import { checkLayout } from './layout.ts'
 import { addLong, type Long } from './long.ts'
@@ -41,6 +42,7 @@ export function checkInvariants(metadata: TableMetadata, base?: TableMetadata): 
   checkLastIds(metadata)
   for (const snapshot of metadata.snapshots) checkSnapshot(metadata, snapshot)
   for (const [name, ref] of Object.entries(metadata.refs)) checkRetention(name, ref)
+  for (const key of metadata['encryption-keys'] ?? []) checkEncryptedKey(key)
 }
 
 const currentSchema = ({ schemas, 'current-schema-id': id }: TableMetadata): Schema =>

@@ -45,7 +45,7 @@ export const ROW_LINEAGE_FORMAT_VERSION = 3
 const TableMetadataShape = Type.Object({
   'format-version': Int32,
   'table-uuid': Type.Optional(Type.String()),
-  location: Type.String(),
+  location: Type.String({ minLength: 1 }),
   'last-sequence-number': NaturalInt64,
   'last-updated-ms': Int64,
   'last-column-id': Int32,

@@ -160,6 +160,18 @@ export const TABLE_FAULTS: readonly [what: string, fields: Json, message: RegExp
     { refs: { main: { type: 'branch', 'snapshot-id': 1, 'max-ref-age-ms': 0 } } },
     /max-ref-age-ms must be positive/,
   ],
+  ['a spec without an id', { 'partition-specs': [{ fields: [FIELD] }] }, /spec-id is required/],
+  ['a location of no letters', { location: '' }, /location/],
+  [
+    'a transform of the future whose width is no integer of 32 bits',
+    { 'partition-specs': [{ 'spec-id': 0, fields: [{ ...FIELD, transform: 'zorder[99999999999]' }] }] },
+    /width of its transform/,
+  ],
+  [
+    'a key that is not Base64',
+    { ...V3, 'encryption-keys': [{ 'key-id': 'k', 'encrypted-key-metadata': 'abcde' }] },
+    /encrypted-key-metadata must be Base64/,
+  ],
   ['no uuid', without('table-uuid'), /table-uuid is required/],
   ['no next row id in version 3', { 'format-version': 3 }, /next-row-id/],
   ['rows without a count', rows({ 'first-row-id': 0 }), /added-rows is required/],

@@ -1,5 +1,6 @@
 /** Updates of a table's identity, format version, place, properties and keys. Each answers whether it changed the draft. */
 import { sameJson, short } from '../document.ts'
+import { checkEncryptedKey } from '../encryption-key.ts'
 import { badRequest } from '../errors.ts'
 import { checkFormatVersion, ROW_LINEAGE_FORMAT_VERSION, withoutTrailingSlash } from '../table-metadata.ts'
 import {
@@ -79,6 +80,7 @@ export function checkSettings(draft: Draft): void {
 /** The key of an id never changes: what one has encrypted stays readable. */
 export function addEncryptionKey(draft: Draft, update: UpdateOf<'add-encryption-key'>): boolean {
   const key = update['encryption-key']
+  checkEncryptedKey(key)
   const known = draft.encryptionKeys.get(key['key-id'])
   if (known === undefined) draft.encryptionKeys.set(key['key-id'], key)
   else if (!sameJson(known, key)) throw badRequest(`Cannot add encryption key ${short(key['key-id'])}: another key has that id`)

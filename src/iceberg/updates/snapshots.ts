@@ -63,6 +63,9 @@ function nextRowIdAfter(draft: Draft, snapshot: Snapshot): Draft['nextRowId'] {
 
 function checkContent(draft: Draft, snapshot: Snapshot): void {
   const what = `snapshot ${snapshot['snapshot-id']}`
+  if (snapshot['first-row-id'] !== undefined && snapshot['added-rows'] === undefined) {
+    throw validationFailed(`Invalid ${what}: added-rows is required with first-row-id`)
+  }
   const schemaId = snapshot['schema-id']
   if (schemaId !== undefined && !draft.schemas.has(schemaId))
     throw validationFailed(`Invalid ${what}: unknown schema-id ${schemaId}`)

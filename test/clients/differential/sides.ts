@@ -36,7 +36,7 @@ export function httpSide({ base, namespace, token }: HttpOptions): MakeSide {
       const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
       const response = await fetch(url, { method: 'POST', headers, body: body(request, metadata) })
       const text = await response.text()
-      if (!response.ok) return { status: response.status, message: text.slice(0, 600) }
+      if (!response.ok) return { status: response.status, message: text.slice(0, 20_000) }
       try {
         metadata = (parse(text) as Json)['metadata'] as Json
       } catch (error) {

@@ -181,6 +181,10 @@ describe('encryption', () => {
       [{ ...key('l'), 'encryption-key': { 'key-id': 'l', 'encrypted-key-metadata': 'not base64!' } }],
       /encrypted-key-metadata/,
     )
+    for (const text of ['abcde', 'ab=', 'abc==', 'abcd=='])
+      refused(base, [{ ...key('l'), 'encryption-key': { 'key-id': 'l', 'encrypted-key-metadata': text } }], /must be Base64/)
+    for (const text of ['', 'ab', 'abc', 'ab==', 'abc=', 'abcd'])
+      changed(base, [{ ...key('l'), 'encryption-key': { 'key-id': 'l', 'encrypted-key-metadata': text } }])
   })
   it('removes keys that nothing needs', () => {
     const base = changed(table(3), [key('kek'), key('k', 'kek'), addSnapshot(snapshot(1, { ...rows, 'key-id': 'k' })), setRef(1)])

@@ -51,6 +51,7 @@ describe('add-snapshot', () => {
     ['a summary without operation', { summary: { 'added-records': '1' } }, /no operation/],
     ['a summary of numbers', { summary: { operation: 'append', n: 1 } }, /summary must be an object of strings/],
     ['no manifest list', { 'manifest-list': undefined }, /manifest-list is required/],
+    ['rows without a count', { 'first-row-id': 0 }, /added-rows is required with first-row-id/],
     ['no timestamp', { 'timestamp-ms': undefined }, /timestamp-ms/],
   ]
   for (const [name, fields, message] of faults) {
