@@ -15,9 +15,19 @@ import type { Mutation, Version } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
-import { MAX_METADATA_BYTES, answerOf, answerWith, composeNew, discardFiles, rememberCurrent, writeFile } from './documents.ts'
-import type { NewDocument, Placed } from './documents.ts'
-import { FIRST_EPOCH, entryKey, entryLane, getEntry, laneOf, requireNamespace, withoutVersion } from './entries.ts'
+import {
+  MAX_METADATA_BYTES,
+  answerOf,
+  answerSuperseded,
+  answerWithEntry,
+  composeNew,
+  discardFiles,
+  rememberCurrent,
+  uuidOf,
+  writeFile,
+} from './documents.ts'
+import type { Identified, NewDocument } from './documents.ts'
+import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
@@ -34,6 +44,8 @@ export interface Staged {
   readonly row: Entry | undefined
   readonly location: Location
   readonly file: string
+  /** Of the table or view. */
+  readonly uuid: string
   readonly document: NewDocument
   readonly codec: MetadataCodec
   readonly metadata: object
@@ -44,11 +56,11 @@ export interface Staged {
   readonly obsolete: readonly string[]
 }
 
-/** What an attempt on one entry came to: a file to write, or where the current state already is. */
-export type Plan = Staged | { readonly unchanged: string }
+/** What an attempt on one entry came to: a file to write, or the entry as it already is. */
+export type Plan = Staged | { readonly unchanged: Entry }
 
 /** Names the file of new metadata, and makes sure that it lies where the catalog may write. */
-export function stage<M extends Placed>(
+export function stage<M extends Identified>(
   context: CatalogContext,
   catalog: CatalogHandle,
   entry: { readonly identifier: TableIdentifier; readonly kind: EntryKind; readonly row?: Entry | undefined },
@@ -61,7 +73,9 @@ export function stage<M extends Placed>(
   const version = nextVersion(entry.row?.metadata_location)
   const file = `${metadataDirectory(metadata)}/${metadataFileName(version, context.uuid(), codec)}`
   locationCheck(catalog)(file, 'location of the metadata file')
-  const document = composeNew(catalog, file, serialize(metadata))
+  const uuid = uuidOf(metadata)
+  if (uuid === undefined) throw new TypeError('new metadata has no uuid')
+  const document = composeNew(catalog, { metadata_location: file, id: '', uuid }, serialize(metadata))
   checkSize(entry.identifier, document.json)
   return {
     identifier: entry.identifier,
@@ -69,6 +83,7 @@ export function stage<M extends Placed>(
     row: entry.row,
     location,
     file,
+    uuid,
     document,
     codec,
     metadata,
@@ -84,7 +99,7 @@ function checkSize(identifier: TableIdentifier, json: Uint8Array): void {
 
 function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Mutation[] {
   const now = context.now()
-  const place = { metadata_location: staged.file, location: staged.location, updated_at: now }
+  const place = { metadata_location: staged.file, location: staged.location, uuid: staged.uuid, updated_at: now }
   if (staged.row !== undefined) {
     const row: NewRow<'entries'> = { ...withoutVersion(staged.row), ...place }
     const replaced: Mutation = { op: 'replace', entity: 'entries', row, expected: staged.row.version }
@@ -172,8 +187,8 @@ export async function flip(
     await discardFiles(catalog, files)
     return undefined
   }
-  for (const { file, document, metadata, row } of staged) {
-    rememberCurrent(context, catalog, { location: file, document, metadata }, row?.metadata_location)
+  for (const { file: metadata_location, uuid, document, metadata, row } of staged) {
+    rememberCurrent(context, catalog, { file: { metadata_location, id: '', uuid }, document, metadata }, row)
   }
   return 'done'
 }
@@ -256,7 +271,7 @@ export function commitEntries(
     untilDecided(context, what, async () => {
       const plans = await planAll(commit)
       const staged = plans.filter((plan) => 'file' in plan)
-      const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged))
+      const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged.metadata_location))
       const outcome = commit.outcome(locations)
       const decided = { answer: locations, status: commit.status, outcome }
       if (staged.length === 0) return decided
@@ -278,15 +293,16 @@ export function commitEntry(
   let made: Plan | undefined
   return idempotent(context, call, {
     run: async (record) => {
-      const { answer, status, outcome } = await commitEntries(context, call, record, {
+      const { status, outcome } = await commitEntries(context, call, record, {
         identifiers: [identifier],
         plan: async () => (made = await plan()),
         message: `Commit to ${what} ${displayIdentifier(identifier)}`,
         status: 200,
         outcome: ([location = '']) => location,
       })
-      const landed = made !== undefined && 'file' in made ? answerOf(made.document) : undefined
-      return { answer: landed ?? (await answerWith(context, call.catalog, answer[0] as string)), status, outcome }
+      if (made === undefined) throw new TypeError('a commit was decided without a plan')
+      if ('file' in made) return { answer: answerOf(made.document), status, outcome }
+      return { answer: await answerWithEntry(context, call.catalog, made.unchanged), status, outcome }
     },
     replay: (location) => answerAgain(context, call, identifier, what, location as string),
   })
@@ -300,11 +316,16 @@ export async function answerAgain(
   kind: EntryKind,
   location: string,
 ): Promise<MetadataAnswer> {
+  const { catalog } = call
+  const row = await findEntry(context, catalog, identifier)
+  const entry = row?.kind === kind ? row : undefined
+  if (entry?.metadata_location === location) return answerWithEntry(context, catalog, entry)
+  const before = { ...entryKey(catalog, identifier), kind, id: entry?.id ?? '', uuid: null, location: undefined }
   try {
-    return await answerWith(context, call.catalog, location)
+    return await answerSuperseded(catalog, { ...before, metadata_location: location }, catalog.clientConfig)
   } catch (error) {
-    if (!(error instanceof IcebergError) || error.type !== 'NotFoundException') throw error
-    const row = await getEntry(context, call.catalog, identifier, kind)
-    return answerWith(context, call.catalog, row.metadata_location)
+    if (!(error instanceof IcebergError) || (error.code !== 404 && error.code !== 500)) throw error
+    if (entry === undefined) throw noSuch(kind, identifier)
+    return answerWithEntry(context, catalog, entry)
   }
 }

@@ -3,10 +3,12 @@
  * suffix once, and from then on answered as it is. Only commits, and the first `snapshots=refs` of a file, parse.
  */
 import { hash } from 'node:crypto'
-import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
+import { displayIdentifier, IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
+import { namespaceOfKey } from '../iceberg/identifier.ts'
 import { parse as parseJson, stringify } from '../iceberg/json.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
+import { checkMetadata, MetadataFault } from '../iceberg/metadata-check.ts'
 import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
@@ -25,8 +27,18 @@ export const MAX_METADATA_BYTES = 128 * 1024 * 1024
 /** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
 const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
 
-export const cacheKey = (catalog: CatalogHandle, location: string): string =>
-  `${catalog.configVersion}\n${catalog.id}\n${location}`
+/** What of an entry's row says which file is its current one, and what the file must say of itself. */
+export type Pointer = Pick<Entry, 'kind' | 'namespace' | 'name' | 'id' | 'uuid' | 'metadata_location'> & {
+  /** Undefined where the entry may have been elsewhere when the file was written. */
+  readonly location: string | undefined
+}
+type Named = Pick<Pointer, 'id' | 'uuid' | 'metadata_location'>
+
+/** What a file is answered as depends on the entry: a table that has no uuid in its file has one of its entry. */
+const identityOf = ({ id, uuid, metadata_location }: Named): string => `${uuid ?? id}\n${metadata_location}`
+
+export const cacheKey = (catalog: CatalogHandle, entry: Named): string =>
+  `${catalog.configVersion}\n${catalog.id}\n${identityOf(entry)}`
 
 /** What a storage error means to the caller. Nothing was changed when this is thrown. */
 export function storageFailure(error: unknown, location: string): unknown {
@@ -46,38 +58,75 @@ export function storageFailure(error: unknown, location: string): unknown {
   }
 }
 
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
 async function readFile(catalog: CatalogHandle, location: string): Promise<Buffer> {
+  const bytes = await catalog.storage.read(location, { maxBytes: MAX_METADATA_BYTES })
+  return asBuffer(decodeMetadataFile(location, bytes, { maxInflatedBytes: MAX_METADATA_BYTES }))
+}
+
+/**
+ * A file of an entry that is not what it was, or never was what it must be: the server's fault and not the caller's, and said
+ * without a word of what the file says.
+ */
+function asFault(error: unknown, entry: Pointer): unknown {
+  const { kind, metadata_location: file } = entry
+  const isOurs = error instanceof MetadataFault || (error instanceof IcebergError && error.code === 400)
+  const isTooLarge = error instanceof StorageError && error.kind === 'too-large'
+  if (!isOurs && !isTooLarge) return storageFailure(error, file)
+  const what = error instanceof MetadataFault ? error.message : 'can not be read'
+  const title = kind === 'view' ? 'View' : 'Table'
+  const identifier = displayIdentifier({ namespace: namespaceOfKey(entry.namespace), name: entry.name })
+  const message = `${title} ${identifier} can not be used: its metadata file ${file} ${what}`
+  return new IcebergError('InternalServerError', message, { cause: error, details: { metadataFile: file } })
+}
+
+/** What a file of the entry is answered as. */
+export function checkedFor(entry: Pointer, json: Buffer): Buffer {
+  const { id, uuid, location } = entry
+  return asBuffer(checkMetadata(json, { kind: entry.kind === 'view' ? 'view' : 'table', id, uuid, location }))
+}
+
+/** @throws IcebergError 500 for a file that must not be answered */
+async function readChecked(catalog: CatalogHandle, entry: Pointer): Promise<Buffer> {
   try {
-    const bytes = await catalog.storage.read(location, { maxBytes: MAX_METADATA_BYTES })
-    const json = decodeMetadataFile(location, bytes, { maxInflatedBytes: MAX_METADATA_BYTES })
-    return Buffer.isBuffer(json) ? json : Buffer.from(json.buffer, json.byteOffset, json.byteLength)
+    return checkedFor(entry, await readFile(catalog, entry.metadata_location))
   } catch (error) {
-    throw storageFailure(error, location)
+    throw asFault(error, entry)
   }
 }
 
-/** A file that we wrote or checked before: it is JSON unless somebody overwrote it, and then only the client parses it. */
-export function readDocument(context: CatalogContext, catalog: CatalogHandle, location: string): Promise<CachedDocument> {
-  return context.cache.load(cacheKey(catalog, location), () => readFile(catalog, location))
+/** The entry's current file, checked when it is read. */
+export function readDocument(context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Promise<CachedDocument> {
+  return context.cache.load(cacheKey(catalog, entry), () => readChecked(catalog, entry))
+}
+
+function parsedFor<M>(entry: Pointer, json: Buffer, parse: (json: Buffer) => M): M {
+  try {
+    return parse(json)
+  } catch (error) {
+    throw asFault(error, entry)
+  }
 }
 
 async function readParsed<M>(
   context: CatalogContext,
   catalog: CatalogHandle,
-  location: string,
+  entry: Pointer,
   parse: (json: Buffer) => M,
 ): Promise<M> {
-  const key = cacheKey(catalog, location)
+  const key = cacheKey(catalog, entry)
   const known = context.cache.parsed<M>(key)
   if (known !== undefined) return known
-  const { json } = await readDocument(context, catalog, location)
-  const metadata = parse(json)
+  const { json } = await readDocument(context, catalog, entry)
+  const metadata = parsedFor(entry, json, parse)
   context.cache.putParsed(key, metadata, json.length)
   return metadata
 }
 
-export const readTable = (context: CatalogContext, catalog: CatalogHandle, location: string): Promise<TableMetadata> =>
-  readParsed(context, catalog, location, (json) => parseTableMetadata(json))
+export const readTable = (context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Promise<TableMetadata> =>
+  readParsed(context, catalog, entry, parseTableMetadata)
 
 /** What of a table's metadata says where its files lie. */
 export interface Placed {
@@ -85,23 +134,32 @@ export interface Placed {
   readonly location: string
   readonly properties: Readonly<Record<string, string>>
 }
+
+/** Of a table or of a view. */
+export interface Identified extends Placed {
+  readonly 'table-uuid'?: string
+  readonly 'view-uuid'?: string
+}
+export const uuidOf = (metadata: Identified): string | undefined => metadata['table-uuid'] ?? metadata['view-uuid']
+
 const placedOfDocuments = new WeakMap<CachedDocument, Placed>()
 
 /** Kept for as long as the document is; its parsed form is not. */
-export function placedOf(context: CatalogContext, catalog: CatalogHandle, location: string): Soon<Placed> {
-  const key = cacheKey(catalog, location)
-  return soon(context.cache.get(key) ?? readDocument(context, catalog, location), (document) => {
+export function placedOf(context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Soon<Placed> {
+  const key = cacheKey(catalog, entry)
+  return soon(context.cache.get(key) ?? readDocument(context, catalog, entry), (document) => {
     let placed = placedOfDocuments.get(document)
     if (placed === undefined) {
-      const { location: place, properties } = context.cache.parsed<TableMetadata>(key) ?? parseTableMetadata(document.json)
+      const known = context.cache.parsed<TableMetadata>(key)
+      const { location: place, properties } = known ?? parsedFor(entry, document.json, parseTableMetadata)
       placedOfDocuments.set(document, (placed = { location: place, properties }))
     }
     return placed
   })
 }
 
-export const readView = (context: CatalogContext, catalog: CatalogHandle, location: string): Promise<ViewMetadata> =>
-  readParsed(context, catalog, location, (json) => parseViewMetadata(json))
+export const readView = (context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Promise<ViewMetadata> =>
+  readParsed(context, catalog, entry, parseViewMetadata)
 
 /** A file that somebody else wrote, past every cache: its text and what it says. @throws IcebergError 4xx */
 export async function readForeign<M>(
@@ -109,8 +167,12 @@ export async function readForeign<M>(
   location: string,
   parse: (json: JsonValue) => M,
 ): Promise<{ readonly json: Buffer; readonly metadata: M }> {
-  const json = await readFile(catalog, location)
-  return { json, metadata: parse(parseJson(json, FOREIGN_LIMITS)) }
+  try {
+    const json = await readFile(catalog, location)
+    return { json, metadata: parse(parseJson(json, FOREIGN_LIMITS)) }
+  } catch (error) {
+    throw storageFailure(error, location)
+  }
 }
 
 /** Whether a file is still there, without reading it. @throws IcebergError 404 when not */
@@ -171,19 +233,19 @@ function compose(location: string | null, json: JsonParts, config: ClientConfig)
   return { body, json: body.subarray(Buffer.byteLength(prefix), body.length - Buffer.byteLength(suffix)) }
 }
 
-export function composeNew(catalog: CatalogHandle, location: string, json: JsonParts): NewDocument {
-  return { etag: etagOf(catalog, location, 'all'), ...compose(location, json, catalog.clientConfig) }
+export function composeNew(catalog: CatalogHandle, file: Named, json: JsonParts): NewDocument {
+  return { etag: etagOf(catalog, file, 'all'), ...compose(file.metadata_location, json, catalog.clientConfig) }
 }
 
 /** Remembers what a file says that is now the current one of its entry, and forgets the file that was. */
 export function rememberCurrent(
   context: CatalogContext,
   catalog: CatalogHandle,
-  current: { readonly location: string; readonly document: NewDocument; readonly metadata: unknown },
-  superseded: string | undefined,
+  current: { readonly file: Named; readonly document: NewDocument; readonly metadata: unknown },
+  superseded: Named | undefined,
 ): void {
   const { etag, body, json } = current.document
-  const key = cacheKey(catalog, current.location)
+  const key = cacheKey(catalog, current.file)
   const document = context.cache.put(key, json)
   context.cache.keep(document, 'all', { etag, body })
   document.presentAt = context.now()
@@ -191,8 +253,11 @@ export function rememberCurrent(
   if (superseded !== undefined) context.cache.forget(cacheKey(catalog, superseded))
 }
 
-function etagOf(catalog: CatalogHandle, location: string, mode: SnapshotsMode): string {
-  const text = `${catalog.id}\n${catalog.configVersion}\n${mode}\n${location}`
+/** Grows when the same file comes to be answered otherwise: what clients have of before is of before. */
+const ANSWER_FORM = 2
+
+function etagOf(catalog: CatalogHandle, entry: Named, mode: SnapshotsMode): string {
+  const text = `${ANSWER_FORM}\n${catalog.id}\n${catalog.configVersion}\n${mode}\n${identityOf(entry)}`
   return `"${hash('sha256', text, 'base64url').slice(0, 27)}"`
 }
 
@@ -200,39 +265,31 @@ function etagOf(catalog: CatalogHandle, location: string, mode: SnapshotsMode): 
 export function matchesEtag(header: string, etag: string): boolean {
   if (header === etag) return true
   const opaque = etag.slice(1, -1)
+  // A tag may end in the very signs that stand between it and a coding.
+  const stem = opaque.replace(/-+$/, '')
   return header.split(',').some((item) => {
-    const tag = item.trim()
-    return (
-      tag === '*' ||
-      tag
-        .replace(/^W\//, '')
-        .replace(/^"|"$/g, '')
-        .replace(/[-;]+(?:gzip|br|deflate|zstd)$/, '') === opaque
-    )
+    const tag = item.trim().replace(/^W\//, '').replace(/^"|"$/g, '')
+    return tag === '*' || tag === opaque || /^(.*?)[-;]+(?:gzip|br|deflate|zstd)$/.exec(tag)?.[1] === stem
   })
 }
 
-function composeAll(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, location: string): ComposedAnswer {
-  const { body, json } = compose(location, [document.json], catalog.clientConfig)
-  const answer = { etag: etagOf(catalog, location, 'all'), body }
+function composeAll(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, entry: Named): ComposedAnswer {
+  const { body, json } = compose(entry.metadata_location, [document.json], catalog.clientConfig)
+  const answer = { etag: etagOf(catalog, entry, 'all'), body }
   document.json = json
   context.cache.keep(document, 'all', answer)
   return answer
 }
 
-function composeRefs(
-  context: CatalogContext,
-  catalog: CatalogHandle,
-  document: CachedDocument,
-  location: string,
-): ComposedAnswer {
-  const metadata = context.cache.parsed<TableMetadata>(cacheKey(catalog, location)) ?? parseTableMetadata(document.json)
+function composeRefs(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, entry: Pointer): ComposedAnswer {
+  const known = context.cache.parsed<TableMetadata>(cacheKey(catalog, entry))
+  const metadata = known ?? parsedFor(entry, document.json, parseTableMetadata)
   const reduced = refsOnly(metadata)
   const same = reduced.snapshots.length === metadata.snapshots.length
   const body = same
-    ? (document.all ?? composeAll(context, catalog, document, location)).body
-    : compose(location, serializeTableMetadata(reduced), catalog.clientConfig).body
-  const answer = { etag: etagOf(catalog, location, 'refs'), body }
+    ? (document.all ?? composeAll(context, catalog, document, entry)).body
+    : compose(entry.metadata_location, serializeTableMetadata(reduced), catalog.clientConfig).body
+  const answer = { etag: etagOf(catalog, entry, 'refs'), body }
   context.cache.keep(document, 'refs', answer)
   return answer
 }
@@ -255,58 +312,54 @@ function assertStillThere(context: CatalogContext, catalog: CatalogHandle, locat
   document.presentAt = now
 }
 
-/** The answer for the metadata file at `location`, which the store just named as the current one. */
-export function answerWith(
-  context: CatalogContext,
-  catalog: CatalogHandle,
-  location: string,
-  options: AnswerOptions = {},
-): Soon<MetadataAnswer> {
-  return answerWithKey(context, catalog, location, cacheKey(catalog, location), options)
-}
-
 /** Keys of documents by the row that named them: a store that has the row still gives the same object. */
 const keysOfRows = new WeakMap<Entry, { readonly catalog: CatalogHandle; readonly key: string }>()
 
-/** The same for an entry that was just read. */
+function keyOf(catalog: CatalogHandle, row: Entry): string {
+  let known = keysOfRows.get(row)
+  if (known?.catalog !== catalog) {
+    known = { catalog, key: cacheKey(catalog, row) }
+    keysOfRows.set(row, known)
+  }
+  return known.key
+}
+
+/** The answer for an entry that was just read from the store. */
 export function answerWithEntry(
   context: CatalogContext,
   catalog: CatalogHandle,
   row: Entry,
-  options: AnswerOptions,
-): Soon<MetadataAnswer> {
-  let known = keysOfRows.get(row)
-  if (known?.catalog !== catalog) {
-    known = { catalog, key: cacheKey(catalog, row.metadata_location) }
-    keysOfRows.set(row, known)
-  }
-  return answerWithKey(context, catalog, row.metadata_location, known.key, options)
-}
-
-function answerWithKey(
-  context: CatalogContext,
-  catalog: CatalogHandle,
-  location: string,
-  key: string,
-  options: AnswerOptions,
+  options: AnswerOptions = {},
 ): Soon<MetadataAnswer> {
   const mode = options.snapshots ?? 'all'
-  const cached = context.cache.get(key)
-  if (cached !== undefined) assertStillThere(context, catalog, location, cached)
+  const cached = context.cache.get(keyOf(catalog, row))
+  if (cached !== undefined) assertStillThere(context, catalog, row.metadata_location, cached)
   const ready = cached?.[mode]
-  if (options.ifNoneMatch !== undefined) {
-    const etag = ready?.etag ?? etagOf(catalog, location, mode)
-    if (matchesEtag(options.ifNoneMatch, etag)) return { status: 304, etag, body: undefined }
+  const { ifNoneMatch } = options
+  if (ifNoneMatch !== undefined) {
+    const etag = ready?.etag ?? etagOf(catalog, row, mode)
+    // A tag was given out with a document that had been checked; `*` says nothing, so the file has to be seen.
+    const isKnown = ready !== undefined || !ifNoneMatch.includes('*')
+    if (isKnown && matchesEtag(ifNoneMatch, etag)) return { status: 304, etag, body: undefined }
   }
   if (ready !== undefined) return answerOf(ready)
-  return soon(cached ?? readDocument(context, catalog, location), (document) =>
-    answerOf(document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, location)),
-  )
+  return soon(cached ?? readDocument(context, catalog, row), (document) => {
+    const answer = document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, row)
+    const isMatch = ifNoneMatch !== undefined && matchesEtag(ifNoneMatch, answer.etag)
+    return isMatch ? { status: 304, etag: answer.etag, body: undefined } : answerOf(answer)
+  })
 }
 
-/** Remembers what a file says that was just read, past what may have been cached of the place before. */
-export function rememberRead(context: CatalogContext, catalog: CatalogHandle, location: string, json: Buffer): ComposedAnswer {
-  return composeAll(context, catalog, context.cache.put(cacheKey(catalog, location), json), location)
+/** A file that is no longer an entry's current one, or whose entry is gone: past every cache. */
+export async function answerSuperseded(catalog: CatalogHandle, entry: Pointer, config: ClientConfig): Promise<MetadataAnswer> {
+  return answerOnce(entry.metadata_location, [await readChecked(catalog, entry)], config)
+}
+
+/** Remembers what a file says that was just read and checked, past what may have been cached of the place before. */
+export function rememberRead(context: CatalogContext, catalog: CatalogHandle, entry: Named, json: Buffer): ComposedAnswer {
+  const key = cacheKey(catalog, entry)
+  context.cache.forget(key)
+  return composeAll(context, catalog, context.cache.put(key, json), entry)
 }
 
 /**

@@ -13,8 +13,18 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdent
 import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
 import { assertFilesKept, assertMetadataFileKept } from './deletions.ts'
-import { answerOf, answerOnce, assertPresent, readDocument, readForeign, rememberRead } from './documents.ts'
-import type { Placed } from './documents.ts'
+import {
+  answerOf,
+  answerOnce,
+  answerSuperseded,
+  assertPresent,
+  checkedFor,
+  readDocument,
+  readForeign,
+  rememberRead,
+  uuidOf,
+} from './documents.ts'
+import type { Identified } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -40,16 +50,30 @@ interface Source {
   readonly overwrite: boolean
 }
 
+type Pointed = Pick<Entry, 'metadata_location' | 'location' | 'id' | 'uuid'>
+
+interface Registered {
+  readonly entry: Pointed
+  /** What clients are answered. */
+  readonly json: Buffer
+  readonly beside: Beside | undefined
+}
+
 /** The file's metadata, judged as if it had come in a request; it stays what clients are answered. */
 async function readRegistered(
   context: CatalogContext,
   call: CatalogCall,
   file: string,
-  parse: (json: JsonValue) => Placed,
-  entry: { readonly identifier: TableIdentifier; readonly row: Entry | undefined; readonly ground: Claim['ground'] },
-): Promise<{ readonly location: string; readonly json: Buffer; readonly beside: Beside | undefined }> {
+  parse: (json: JsonValue) => Identified,
+  known: {
+    readonly identifier: TableIdentifier
+    readonly kind: EntryKind
+    readonly row: Entry | undefined
+    readonly ground: Claim['ground']
+  },
+): Promise<Registered> {
   const { catalog } = call
-  const { identifier, row, ground } = entry
+  const { identifier, kind, row, ground } = known
   const canonical = canonicalLocation(file)
   const { check, settled } = placeCheck(context, call, { identifier, locations: row === undefined ? [] : [row.location] })
   check(canonical, 'metadata-location')
@@ -68,7 +92,9 @@ async function readRegistered(
   await assertFilesKept(context, catalog, [canonical, ...namedFiles(metadata)])
   // It was read before anything was known of its place: a deletion may have ended in between.
   await assertPresent(catalog, file)
-  return { location, json, beside }
+  const id = row?.id ?? context.uuid()
+  const entry = { metadata_location: file, location, id, uuid: uuidOf(metadata) ?? id }
+  return { entry, json: checkedFor({ ...entryKey(catalog, identifier), kind, ...entry }, json), beside }
 }
 
 function registerStep(
@@ -77,29 +103,25 @@ function registerStep(
   identifier: TableIdentifier,
   kind: EntryKind,
   row: Entry | undefined,
-  place: Place,
-  beside: Beside | undefined,
+  { entry, beside }: Registered,
 ): Mutation[] {
   const now = context.now()
   if (row !== undefined) {
-    const next: NewRow<'entries'> = { ...withoutVersion(row), ...place, updated_at: now }
+    const next: NewRow<'entries'> = { ...withoutVersion(row), ...entry, updated_at: now }
     return [{ op: 'replace', entity: 'entries', row: next, expected: row.version }, ...placeSteps(row, beside)]
   }
   const next: NewRow<'entries'> = {
     ...entryKey(call.catalog, identifier),
-    id: context.uuid(),
     kind,
     epoch: FIRST_EPOCH,
     deleted: false,
     created_at: now,
     updated_at: now,
-    ...place,
+    ...entry,
   }
   const inserted: Mutation = { op: 'insert', entity: 'entries', row: next }
   return [requireNamespace(call.catalog, identifier.namespace), inserted, ...placeSteps(next, beside)]
 }
-
-type Place = Pick<Entry, 'metadata_location' | 'location'>
 
 /** Registers a table or view; `parse` judges its metadata. */
 export async function registerEntry(
@@ -108,7 +130,7 @@ export async function registerEntry(
   identifier: TableIdentifier,
   kind: EntryKind,
   source: Source,
-  parse: (json: JsonValue) => Placed,
+  parse: (json: JsonValue) => Identified,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
   assertMayTouch(call, `${kind}.create`, identifier)
@@ -126,7 +148,8 @@ export async function registerEntry(
           ])
           const row = await context.store.get('entries', key)
           if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
-          const { location, json, beside } = await readRegistered(context, call, source.file, parse, { identifier, row, ground })
+          const known = { identifier, kind, row, ground }
+          const registered = await readRegistered(context, call, source.file, parse, known)
           const outcome = await writeChange(context, call, record, {
             message: `Register ${kind} ${displayIdentifier(identifier)}`,
             operations: [
@@ -139,13 +162,13 @@ export async function registerEntry(
             ],
             steps: [
               ...(claimSteps([{ ground, own: false }]) ?? []),
-              ...registerStep(context, call, identifier, kind, row, { metadata_location: source.file, location }, beside),
+              ...registerStep(context, call, identifier, kind, row, registered),
             ],
             status: 200,
             outcome: source.file,
           })
           if (outcome === 'conflict') return undefined
-          const answer = answerOf(rememberRead(context, catalog, source.file, json))
+          const answer = answerOf(rememberRead(context, catalog, registered.entry, registered.json))
           return { answer, status: 200, outcome: source.file }
         }),
       ),
@@ -177,8 +200,6 @@ export async function unregisterTable(
   const { catalog } = call
   assertMayTouch(call, 'table.drop', identifier)
   const key = entryKey(catalog, identifier)
-  const answer = async (location: string): Promise<MetadataAnswer> =>
-    answerOnce(location, [(await readDocument(context, catalog, location)).json], undefined)
   return idempotent(context, call, {
     run: (record) =>
       context.queue.run([entryLane(key)], () =>
@@ -186,7 +207,7 @@ export async function unregisterTable(
           const row = await getEntry(context, catalog, identifier, 'table')
           const last = row.metadata_location
           // Read first: an entry must not be lost because its file could not be answered.
-          const unregistered = await answer(last)
+          const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
           const outcome = await writeChange(context, call, record, {
             message: `Unregister table ${displayIdentifier(identifier)}`,
             operations: [
@@ -202,11 +223,15 @@ export async function unregisterTable(
               ...(await freedPlaces(context, catalog, row.id)),
             ],
             status: 200,
-            outcome: last,
+            outcome: [last, row.uuid ?? row.id],
           })
           return outcome === 'done' ? { answer: unregistered, status: 200, outcome: last } : undefined
         }),
       ),
-    replay: (location) => answer(location as string),
+    replay: (recorded) => {
+      const [location = '', id = ''] = typeof recorded === 'string' ? [recorded] : (recorded as readonly string[])
+      const gone = { ...key, kind: 'table', id, uuid: null, location: undefined, metadata_location: location }
+      return answerSuperseded(catalog, gone, undefined)
+    },
   })
 }

@@ -86,7 +86,7 @@ export function targetOfRow(
 ): Soon<Target | undefined> {
   const known = targetsOfRows.get(row)
   if (known?.catalog === call.catalog) return known.target
-  return soon(placedOf(context, call.catalog, row.metadata_location), (metadata) => {
+  return soon(placedOf(context, call.catalog, row), (metadata) => {
     const target = allowing(() => targetOf(call, identifier, metadata, row))
     targetsOfRows.set(row, { catalog: call.catalog, target })
     return target

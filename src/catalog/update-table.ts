@@ -66,7 +66,7 @@ async function planOnEntry(
   const [early, home] =
     row === undefined ? await Promise.all([groundOf(context, catalog), homeOf(context, catalog, identifier.namespace)]) : []
   const uuid = context.uuid()
-  const base = row === undefined ? undefined : await readTable(context, catalog, row.metadata_location)
+  const base = row === undefined ? undefined : await readTable(context, catalog, row)
   const own = row?.location ?? defaultLocation(home!, identifier, assignedUuid(commit) ?? uuid)
   const places = placeCheck(context, call, { identifier, locations: [own], properties: base?.properties ?? {} })
   const committed = commitTable(
@@ -80,7 +80,7 @@ async function planOnEntry(
     },
   )
   await places.settled()
-  if (row !== undefined && !committed.changed) return { unchanged: row.metadata_location }
+  if (row !== undefined && !committed.changed) return { unchanged: row }
   const { metadata, removedMetadataLocations } = committed
   await assertFilesKept(context, catalog, foreignFiles(metadata.location, commit.updates))
   const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id, ground: early })

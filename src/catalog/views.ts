@@ -89,11 +89,11 @@ export async function replaceView(
   }
   return commitEntry(context, call, identifier, 'view', async () => {
     const row = await getEntry(context, catalog, identifier, 'view')
-    const base = await readView(context, catalog, row.metadata_location)
+    const base = await readView(context, catalog, row)
     const places = placeCheck(context, call, { identifier, locations: [row.location], properties: base.properties })
     const { metadata, changed } = commitView(base, commit, { now: context.now(), checkLocation: places.check })
     await places.settled()
-    if (!changed) return { unchanged: row.metadata_location }
+    if (!changed) return { unchanged: row }
     const beside = await takePlaces(context, catalog, metadata, { base, id: row.id })
     const staged = stage(context, catalog, { identifier, kind: 'view', row }, metadata, serializeViewMetadata)
     return claimed(context, catalog, { ...staged, beside }, { uuid: metadata['view-uuid'] })

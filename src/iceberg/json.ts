@@ -42,9 +42,9 @@ export interface ParseLimits {
   readonly maxKeys?: number
 }
 
-const MAX_DEPTH = 512
+export const MAX_DEPTH = 512
 /** More digits than any number of the format needs, few enough that reading them costs nothing. */
-const MAX_NUMBER_LENGTH = 1000
+export const MAX_NUMBER_LENGTH = 1000
 
 const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -1,6 +1,7 @@
 /** Whether the pointers of tables and views lead to metadata files that can be read and that belong to them. */
 import { IcebergError } from '../iceberg/errors.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
+import { checkMetadata, MetadataFault } from '../iceberg/metadata-check.ts'
 import { decodeMetadataFile } from '../iceberg/metadata-file.ts'
 import { parseTableMetadata } from '../iceberg/table-metadata.ts'
 import { parseViewMetadata } from '../iceberg/view-metadata.ts'
@@ -61,19 +62,32 @@ interface Problem {
   readonly message: string
 }
 
+/** What a server would not answer, and what it could not commit to. @throws for what can't be read at all */
+function problemIn(json: Uint8Array, row: Row<'entries'>): Problem | undefined {
+  const { id, metadata_location: file } = row
+  const kind = row.kind === 'view' ? 'view' : 'table'
+  const { location } = kind === 'view' ? parseViewMetadata(json) : parseTableMetadata(json)
+  if (canonicalLocation(location) !== row.location) {
+    const message = `Its metadata file ${file} says that it lies at ${location}, not at ${row.location}.`
+    return { code: 'other-location', message }
+  }
+  try {
+    checkMetadata(json, { kind, id, uuid: row.uuid, location: row.location })
+  } catch (error) {
+    if (!(error instanceof MetadataFault)) throw error
+    return { code: 'other-metadata', message: `Its metadata file ${file} ${error.message}.` }
+  }
+  return undefined
+}
+
 async function problemOf(row: Row<'entries'>, open: () => Promise<ObjectStore | undefined>): Promise<Problem | undefined> {
   const file = row.metadata_location
   try {
     const storage = await open()
     if (storage === undefined) return undefined
     const bytes = await storage.read(file, { maxBytes: MAX_METADATA_BYTES })
-    const json = Buffer.from(decodeMetadataFile(file, bytes, { maxInflatedBytes: MAX_METADATA_BYTES }))
-    const { location } = row.kind === 'view' ? parseViewMetadata(json) : parseTableMetadata(json)
-    if (canonicalLocation(location) === row.location) return undefined
-    return {
-      code: 'other-location',
-      message: `Its metadata file ${file} says that it lies at ${location}, not at ${row.location}.`,
-    }
+    const json = decodeMetadataFile(file, bytes, { maxInflatedBytes: MAX_METADATA_BYTES })
+    return problemIn(json, row)
   } catch (error) {
     if (error instanceof StorageError && error.kind === 'missing') {
       return { code: 'missing-file', message: `Its metadata file ${file} does not exist: it can't be loaded. Restore the file.` }

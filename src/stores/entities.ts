@@ -140,7 +140,10 @@ export const entities = {
     key: ['tenant_id', 'catalog_id', 'branch', 'parent', 'name'],
     indexes: { by_location: { columns: ['tenant_id', 'location'] } },
   }),
-  /** Tables and views: one key space, so that a view can't take a table's name. `metadata_location` is THE pointer. */
+  /**
+   * Tables and views: one key space, so that a view can't take a table's name. `metadata_location` is THE pointer; `uuid` is
+   * what the metadata must say (null: nobody noted it, in rows of before).
+   */
   entries: entity({
     columns: {
       tenant_id: 'text',
@@ -156,6 +159,7 @@ export const entities = {
       location: 'text',
       created_at: 'integer',
       updated_at: 'integer',
+      uuid: 'text?',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'namespace', 'name'],
     indexes: {

@@ -2,7 +2,7 @@
  * Deletes metadata files that fell off the end of a table's metadata log (`write.metadata.delete-after-commit.enabled`). Best
  * effort: whatever is in doubt stays, as an undeleted file costs bytes and a deleted one may cost a table.
  */
-import { canonicalFile, isBelow } from '../iceberg/location.ts'
+import { canonicalFile, isBelow, type Location } from '../iceberg/location.ts'
 import { StorageError, type ObjectStore } from '../storage/storage.ts'
 import { locationOf, textOf, type PurgeOptions } from './purge.ts'
 import { readNamedFiles } from './reachable-files.ts'
@@ -17,9 +17,13 @@ function filesOf(payload: unknown): string[] {
 }
 
 /** The current metadata file and its log: a file may be back in use, after a registration that went back in time. */
-async function filesInUse(storage: ObjectStore, pointer: string): Promise<Set<string | undefined> | undefined> {
+async function filesInUse(
+  storage: ObjectStore,
+  pointer: string,
+  location: Location,
+): Promise<Set<string | undefined> | undefined> {
   const current = canonicalFile(pointer)
-  const named = current && (await readNamedFiles(storage, current))
+  const named = current && (await readNamedFiles(storage, current, location))
   return named && new Set([current, ...named.previousMetadata.map((file) => canonicalFile(file))])
 }
 
@@ -35,7 +39,7 @@ export function deleteFiles({ store, openStorageFor, log }: PurgeOptions): TaskH
       return log('files-kept', { task: id, location })
     const opened = await openStorageFor(tenant_id, textOf(payload, 'warehouse_name'))
     if (opened === undefined) return
-    const kept = await filesInUse(opened.storage, row.metadata_location)
+    const kept = await filesInUse(opened.storage, row.metadata_location, location)
     if (kept === undefined) return log('files-kept', { task: id, location })
     const doomed = filesOf(payload)
       .map((file) => canonicalFile(file))

@@ -128,7 +128,7 @@ async function purge(options: PurgeOptions, task: Row<'tasks'>, { signal }: Task
   const { storage } = opened
   const remover = new Remover(options, task, storage, location, signal)
   await remover.check()
-  const named = await readNamedFiles(storage, metadataLocation)
+  const named = await readNamedFiles(storage, metadataLocation, location)
   if (named !== undefined) {
     await removeSnapshots(storage, named, remover)
     await remover.add([...named.statistics, ...named.previousMetadata])

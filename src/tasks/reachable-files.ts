@@ -5,6 +5,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { parse, type JsonObject, type JsonValue } from '../iceberg/json.ts'
 import type { Location } from '../iceberg/location.ts'
+import { isMetadataAt } from '../iceberg/metadata-check.ts'
 import { decodeMetadataFile } from '../iceberg/metadata-file.ts'
 import { AvroError, avroStrings } from './avro.ts'
 import { StorageError, type ObjectStore } from '../storage/storage.ts'
@@ -43,8 +44,15 @@ function isGcEnabled(properties: JsonValue | undefined): boolean {
   return value === undefined || (typeof value === 'string' && value.toLowerCase() === 'true')
 }
 
-/** `undefined` when the file is not there (any more). */
-export async function readNamedFiles(storage: ObjectStore, metadataLocation: Location): Promise<NamedFiles | undefined> {
+/**
+ * `undefined` when the file is not there (any more).
+ * @throws TaskRefused for what is not the metadata of the table at `location`
+ */
+export async function readNamedFiles(
+  storage: ObjectStore,
+  metadataLocation: Location,
+  location: Location,
+): Promise<NamedFiles | undefined> {
   const bytes = await readUnlessMissing(storage, metadataLocation, MAX_METADATA_BYTES)
   if (bytes === undefined) return undefined
   let metadata
@@ -54,6 +62,9 @@ export async function readNamedFiles(storage: ObjectStore, metadataLocation: Loc
     throw new TaskRefused(`${metadataLocation} is not a metadata file`, error)
   }
   if (!isObject(metadata)) throw new TaskRefused(`${metadataLocation} is not a metadata file`)
+  if (!isMetadataAt(metadata['location'], location)) {
+    throw new TaskRefused(`${metadataLocation} is not the metadata of the table at ${location}`)
+  }
   const snapshots = own(metadata, 'snapshots')
   return {
     gcEnabled: isGcEnabled(own(metadata, 'properties')),

@@ -1,6 +1,6 @@
 /** What `store check` finds, each kind planted on purpose, and what it must not take for damage. */
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { createTable } from '../../src/catalog/tables.ts'
 import { checkStore, type CheckReport } from '../../src/operations/check.ts'
@@ -208,7 +208,7 @@ describe('store check --files', () => {
         updated_at: 1,
       }),
     ])
-    for (const name of ['good', 'gone', 'broken', 'moved']) await newTable(fixture, name)
+    for (const name of ['good', 'gone', 'broken', 'moved', 'taken', 'goes-on']) await newTable(fixture, name)
     await createTable(fixture.context, call, ['ns'], {
       name: 'zipped',
       schema,
@@ -219,19 +219,25 @@ describe('store check --files', () => {
       return call.catalog.storage
     }
     const whole = await checkStore({ store, now, storageOf })
-    assert.deepEqual([whole.findings, whole.files], [[], 5])
+    assert.deepEqual([whole.findings, whole.files], [[], 7])
 
     const rowOf = async (name: string) => (await store.get('entries', { ...key, name }))!
     const key = { tenant_id: 't1', catalog_id: 'c1', branch: 'main', namespace: 'ns' }
     rmSync(new URL((await rowOf('gone')).metadata_location))
     writeFileSync(new URL((await rowOf('broken')).metadata_location), '{"format-version":2')
+    const taken = new URL((await rowOf('taken')).metadata_location)
+    const other = JSON.parse(readFileSync(taken, 'utf8')) as object
+    writeFileSync(taken, JSON.stringify({ ...other, 'table-uuid': '00000000-0000-4000-8000-000000000000' }))
+    appendFileSync(new URL((await rowOf('goes-on')).metadata_location), ',"config":{}')
     const moved = await rowOf('moved')
     await store.write([replace('entries', { ...moved, location: `${moved.location}-elsewhere` }, moved.version)])
     const report = await checkStore({ store, now, storageOf })
     assert.deepEqual(codes(report), [
       'error missing-file t1/c1/main/ns/gone',
       'error other-location t1/c1/main/ns/moved',
+      'error other-metadata t1/c1/main/ns/taken',
       'error unreadable-file t1/c1/main/ns/broken',
+      'error unreadable-file t1/c1/main/ns/goes-on',
     ])
   })
 })

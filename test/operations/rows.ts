@@ -78,6 +78,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
         kind: 'table',
         epoch: 0,
         deleted: false,
+        uuid: n % 2 === 0 ? null : tenant_id,
         metadata_location: `file:///lake/${tenant_id}/${n}/metadata/00000-a.metadata.json`,
         location: `file:///lake/${tenant_id}/${n}`,
         ...times,

@@ -308,7 +308,7 @@ describe('purge of a table', () => {
     const metadataLocation = `${location}/metadata/0-x.metadata.json`
     await lake.storage.create(
       metadataLocation,
-      Buffer.from(JSON.stringify({ snapshots: [{ 'manifest-list': `${location}/metadata/l.avro` }] })),
+      Buffer.from(JSON.stringify({ location, snapshots: [{ 'manifest-list': `${location}/metadata/l.avro` }] })),
     )
     let most = 0
     let count = 0

@@ -194,6 +194,7 @@ export const entryRow = (
   deleted: false,
   metadata_location: metadataLocation,
   location,
+  uuid: null,
   created_at: 1,
   updated_at: 1,
   ...changes,

@@ -16,6 +16,7 @@ import { tokenBounds } from './migrations/0002-token-bounds.ts'
 import { places } from './migrations/0003-places.ts'
 import { taskLocations } from './migrations/0004-task-locations.ts'
 import { namespaceLocations } from './migrations/0005-namespace-locations.ts'
+import { entryUuids } from './migrations/0006-entry-uuids.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -36,6 +37,7 @@ export const migrations: readonly Migration[] = [
   { number: 3, name: 'places', statements: (dialect) => createAll(dialect, places) },
   { number: 4, name: 'task-locations', statements: taskLocations },
   { number: 5, name: 'namespace-locations', statements: namespaceLocations },
+  { number: 6, name: 'entry-uuids', statements: entryUuids },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

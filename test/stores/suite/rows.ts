@@ -78,6 +78,7 @@ export function entry(values: Partial<NewRow<'entries'>> = {}): NewRow<'entries'
     kind: 'table',
     epoch: 1,
     deleted: false,
+    uuid: null,
     metadata_location: 'file:///lake/ns/table/metadata/00000-a.metadata.json',
     location: 'file:///lake/ns/table/',
     created_at: 1,
