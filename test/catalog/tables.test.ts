@@ -371,6 +371,7 @@ test('all names are listed page by page, and others get their turn between two p
     kind: 'table',
     epoch: 0,
     deleted: false,
+    uuid: null,
     metadata_location: 'file:///none',
     location: `file:///none/${n}`,
     created_at: 0,
