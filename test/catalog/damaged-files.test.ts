@@ -24,7 +24,7 @@ function damages(good: Buffer, uuidField: string): Readonly<Record<string, reado
   const text = good.toString()
   const changed = (change: (metadata: Record<string, unknown>) => Record<string, unknown>) =>
     Buffer.from(JSON.stringify(change(JSON.parse(text) as Record<string, unknown>)))
-  const without = ({ [uuidField]: _, ...rest }: Record<string, unknown>) => rest
+  const without = (metadata: Record<string, unknown>) => ({ ...metadata, [uuidField]: undefined })
   const notOne = /is not one JSON object$/
   return {
     empty: [Buffer.alloc(0), notOne],

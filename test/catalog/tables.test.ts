@@ -362,16 +362,12 @@ test('the log of the catalog names who did what to what, newest first', async (t
 test('all names are listed page by page, and others get their turn between two pages', async (t) => {
   const { context, call, catalog, store } = await open(t)
   const row = (n: number) => ({
-    tenant_id: catalog.tenantId,
-    catalog_id: catalog.id,
-    branch: catalog.branch,
-    namespace: 'ns',
-    name: `t${String(n).padStart(5, '0')}`,
+    ...entryKey(catalog, ident(`t${String(n).padStart(5, '0')}`)),
     id: `e${n}`,
+    uuid: null,
     kind: 'table',
     epoch: 0,
     deleted: false,
-    uuid: null,
     metadata_location: 'file:///none',
     location: `file:///none/${n}`,
     created_at: 0,

@@ -1,7 +1,7 @@
 /** The scan accepts and refuses exactly what the parser does, for objects. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { isPlainObject } from '../../src/iceberg/document.ts'
 import { badRequest } from '../../src/iceberg/errors.ts'
 import { parse, stringify } from '../../src/iceberg/json.ts'
