@@ -15,6 +15,7 @@ import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
 import { DEFAULT_TENANT, FirstStartError, firstStart, ADMIN_FILE } from './management/first-start.ts'
 import { createCatalogHandles } from './management/handles.ts'
+import { createReadiness } from './management/readiness.ts'
 import { unfinishedFilling } from './operations/fill.ts'
 import type { StorageOf } from './operations/check-files.ts'
 import {
@@ -31,8 +32,9 @@ import {
   warehouseWarnings,
 } from './storage/open.ts'
 import { probeWarehouse } from './storage/probe/probe.ts'
-import { openStore } from './stores/open.ts'
+import { databaseFile, openStore } from './stores/open.ts'
 import { StoreError, type Store } from './stores/store.ts'
+import { watchWrites } from './stores/watched.ts'
 import { startTasks, type Tasks } from './tasks/start.ts'
 
 export interface App {
@@ -101,7 +103,8 @@ function startFailure(error: unknown, settings: Settings): unknown {
   return error
 }
 
-async function startOn(store: Store, settings: Settings, log: Log): Promise<App> {
+async function startOn(database: Store, settings: Settings, log: Log): Promise<App> {
+  const { store, writes } = watchWrites(database)
   const secret = settings.jwtSecret ?? loadOrCreateKey(settings.dataDirectory, 'session').toString('base64')
   const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
   const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
@@ -128,6 +131,13 @@ async function startOn(store: Store, settings: Settings, log: Log): Promise<App>
       now,
       log,
       authenticator: createAuthenticator({ store, sessions, throttle, now, everybody }),
+      readiness: createReadiness({
+        store,
+        writes,
+        needed: [settings.dataDirectory, databaseFile(settings.databaseUrl)].filter((path) => path !== undefined),
+        warehouses: settings.localRoots[0]!,
+        log,
+      }),
       limits: settings,
       corsAllowedOrigins: settings.corsAllowedOrigins,
       state: { draining: false },

@@ -4,6 +4,7 @@ import type { SessionTokens } from '../access/session-tokens.ts'
 import type { CatalogContext } from '../catalog/call.ts'
 import type { ManagementContext } from '../management/context.ts'
 import type { CatalogHandles } from '../management/handles.ts'
+import type { Readiness } from '../management/readiness.ts'
 import type { AddressRange } from './addresses.ts'
 import type { BodyLimits } from './bodies.ts'
 import type { ConnectionLimits } from './connections.ts'
@@ -24,6 +25,7 @@ export interface ServerContext {
   readonly handles: CatalogHandles
   readonly authenticator: Authenticator
   readonly sessions: SessionTokens
+  readonly readiness: Readiness
   readonly limits: Limits
   /** Origins of web pages that may call: `*` for all. */
   readonly corsAllowedOrigins: readonly string[]

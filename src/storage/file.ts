@@ -25,7 +25,6 @@ const KINDS: Readonly<Record<string, StorageErrorKind>> = {
   EEXIST: 'exists',
   EACCES: 'forbidden',
   EPERM: 'forbidden',
-  EROFS: 'forbidden',
   ELOOP: 'forbidden',
   [OUTSIDE]: 'forbidden',
   EISDIR: 'invalid',
@@ -66,6 +65,17 @@ class FileStore implements ObjectStore {
     return (this.#resolvedRoot ??= makeRoot(nativePath(this.#root)))
   }
 
+  /** A disk that is not there, or a folder that was moved away, is no answer to the question whether a file exists. */
+  get #isGone(): boolean {
+    return this.#resolvedRoot !== undefined && !fs.existsSync(this.#resolvedRoot)
+  }
+
+  #failure(what: string, location: string, error: unknown): StorageError {
+    const problem = failure(what, location, error)
+    if (problem.kind === 'unavailable' || !this.#isGone) return problem
+    return new StorageError('unavailable', `Can't ${what} ${location}: the folder of the warehouse is gone`, error)
+  }
+
   #pathOf(location: string): string {
     const canonical = canonicalFile(location)
     if (canonical !== undefined && isBelow(this.#root, canonical)) return nativePath(canonical)
@@ -88,7 +98,7 @@ class FileStore implements ObjectStore {
         fs.closeSync(fd)
       }
     } catch (error) {
-      throw failure('read', location, error)
+      throw this.#failure('read', location, error)
     }
   }
 
@@ -96,7 +106,7 @@ class FileStore implements ObjectStore {
     try {
       await createFile(this.#rootPath, this.#pathOf(location), bytes)
     } catch (error) {
-      throw failure('create', location, error)
+      throw this.#failure('create', location, error)
     }
   }
 
@@ -106,7 +116,7 @@ class FileStore implements ObjectStore {
         if (location.endsWith('/')) await removeEmptyFolders(this.#checkedPath(location.slice(0, -1)))
         else await removeFile(this.#checkedPath(location))
       } catch (error) {
-        const problem = failure('delete', location, error)
+        const problem = this.#failure('delete', location, error)
         if (problem.kind !== 'missing') throw problem
       }
     }
@@ -121,8 +131,9 @@ class FileStore implements ObjectStore {
       const folder = nativePath(base)
       assertInside(this.#rootPath, resolvedAncestor(folder))
       yield* walk(folder, base)
+      if (this.#isGone) throw new StorageError('unavailable', `Can't list ${prefix}: the folder of the warehouse is gone`)
     } catch (error) {
-      const problem = failure('list', prefix, error)
+      const problem = this.#failure('list', prefix, error)
       if (problem.kind !== 'missing') throw problem
     }
   }
@@ -133,13 +144,15 @@ class FileStore implements ObjectStore {
         await makeFolder(this.#rootPath, path.dirname(this.#pathOf(`${tableLocation}/${child}/-`)))
       }
     } catch (error) {
-      throw failure('prepare', tableLocation, error)
+      throw this.#failure('prepare', tableLocation, error)
     }
   }
 
   isMissing(location: string): boolean {
     const canonical = canonicalFile(location)
-    return canonical !== undefined && !fs.existsSync(nativePath(canonical))
+    if (canonical === undefined || fs.existsSync(nativePath(canonical))) return false
+    if (this.#isGone) throw new StorageError('unavailable', `Can't read ${location}: the folder of the warehouse is gone`)
+    return true
   }
 
   async close(): Promise<void> {}

@@ -26,7 +26,10 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<StoredObject>
   /** Makes what a client needs to write below a table's location (folders on a local disk; nothing on object stores). */
   prepare(tableLocation: string): Promise<void>
-  /** Whether an object that was there is gone: only where that takes microseconds and no waiting (a local disk). */
+  /**
+   * Whether an object that was there is gone: only where that takes microseconds and no waiting (a local disk).
+   * @throws StorageError `unavailable` when the disk is
+   */
   readonly isMissing?: (location: string) => boolean
   close(): Promise<void>
 }

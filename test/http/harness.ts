@@ -38,7 +38,7 @@ export async function startTestServer(
   const admin = JSON.parse(readFileSync(app.adminFile, 'utf8')) as { username: string; password: string; token: string }
   t.after(async () => {
     await app.close()
-    assertNoSecrets(log.join(''), dataDirectory)
+    assertNoSecrets(log.join(''), settings.dataDirectory)
     rmSync(dataDirectory, { recursive: true, force: true })
   })
   return { app, url: app.url, port: Number(new URL(app.url).port), dataDirectory, log, ...admin }

@@ -3,17 +3,11 @@ import { json } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Route } from '../route.ts'
 
-const ready = async (exchange: Exchange) => {
-  const { context } = exchange
+const ready = async ({ context }: Exchange) => {
   if (context.state.draining) return json({ status: 'draining' }, 503)
-  const startedAt = performance.now()
-  try {
-    await context.catalog.store.get('tenants', { id: 'health' })
-  } catch (error) {
-    context.log('store not ready', { error: String(error) })
-    return json({ status: 'unready', store: 'unavailable' }, 503)
-  }
-  return json({ status: 'ready', store: 'ok', store_latency_ms: Math.round((performance.now() - startedAt) * 100) / 100 })
+  const verdict = await context.readiness.check()
+  if (!verdict.isReady) return json({ status: 'unready', store: verdict.store, error: verdict.reason }, 503)
+  return json({ status: 'ready', store: 'ok', store_latency_ms: Math.round(verdict.storeMs * 100) / 100 })
 }
 
 export const healthRoutes: readonly Route[] = [
