@@ -213,7 +213,8 @@ function check(
     maxBodyBytes: values.PANGOLIN_MAX_BODY_BYTES,
     maxConcurrentRequests: values.PANGOLIN_MAX_CONCURRENT_REQUESTS,
     trustedProxies: values.PANGOLIN_TRUSTED_PROXIES,
-    maxConnections: values.PANGOLIN_MAX_CONNECTIONS,
+    // Files need descriptors, too.
+    maxConnections: Math.min(values.PANGOLIN_MAX_CONNECTIONS, Math.floor(0.75 * descriptorLimit())),
     maxConnectionsPerAddress: values.PANGOLIN_MAX_CONNECTIONS_PER_ADDRESS,
     headersTimeoutSeconds: Math.min(values.PANGOLIN_HEADERS_TIMEOUT_SECS, values.PANGOLIN_REQUEST_TIMEOUT_SECS),
     stallTimeoutSeconds: Math.min(values.PANGOLIN_STALL_TIMEOUT_SECS, values.PANGOLIN_REQUEST_TIMEOUT_SECS),
@@ -228,6 +229,16 @@ function check(
     workers: workerCount(values.PANGOLIN_WORKERS, database),
     logFormat: values.LOG_FORMAT ?? 'pretty',
     logLevel: values.PANGOLIN_LOG_LEVEL ?? plainLevel(given.get('RUST_LOG') ?? environment['RUST_LOG']),
+  }
+}
+
+/** How many files and connections a process may have open, where the system says so. (Node asks for as many as it may have.) */
+function descriptorLimit(): number {
+  try {
+    const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return limit === undefined ? Infinity : Number(limit)
+  } catch {
+    return Infinity
   }
 }
 

@@ -132,6 +132,8 @@ export function createHttpServer(context: ServerContext, routes: readonly Route[
 }
 
 function serve(parts: Parts, request: IncomingMessage, response: ServerResponse, sendContinue?: () => void): void {
+  // A connection that was turned away has its answer: what still comes on it must not be carried out.
+  if (connectionOf(request.socket) === undefined) return
   const exchange = new Exchange(parts.context, request, performance.now())
   exchange.sendContinue = sendContinue
   let answer: Soon<Answer>
