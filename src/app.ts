@@ -4,7 +4,8 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createAuthenticator } from './access/authenticate.ts'
-import { loadOrCreateKey, openSecretBox, SecretError } from './access/secrets.ts'
+import { agreeOnKey, keyOfDatabase, nameKey } from './access/encryption-key.ts'
+import { loadKey, loadOrCreateKey, openSecretBox, SecretError, type SecretBox } from './access/secrets.ts'
 import { createSessionTokens } from './access/session-tokens.ts'
 import { createThrottle } from './access/throttle.ts'
 import { createCatalogContext } from './catalog/context.ts'
@@ -13,11 +14,19 @@ import { endpoints, routes } from './http/routes/index.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
-import { DEFAULT_TENANT, FirstStartError, firstStart, ADMIN_FILE } from './management/first-start.ts'
-import { createCatalogHandles } from './management/handles.ts'
+import {
+  DEFAULT_TENANT,
+  FirstStartError,
+  firstStart,
+  ADMIN_FILE,
+  isAdminFileValid,
+  tellIdleSettings,
+} from './management/first-start.ts'
+import { createCatalogHandles, sealOwner } from './management/handles.ts'
 import { createReadiness } from './management/readiness.ts'
 import { unfinishedFilling } from './operations/fill.ts'
 import type { StorageOf } from './operations/check-files.ts'
+import type { RekeyOptions } from './operations/rekey.ts'
 import {
   changedSettings,
   clientConfig,
@@ -42,6 +51,8 @@ export interface App {
   /** This start made the administrator and the first catalog. */
   readonly firstStart: boolean
   readonly adminFile: string
+  /** The file is there, and its token is one of this database. */
+  readonly hasAdminFile: boolean
   /** Drains for at most the grace of the settings. */
   close(): Promise<void>
 }
@@ -107,7 +118,8 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
   const { store, writes } = watchWrites(database)
   const secret = settings.jwtSecret ?? loadOrCreateKey(settings.dataDirectory, 'session').toString('base64')
   const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
-  const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
+  const secrets = await openSecrets(store, settings)
+  await agreeOnKey(store, secrets, Date.now)
   const storage = storageOf(settings)
   // The tasks need the handles, the handles the context, the context the tasks.
   const background: { tasks?: Tasks } = {}
@@ -118,6 +130,8 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
   const handles = createCatalogHandles({ store, storage, secrets, now })
   const management: ManagementContext = { catalog, storage, secrets, handles }
   const wasFirst = await firstStart(management, settings)
+  if (!wasFirst) await tellIdleSettings(management, settings)
+  const hasAdminFile = await isAdminFileValid(management, settings.dataDirectory)
   const sessions = createSessionTokens(secret, now)
   const throttle = createThrottle({ limit: settings.authRateLimit, windowMs: settings.authRateWindowSeconds * 1000, now })
   const everybody = settings.noAuth ? ANONYMOUS : undefined
@@ -151,6 +165,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
     url,
     firstStart: wasFirst,
     adminFile: join(settings.dataDirectory, ADMIN_FILE),
+    hasAdminFile,
     close: async () => {
       await http.close(settings.shutdownGraceSeconds * 1000)
       await tasks.stop()
@@ -160,9 +175,39 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
   }
 }
 
+/** A key file is made only for a database that has no key yet: beside secrets of another key it would be of no use. */
+async function openSecrets(store: Store, settings: Settings): Promise<SecretBox> {
+  const { dataDirectory, encryptionKey, previousEncryptionKeys } = settings
+  const known = await keyOfDatabase(store)
+  const key = encryptionKey ?? (known === undefined ? loadOrCreateKey : loadKey)(dataDirectory, 'encryption')
+  if (key === undefined) {
+    throw new SecretError(
+      `The secrets in this database are sealed with the encryption key ${known}, and none is given: PANGOLIN_ENCRYPTION_KEY is not set, ` +
+        `and there is no ${join(dataDirectory, 'keys', 'encryption')}. Copy that file from the data folder with which the database was made.`,
+    )
+  }
+  return openSecretBox({ key, previousKeys: previousEncryptionKeys })
+}
+
+/** For the tool that seals a database's secrets anew. */
+export async function rekeyParts(store: Store, settings: Settings): Promise<Omit<RekeyOptions, 'store'>> {
+  const secrets = await openSecrets(store, settings)
+  return {
+    reseal: (row) => {
+      if (row.secrets === null || !secrets.isStale(row.secrets)) return undefined
+      const owner = sealOwner(row)
+      return secrets.seal(secrets.open(row.secrets, owner), owner)
+    },
+    nameKey: () => nameKey(store, secrets, Date.now),
+  }
+}
+
 /** For tools that look at the files behind a store, as the server with these settings would. */
-export function openWarehouses(store: Store, settings: Settings): { readonly storageOf: StorageOf; close(): Promise<void> } {
-  const secrets = openSecretBox({ key: settings.encryptionKey ?? loadOrCreateKey(settings.dataDirectory, 'encryption') })
+export async function openWarehouses(
+  store: Store,
+  settings: Settings,
+): Promise<{ readonly storageOf: StorageOf; close(): Promise<void> }> {
+  const secrets = await openSecrets(store, settings)
   const handles = createCatalogHandles({ store, storage: storageOf(settings), secrets, now: Date.now })
   return {
     storageOf: async (tenantId, warehouse) => (await handles.storageOf(tenantId, warehouse))?.storage,

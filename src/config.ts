@@ -8,7 +8,20 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AddressRange } from './http/addresses.ts'
-import { flag, integer, key, list, oneOf, orNone, ranges, SettingsError, text, workers, type Setting } from './setting-kinds.ts'
+import {
+  flag,
+  integer,
+  key,
+  keys,
+  list,
+  oneOf,
+  orNone,
+  ranges,
+  SettingsError,
+  text,
+  workers,
+  type Setting,
+} from './setting-kinds.ts'
 import type { ConnectionSettings } from './stores/open.ts'
 
 export { SettingsError }
@@ -32,6 +45,8 @@ export interface Settings {
   readonly jwtSecret: string | undefined
   /** 32 bytes. */
   readonly encryptionKey: Buffer | undefined
+  /** They open what was sealed before the key was changed. */
+  readonly previousEncryptionKeys: readonly Buffer[]
   readonly adminUser: string
   readonly adminPassword: string | undefined
   /** Folders below which local warehouses may lie, absolute. */
@@ -79,6 +94,7 @@ const SETTINGS = {
   PANGOLIN_NO_AUTH: flag,
   PANGOLIN_JWT_SECRET: text,
   PANGOLIN_ENCRYPTION_KEY: key,
+  PANGOLIN_PREVIOUS_ENCRYPTION_KEYS: keys,
   PANGOLIN_ADMIN_USER: text,
   PANGOLIN_ADMIN_PASSWORD: text,
   PANGOLIN_LOCAL_ROOTS: list,
@@ -205,6 +221,7 @@ function check(
     noAuth: values.PANGOLIN_NO_AUTH,
     jwtSecret: values.PANGOLIN_JWT_SECRET,
     encryptionKey: values.PANGOLIN_ENCRYPTION_KEY,
+    previousEncryptionKeys: values.PANGOLIN_PREVIOUS_ENCRYPTION_KEYS,
     adminUser: values.PANGOLIN_ADMIN_USER ?? 'admin',
     adminPassword: values.PANGOLIN_ADMIN_PASSWORD,
     localRoots: [join(dataDirectory, 'warehouse'), ...values.PANGOLIN_LOCAL_ROOTS.map((path) => resolve(path))],

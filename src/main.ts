@@ -1,7 +1,7 @@
 /** The process: settings in, server up, banner out; signals stop it. Or one of the operator's tools. */
 import { banner, help } from './cli/banner.ts'
 import { loadSettings, SettingsError } from './config.ts'
-import { openWarehouses, startApp } from './app.ts'
+import { openWarehouses, rekeyParts, startApp } from './app.ts'
 import { createLog, type Log } from './log.ts'
 import { describe } from './http/errors.ts'
 import { isWorker, supervise, tellListening, WorkerFailed, workerId } from './workers.ts'
@@ -13,7 +13,12 @@ async function main(args: readonly string[]): Promise<void> {
   if (args[0] === 'store') {
     // What a server does not need is loaded when it is asked for.
     const { storeCommand } = await import('./cli/store.ts')
-    process.exitCode = await storeCommand(args.slice(1), { environment: process.env, openWarehouses })
+    process.exitCode = await storeCommand(args.slice(1), { environment: process.env, openWarehouses, rekeyParts })
+    return
+  }
+  if (args[0] === 'admin') {
+    const { adminCommand } = await import('./cli/admin.ts')
+    process.exitCode = await adminCommand(args.slice(1), { environment: process.env })
     return
   }
   if (args.includes('--help') || args.includes('-h')) {

@@ -82,4 +82,9 @@ export const key: Setting<Buffer | undefined> = {
   },
 }
 
+export const keys: Setting<readonly Buffer[]> = {
+  fallback: [],
+  parse: (value, name) => list.parse(value, name).map((one) => key.parse(one, name)!),
+}
+
 export const orNone = <T>({ parse }: Setting<T>): Setting<T | undefined> => ({ fallback: undefined, parse })

@@ -10,7 +10,7 @@ import type { Settings } from './config.ts'
 import type { Log } from './log.ts'
 
 /** What a worker tells the supervisor once it serves. */
-export type Listening = Pick<App, 'url' | 'firstStart' | 'adminFile'>
+export type Listening = Pick<App, 'url' | 'firstStart' | 'adminFile' | 'hasAdminFile'>
 
 export interface Supervisor {
   readonly app: Listening
@@ -34,8 +34,8 @@ export class WorkerFailed extends Error {
 export const isWorker = (): boolean => cluster.isWorker
 export const workerId = (): number | undefined => cluster.worker?.id
 
-export function tellListening({ url, firstStart, adminFile }: Listening): void {
-  process.send?.({ url, firstStart, adminFile } satisfies Listening)
+export function tellListening({ url, firstStart, adminFile, hasAdminFile }: Listening): void {
+  process.send?.({ url, firstStart, adminFile, hasAdminFile } satisfies Listening)
 }
 
 /**

@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   tasks: { values: ['iceberg', 'access', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
   http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS] },
   operations: { values: ['iceberg', 'stores', 'storage/storage.ts'] },
-  cli: { values: ['config.ts', 'main.ts', 'operations', 'stores/open.ts', 'stores/store.ts'] },
+  cli: { values: ['config.ts', 'main.ts', 'iceberg', 'access', 'management', 'operations', 'stores/open.ts', 'stores/store.ts'] },
 }
 /** These know all rooms. */
 const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'setting-kinds.ts', 'workers.ts'])
@@ -35,6 +35,7 @@ const PLAIN_JSON = new Set([
   'access/authenticate.ts',
   'access/secrets.ts',
   'catalog/page-token.ts',
+  'cli/admin.ts',
   'cli/banner.ts',
   'cli/store.ts',
   'config.ts',

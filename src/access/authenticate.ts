@@ -9,7 +9,7 @@ import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
 import { parseApiToken, secretMatches } from './api-tokens.ts'
 import { readBounds, type Bounds } from './bounds.ts'
-import { passwordMatches } from './passwords.ts'
+import { passwordMark, passwordMatches } from './passwords.ts'
 import type { Principal } from './principal.ts'
 import type { SessionSubject, SessionTokens } from './session-tokens.ts'
 import type { Throttle } from './throttle.ts'
@@ -59,6 +59,7 @@ export interface Verified {
 /** What a session given for this credential is a session of. */
 export const subjectOf = ({ user, token, bounds }: Verified): SessionSubject => ({
   userId: user.id,
+  ...(token === undefined && { password: passwordMark(user.password_hash) }),
   token: token && { id: token.id, narrowed: bounds !== undefined },
 })
 
@@ -96,7 +97,12 @@ function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authentica
     const shown = parseApiToken(text)
     if (shown !== undefined) return longLived(shown.id, shown.secret)
     const session = await sessions.verify(text)
-    if (session?.token === undefined) return session && vouched(session.userId, { expiresAt: session.expiresAt })
+    if (session?.token === undefined) {
+      const verified = session && (await vouched(session.userId, { expiresAt: session.expiresAt }))
+      // Servers of before name no password in a session.
+      const isOver = session?.password !== undefined && session.password !== passwordMark(verified?.user.password_hash ?? null)
+      return isOver ? undefined : verified
+    }
     const token = await store.get('tokens', { id: session.token.id })
     if (token?.user_id !== session.userId) return undefined
     const bounds = readBounds(token.bounds)

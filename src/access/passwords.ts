@@ -1,5 +1,5 @@
 /** Passwords: argon2id with OWASP's parameters. The library is native code that most runs never need, so it is loaded late. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from '../once.ts'
 
 const OPTIONS = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 } as const
@@ -23,3 +23,11 @@ export async function passwordMatches(passwordHash: string | undefined | null, p
   const matches = await verify(passwordHash ?? made, password)
   return matches && passwordHash !== undefined && passwordHash !== null
 }
+
+/** Names a password among all that a user has had, and tells nothing of it: its hash has a random salt. */
+export const passwordMark = (passwordHash: string | null): string =>
+  createHash('sha256')
+    .update('pangolin password mark')
+    .update(passwordHash ?? '')
+    .digest('base64url')
+    .slice(0, 12)

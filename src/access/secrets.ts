@@ -15,6 +15,10 @@ const TAG_BYTES = 16
 export type SecretJson = null | boolean | number | string | readonly SecretJson[] | { readonly [key: string]: SecretJson }
 
 export interface SecretBox {
+  /** Names the key that seals, and tells nothing of it. */
+  readonly keyId: string
+  /** Whether what is sealed with the key of this id can be opened: with the current key, or a previous one. */
+  opens(id: string): boolean
   /** `aad` names the owner, such as `warehouse/<tenant id>/<warehouse id>`; it is needed to open, and not secret. */
   seal(value: SecretJson, aad: string): string
   /** @throws SecretError when the text was not sealed here for this owner, or was changed */
@@ -54,6 +58,8 @@ export function openSecretBox(options: { readonly key: Uint8Array; readonly prev
   const keys = new Map(all.toReversed().map((key) => [keyId(key), key]))
   const current = keyId(options.key)
   return {
+    keyId: current,
+    opens: (id) => keys.has(id),
     seal(value, aad) {
       const dataKey = randomBytes(KEY_BYTES)
       const wrapped = encrypt(options.key, dataKey, `${FORMAT}.${current}\n${aad}`)
@@ -123,6 +129,9 @@ export function createPrivateFile(file: string, text: string): void {
   }
   for (const changed of [folder, dirname(folder), dirname(dirname(folder))]) syncFolder(changed)
 }
+
+/** The key `<directory>/keys/<name>`, if there is such a file. */
+export const loadKey = (directory: string, name: string): Buffer | undefined => readKey(join(directory, 'keys', name))
 
 /** The key `<directory>/keys/<name>`, made on first use. */
 export function loadOrCreateKey(directory: string, name: string): Buffer {

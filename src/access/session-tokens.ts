@@ -24,6 +24,8 @@ export interface SessionToken {
 /** Who, and by which long-lived token, where it was one. */
 export interface SessionSubject {
   readonly userId: string
+  /** Where it was the password: which one (`passwordMark`), so that the session ends with it. */
+  readonly password?: string | undefined
   readonly token?: { readonly id: string; readonly narrowed: boolean } | undefined
 }
 
@@ -38,11 +40,12 @@ export function createSessionTokens(secret: string, now: () => number): SessionT
   const key = createHmac('sha256', secret).update('pangolin session tokens').digest()
   const keyId = createHash('sha256').update(key).digest('hex').slice(0, 16)
   return {
-    issue: async ({ userId, token: behind }, until = Infinity) => {
+    issue: async ({ userId, password, token: behind }, until = Infinity) => {
       const { SignJWT } = await import('jose')
       const issuedAt = Math.floor(now() / 1000)
       const expiresAt = Math.min(issuedAt + SESSION_SECONDS, Math.floor(until / 1000))
-      const token = await new SignJWT(behind === undefined ? {} : { token: behind.id })
+      const claims = { ...(behind !== undefined && { token: behind.id }), ...(password !== undefined && { pwd: password }) }
+      const token = await new SignJWT(claims)
         .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid: keyId })
         .setIssuer(ISSUER)
         .setAudience(behind?.narrowed === true ? NARROWED_AUDIENCE : AUDIENCE)
@@ -65,11 +68,12 @@ export function createSessionTokens(secret: string, now: () => number): SessionT
           currentDate: new Date(now()),
         })
         if (protectedHeader.kid !== keyId || typeof payload.sub !== 'string' || typeof payload.exp !== 'number') return undefined
-        const { sub: userId, aud, token: id } = payload
+        const { sub: userId, aud, token: id, pwd } = payload
         const narrowed = aud === NARROWED_AUDIENCE
         const named = typeof id === 'string' ? { id, narrowed } : undefined
         if (narrowed && named === undefined) return undefined
-        return { userId, token: named, expiresAt: payload.exp * 1000 }
+        const password = typeof pwd === 'string' ? { password: pwd } : {}
+        return { userId, ...password, token: named, expiresAt: payload.exp * 1000 }
       } catch {
         return undefined
       }

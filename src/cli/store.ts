@@ -11,9 +11,11 @@ import { backupStore, restoreStore } from '../operations/backup.ts'
 import { checkStore } from '../operations/check.ts'
 import type { CheckReport } from '../operations/check.ts'
 import type { StorageOf } from '../operations/check-files.ts'
+import { SecretError } from '../access/secrets.ts'
 import { copyStore } from '../operations/copy.ts'
 import { OperationError } from '../operations/fill.ts'
 import type { FillReport } from '../operations/fill.ts'
+import { rekeyStore, type RekeyOptions } from '../operations/rekey.ts'
 import { totalRows } from '../operations/rows.ts'
 import type { Digests, Progress } from '../operations/rows.ts'
 import { databaseFile, databaseName, openStore } from '../stores/open.ts'
@@ -23,7 +25,11 @@ import type { Store } from '../stores/store.ts'
 
 export interface StoreCommandParts {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly openWarehouses: (store: Store, settings: Settings) => { readonly storageOf: StorageOf; close(): Promise<void> }
+  readonly openWarehouses: (
+    store: Store,
+    settings: Settings,
+  ) => Promise<{ readonly storageOf: StorageOf; close(): Promise<void> }>
+  readonly rekeyParts: (store: Store, settings: Settings) => Promise<Omit<RekeyOptions, 'store'>>
   readonly out?: (text: string) => void
   readonly err?: (text: string) => void
 }
@@ -33,8 +39,10 @@ const USAGE = `Usage:
   pangolin store check [--files]             find and explain inconsistencies, and prove the server; with --files look at the metadata files too
   pangolin store backup FILE                 write everything into one file, while servers run
   pangolin store restore FILE                read such a file into an empty database
+  pangolin store rekey                       seal all secrets with PANGOLIN_ENCRYPTION_KEY, which were sealed with one of
+                                             PANGOLIN_PREVIOUS_ENCRYPTION_KEYS, while servers run that have both
 
-check, backup and restore work on DATABASE_URL, or on --database URL. --json answers for programs, --quiet tells no progress.
+check, backup, restore and rekey work on DATABASE_URL, or on --database URL. --json answers for programs, --quiet tells no progress.
 `
 
 class UsageError extends Error {}
@@ -62,6 +70,7 @@ const COMMANDS: Readonly<Record<string, { readonly options: readonly OptionName[
   check: { options: ['database', 'files'], file: false },
   backup: { options: ['database'], file: true },
   restore: { options: ['database'], file: true },
+  rekey: { options: ['database'], file: false },
 }
 
 function parse(args: readonly string[]): Command | undefined {
@@ -211,7 +220,7 @@ async function check(run: Run): Promise<number> {
   return withStore(placeOf(run, settings), true, async (store) => {
     // A database is no sounder than its server, which may be another one than at the first start.
     await store.prove?.()
-    const warehouses = files === true ? run.parts.openWarehouses(store, settings!) : undefined
+    const warehouses = files === true ? await run.parts.openWarehouses(store, settings!) : undefined
     try {
       const report = await checkStore({
         store,
@@ -227,7 +236,20 @@ async function check(run: Run): Promise<number> {
   })
 }
 
-const RUNS: Readonly<Record<string, (run: Run) => Promise<number>>> = { copy, check, backup, restore }
+async function rekey(run: Run): Promise<number> {
+  const settings = loadSettings(run.parts.environment)
+  return withStore(placeOf(run, settings), true, async (store) => {
+    const report = await rekeyStore({ store, ...(await run.parts.rekeyParts(store, settings)) })
+    if (run.command.values.json === true) run.out(`${JSON.stringify(report)}\n`)
+    else
+      run.out(
+        `${report.resealed} of ${report.warehouses} warehouses sealed anew. The key before is not needed any more, but for older backups.\n`,
+      )
+    return 0
+  })
+}
+
+const RUNS: Readonly<Record<string, (run: Run) => Promise<number>>> = { copy, check, backup, restore, rekey }
 
 /** Resolves to the exit code. */
 export async function storeCommand(args: readonly string[], parts: StoreCommandParts): Promise<number> {
@@ -242,7 +264,7 @@ export async function storeCommand(args: readonly string[], parts: StoreCommandP
     const progress = command.values.quiet === true ? (): void => {} : progressLines(err)
     return await RUNS[command.name]!({ command, parts, out, progress })
   } catch (error) {
-    const known = [UsageError, OperationError, SettingsError, StoreError].some((kind) => error instanceof kind)
+    const known = [UsageError, OperationError, SettingsError, StoreError, SecretError].some((kind) => error instanceof kind)
     if (!known) throw error
     err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`)
     return error instanceof UsageError ? 2 : 1

@@ -3,10 +3,19 @@
  * last: while it is missing every step is taken again and finds what an interrupted start left. The credentials are in
  * their file before they are in the store, so there is never an administrator whose password nobody has.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { formatApiToken, hashSecret, newApiToken, newPassword, parseApiToken } from '../access/api-tokens.ts'
-import { hashPassword } from '../access/passwords.ts'
+import {
+  formatApiToken,
+  hashSecret,
+  newApiToken,
+  newPassword,
+  parseApiToken,
+  secretMatches,
+  type ApiToken,
+} from '../access/api-tokens.ts'
+import { readBounds } from '../access/bounds.ts'
+import { hashPassword, passwordMatches } from '../access/passwords.ts'
 import type { Principal } from '../access/principal.ts'
 import { createPrivateFile } from '../access/secrets.ts'
 import { IcebergError } from '../iceberg/errors.ts'
@@ -71,7 +80,7 @@ async function findAdministrator(context: ManagementContext): Promise<Principal 
 async function ensureAdministrator(context: ManagementContext, options: FirstStartOptions): Promise<Principal> {
   const there = await findAdministrator(context)
   if (there !== undefined) return there
-  const admin = writeOnce(options)
+  const { admin, isNew } = writeOnce(options)
   const token = parseApiToken(admin.token)
   if (token === undefined)
     throw new FirstStartError(`${ADMIN_FILE} has a token that is none; remove the file to have it made anew`)
@@ -104,16 +113,18 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
       { op: 'insert', entity: 'tokens', row: tokenRow },
     ]),
   )
+  // Another server was first, with a data folder of its own: nobody would accept what this file says.
+  if (isNew && (await store.get('tokens', { id: token.id })) === undefined) rmSync(join(options.dataDirectory, ADMIN_FILE))
   const made = await findAdministrator(context)
   if (made === undefined) throw new FirstStartError(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
   return made
 }
 
 /** The file's credentials, made where there is no file. Whole or not there at all, and the same for all who start at once. */
-function writeOnce(options: FirstStartOptions): AdminFile {
+function writeOnce(options: FirstStartOptions): { readonly admin: AdminFile; readonly isNew: boolean } {
   const file = join(options.dataDirectory, ADMIN_FILE)
   const known = read(file)
-  if (known !== undefined) return known
+  if (known !== undefined) return { admin: known, isNew: false }
   const admin: AdminFile = {
     username: options.adminUser,
     password: options.adminPassword ?? newPassword(),
@@ -122,7 +133,34 @@ function writeOnce(options: FirstStartOptions): AdminFile {
   createPrivateFile(file, `${JSON.stringify(admin, null, 2)}\n`)
   const made = read(file)
   if (made === undefined) throw new FirstStartError(`${file} vanished while it was made`)
-  return made
+  return { admin: made, isNew: made.token === admin.token }
+}
+
+/** Whether the file's token is one of this database: another server may have made the administrator, or the file been copied. */
+export async function isAdminFileValid({ catalog: { store } }: ManagementContext, dataDirectory: string): Promise<boolean> {
+  const token = tokenIn(join(dataDirectory, ADMIN_FILE))
+  const row = token && (await store.get('tokens', { id: token.id }))
+  return row !== undefined && secretMatches(token!.secret, row.secret_hash, readBounds(row.bounds))
+}
+
+function tokenIn(file: string): ApiToken | undefined {
+  try {
+    return parseApiToken(read(file)?.token ?? '')
+  } catch (error) {
+    if (error instanceof FirstStartError) return undefined
+    throw error
+  }
+}
+
+/** Says that settings of the first start do nothing any more, where they differ from what there is. */
+export async function tellIdleSettings(context: ManagementContext, { adminPassword }: FirstStartOptions): Promise<void> {
+  if (adminPassword === undefined) return
+  const { store, log } = context.catalog
+  const administrator = await findAdministrator(context)
+  const user = administrator && (await store.get('users', { id: administrator.id }))
+  if (user === undefined || (await passwordMatches(user.password_hash, adminPassword))) return
+  const message = `it is for the first start alone, and ${user.username} has another password; change it with "pangolin admin reset-password --password-stdin"`
+  log('setting-without-effect', { level: 'warn', setting: 'PANGOLIN_ADMIN_PASSWORD', message })
 }
 
 function read(file: string): AdminFile | undefined {

@@ -216,6 +216,12 @@ export const entities = {
     key: ['tenant_id', 'catalog_id', 'entry_id', 'id'],
     indexes: { by_age: { columns: ['received_at'] } },
   }),
+  /** What a database knows of the servers that use it, by name. */
+  settings: entity({
+    columns: { name: 'text', value: 'json', updated_at: 'integer' },
+    key: ['name'],
+    indexes: {},
+  }),
   /**
    * Background work, leased: a task belongs to `owner` until `due_at`, then to whoever takes it. `location` is the place whose
    * files a deletion works on, from when it is decided until it has ended: for as long, nothing else may take that place.

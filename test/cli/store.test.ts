@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openStore } from '../../src/stores/open.ts'
-import { openWarehouses, startApp } from '../../src/app.ts'
+import { openWarehouses, rekeyParts, startApp } from '../../src/app.ts'
 import { storeCommand } from '../../src/cli/store.ts'
 import { loadSettings } from '../../src/config.ts'
 import { fill } from '../../src/operations/fill.ts'
@@ -130,6 +130,7 @@ test('what it will not do, and why', async (t) => {
     const code = await storeCommand(args, {
       environment,
       openWarehouses,
+      rekeyParts,
       out: (text) => (result.out += text),
       err: (text) => (result.err += text),
     })

@@ -114,6 +114,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   listCommits: { about: 'log', query: ({ catalog }) => `?catalog=${catalog}` },
   listMetrics: { about: 'entry' },
   mintToken: { about: 'management', body: () => ({}) },
+  changePassword: { about: 'management', body: () => ({}) },
   listTokens: { about: 'token' },
   rotateToken: { about: 'token' },
   deleteToken: { about: 'token' },

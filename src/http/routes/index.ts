@@ -8,6 +8,7 @@ import { oauthRoutes } from './oauth.ts'
 import { signingRoutes } from './signing.ts'
 import { tableRoutes } from './tables.ts'
 import { tokenRoutes } from './tokens.ts'
+import { userRoutes } from './users.ts'
 import { viewRoutes } from './views.ts'
 
 export const routes: readonly Route[] = [
@@ -17,6 +18,7 @@ export const routes: readonly Route[] = [
   ...tableRoutes,
   ...signingRoutes,
   ...viewRoutes,
+  ...userRoutes,
   ...managementRoutes,
   ...tokenRoutes,
   ...healthRoutes,

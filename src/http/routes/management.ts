@@ -1,9 +1,7 @@
 /** `/api/v1`: the wire contract of Pangolin's management API, as far as it is built. */
-import Type from 'typebox'
 import { listCommits } from '../../catalog/history.ts'
 import { listMetrics } from '../../catalog/metrics.ts'
-import { decode } from '../../catalog/shapes.ts'
-import { badRequest, IcebergError } from '../../iceberg/errors.ts'
+import { badRequest } from '../../iceberg/errors.ts'
 import { parse } from '../../iceberg/json.ts'
 import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
 import { catalogSummary } from '../../management/summary.ts'
@@ -11,37 +9,8 @@ import { testNewWarehouse, testWarehouse } from '../../management/warehouse-test
 import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
 import { array, json, NO_CONTENT } from '../answer.ts'
 import { integerParameter, pageOf, paging, parameter } from '../query.ts'
-import { settings, small } from '../request-bodies.ts'
+import { settings } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
-
-const LoginRequest = Type.Object({ username: Type.String(), password: Type.String() })
-
-const iso = (ms: number): string => new Date(ms).toISOString()
-
-const userRoutes: readonly Route[] = [
-  {
-    method: 'POST',
-    template: '/api/v1/users/login',
-    operationId: 'login',
-    action: 'public',
-    body: small,
-    handler: async (exchange) => {
-      const { username, password } = decode(LoginRequest, exchange.json())
-      const user = await exchange.context.authenticator.login(username, password, exchange.clientAddress)
-      if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
-      const { token, expiresAt } = await exchange.context.sessions.issue({ userId: user.id })
-      const info = {
-        id: user.id,
-        username: user.username,
-        email: user.email ?? '',
-        'tenant-id': user.tenant_id,
-        role: user.role,
-        'created-at': iso(user.created_at),
-      }
-      return json({ token, user: info, 'expires-at': iso(expiresAt) }, 200, ['Cache-Control', 'no-store'])
-    },
-  },
-]
 
 const WAREHOUSES = '/api/v1/warehouses'
 const WAREHOUSE = `${WAREHOUSES}/{name}`
@@ -201,4 +170,4 @@ const logRoutes: readonly Route[] = [
   },
 ]
 
-export const managementRoutes: readonly Route[] = [...userRoutes, ...warehouseRoutes, ...catalogRoutes, ...logRoutes]
+export const managementRoutes: readonly Route[] = [...warehouseRoutes, ...catalogRoutes, ...logRoutes]

@@ -45,7 +45,7 @@ async function clientOf(exchange: Exchange, form: ReadonlyMap<string, string>): 
   if (verified !== undefined) return granted(verified)
   const user = await exchange.context.authenticator.login(id ?? '', secret, exchange.clientAddress)
   if (user === undefined) throw invalidClient()
-  return { userId: user.id, expiresAt: Infinity }
+  return granted({ user, expiresAt: Infinity })
 }
 
 /** RFC 6749 2.3.1: both halves are form-encoded; most clients forget, and a bare `%` tells. */

@@ -17,6 +17,7 @@ import { places } from './migrations/0003-places.ts'
 import { taskLocations } from './migrations/0004-task-locations.ts'
 import { namespaceLocations } from './migrations/0005-namespace-locations.ts'
 import { entryUuids } from './migrations/0006-entry-uuids.ts'
+import { settings } from './migrations/0007-settings.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -38,6 +39,7 @@ export const migrations: readonly Migration[] = [
   { number: 4, name: 'task-locations', statements: taskLocations },
   { number: 5, name: 'namespace-locations', statements: namespaceLocations },
   { number: 6, name: 'entry-uuids', statements: entryUuids },
+  { number: 7, name: 'settings', statements: (dialect) => createAll(dialect, settings) },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

@@ -1,0 +1,124 @@
+/**
+ * `pangolin admin …`: for an operator on the machine of the database who can't sign in any more. Results go to standard output,
+ * problems to standard error. Exit codes: 0 done, 1 refused or failed, 2 not understood.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { SecretError } from '../access/secrets.ts'
+import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
+import { IcebergError } from '../iceberg/errors.ts'
+import { DEFAULT_TENANT } from '../management/first-start.ts'
+import { createTokenFor, findUser, resetPassword } from '../management/users.ts'
+import { openStore } from '../stores/open.ts'
+import { StoreError } from '../stores/store.ts'
+import type { Store } from '../stores/store.ts'
+
+const USAGE = `Usage:
+  pangolin admin reset-password [--user NAME] [--password-stdin]
+      gives a user a new password: a made-up one that is printed, or the first line of standard input
+  pangolin admin create-token [--user NAME] [--description TEXT] [--expires-in-hours N]
+      makes a long-lived token with all rights of the user, and prints it; it lasts 24 hours unless it says otherwise
+
+Both work on the database of the settings (DATABASE_URL, PANGOLIN_DATA), with servers running or stopped. Without --user they
+are about the only user. Logins with the old password end within a second; long-lived tokens stay.
+`
+
+const OPTIONS = {
+  user: { type: 'string' },
+  'password-stdin': { type: 'boolean' },
+  description: { type: 'string' },
+  'expires-in-hours': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  'reset-password': ['user', 'password-stdin'],
+  'create-token': ['user', 'description', 'expires-in-hours'],
+}
+const HOUR_MS = 3_600_000
+const DEFAULT_HOURS = 24
+const MAX_HOURS = 366 * 24
+
+class UsageError extends Error {}
+
+export interface AdminCommandParts {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly out?: (text: string) => void
+  readonly err?: (text: string) => void
+  readonly stdin?: () => string
+}
+
+function parse(args: readonly string[]) {
+  let parsed
+  try {
+    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+  const { values, positionals } = parsed
+  if (values.help === true) return undefined
+  const [name = '', ...more] = positionals
+  const options = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (options === undefined) throw new UsageError(name === '' ? 'A command is needed' : `There is no command admin ${name}`)
+  const foreign = Object.keys(values).find((option) => !options.includes(option))
+  if (foreign !== undefined) throw new UsageError(`admin ${name} has no option --${foreign}`)
+  if (more.length > 0) throw new UsageError(`admin ${name} takes no ${JSON.stringify(more[0])}`)
+  return { name, values }
+}
+
+function endOf(hours: string | undefined, now: number): number {
+  const count = hours === undefined ? DEFAULT_HOURS : Number(hours)
+  if (count > 0 && count <= MAX_HOURS) return now + Math.ceil(count * HOUR_MS)
+  throw new UsageError(`--expires-in-hours must be more than 0 and at most ${MAX_HOURS}`)
+}
+
+async function withStore<T>({ environment }: AdminCommandParts, use: (store: Store) => Promise<T>): Promise<T> {
+  const settings = loadSettings(environment)
+  if (settings.databaseUrl === 'memory:')
+    throw new SettingsError('A memory: database is gone with its server; nothing else can reach it')
+  const store = openStore(settings.databaseUrl, connectionSettings(settings))
+  try {
+    await store.migrate()
+    return await use(store)
+  } finally {
+    await store.close()
+  }
+}
+
+async function run(command: NonNullable<ReturnType<typeof parse>>, parts: AdminCommandParts): Promise<string> {
+  const { name, values } = command
+  const now = Date.now()
+  if (name === 'create-token') {
+    const expiresAt = endOf(values['expires-in-hours'], now)
+    const description = (values.description ?? 'made by pangolin admin create-token').slice(0, 255)
+    return withStore(parts, async (store) => {
+      const user = await findUser(store, DEFAULT_TENANT, values.user)
+      return `${await createTokenFor(store, user, { description, expiresAt, now })}\n`
+    })
+  }
+  const stdin = parts.stdin ?? (() => readFileSync(0, 'utf8'))
+  const given = values['password-stdin'] === true ? (stdin().split(/\r?\n/, 1)[0] ?? '') : undefined
+  return withStore(parts, async (store) => {
+    const user = await findUser(store, DEFAULT_TENANT, values.user)
+    const password = await resetPassword(store, user, given, now)
+    return given === undefined ? `${password}\n` : `The password of ${user.username} is changed\n`
+  })
+}
+
+/** Resolves to the exit code. */
+export async function adminCommand(args: readonly string[], parts: AdminCommandParts): Promise<number> {
+  const out = parts.out ?? ((text) => void process.stdout.write(text))
+  const err = parts.err ?? ((text) => void process.stderr.write(text))
+  try {
+    const command = parse(args)
+    out(command === undefined ? USAGE : await run(command, parts))
+    return 0
+  } catch (error) {
+    const known = [UsageError, IcebergError, SettingsError, StoreError, SecretError, TypeError].some(
+      (kind) => error instanceof kind,
+    )
+    if (!known) throw error
+    err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`)
+    return error instanceof UsageError ? 2 : 1
+  }
+}

@@ -1,0 +1,53 @@
+/** Users of `/api/v1`: logging in, and the own password. */
+import Type from 'typebox'
+import { subjectOf } from '../../access/authenticate.ts'
+import { decode } from '../../catalog/shapes.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
+import { changePassword } from '../../management/users.ts'
+import { json, NO_CONTENT } from '../answer.ts'
+import { small } from '../request-bodies.ts'
+import type { Route } from '../route.ts'
+
+const LoginRequest = Type.Object({ username: Type.String(), password: Type.String() })
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+export const userRoutes: readonly Route[] = [
+  {
+    method: 'POST',
+    template: '/api/v1/users/login',
+    operationId: 'login',
+    action: 'public',
+    body: small,
+    handler: async (exchange) => {
+      const { username, password } = decode(LoginRequest, exchange.json())
+      const user = await exchange.context.authenticator.login(username, password, exchange.clientAddress)
+      if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
+      const { token, expiresAt } = await exchange.context.sessions.issue(subjectOf({ user, expiresAt: Infinity }))
+      const info = {
+        id: user.id,
+        username: user.username,
+        email: user.email ?? '',
+        'tenant-id': user.tenant_id,
+        role: user.role,
+        'created-at': iso(user.created_at),
+      }
+      return json({ token, user: info, 'expires-at': iso(expiresAt) }, 200, ['Cache-Control', 'no-store'])
+    },
+  },
+  {
+    method: 'POST',
+    template: '/api/v1/users/me/password',
+    operationId: 'changePassword',
+    action: 'token.create',
+    mutation: true,
+    body: small,
+    handler: async (exchange) => {
+      const { caller, clientAddress, context } = exchange
+      const isCurrent = async (password: string): Promise<boolean> =>
+        (await context.authenticator.login(caller.name, password, clientAddress))?.id === caller.id
+      await changePassword(context.management, caller, exchange.json(), isCurrent)
+      return NO_CONTENT
+    },
+  },
+]
