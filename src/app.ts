@@ -125,7 +125,15 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
   const background: { tasks?: Tasks } = {}
   const taskStored = (): void => background.tasks?.stored()
   const taskEnded = async (id: string, ms: number): Promise<void> => background.tasks?.ended(id, ms)
-  const catalog = createCatalogContext({ store, pageTokenKey, cacheBytes: settings.cacheBytes, log, taskStored, taskEnded })
+  const catalog = createCatalogContext({
+    store,
+    pageTokenKey,
+    cacheBytes: settings.cacheBytes,
+    limits: settings.tableLimits,
+    log,
+    taskStored,
+    taskEnded,
+  })
   const { now } = catalog
   const handles = createCatalogHandles({ store, storage, secrets, now })
   const management: ManagementContext = { catalog, storage, secrets, handles }

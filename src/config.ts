@@ -8,6 +8,7 @@ import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AddressRange } from './http/addresses.ts'
+import { DEFAULT_TABLE_LIMITS, type TableLimits } from './iceberg/table-limits.ts'
 import {
   flag,
   integer,
@@ -63,6 +64,7 @@ export interface Settings {
   readonly stallTimeoutSeconds: number
   readonly maxUnfinishedBodyBytes: number
   readonly maxUnsentBytes: number
+  readonly tableLimits: TableLimits
   readonly shutdownGraceSeconds: number
   readonly authRateLimit: number
   readonly authRateWindowSeconds: number
@@ -109,6 +111,11 @@ const SETTINGS = {
   PANGOLIN_STALL_TIMEOUT_SECS: integer(1, 3600, 20),
   PANGOLIN_MAX_UNFINISHED_BODY_BYTES: integer(1024, 1024 * 1024 * MEGABYTE, 128 * MEGABYTE),
   PANGOLIN_MAX_UNSENT_BYTES: integer(1024, 1024 * 1024 * MEGABYTE, 256 * MEGABYTE),
+  PANGOLIN_MAX_TABLE_COLUMNS: integer(1, 1_000_000, DEFAULT_TABLE_LIMITS.columns),
+  PANGOLIN_MAX_TABLE_PROPERTIES: integer(1, 1_000_000, DEFAULT_TABLE_LIMITS.properties),
+  PANGOLIN_MAX_TABLE_SCHEMAS: integer(1, 1_000_000, DEFAULT_TABLE_LIMITS.schemas),
+  PANGOLIN_MAX_TABLE_SNAPSHOTS: integer(1, 10_000_000, DEFAULT_TABLE_LIMITS.snapshots),
+  PANGOLIN_MAX_TABLE_METADATA_BYTES: integer(10_000, 128 * MEGABYTE, DEFAULT_TABLE_LIMITS.bytes),
   PANGOLIN_SHUTDOWN_GRACE_SECS: integer(0, 3600, 25),
   PANGOLIN_AUTH_RATE_LIMIT: integer(0, 1_000_000, 10),
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
@@ -183,6 +190,14 @@ function parseAll(given: ReadonlyMap<string, string>): Values {
   return Object.fromEntries((Object.keys(SETTINGS) as SettingName[]).map((name) => [name, parse(name)])) as unknown as Values
 }
 
+const tableLimits = (values: Values): TableLimits => ({
+  columns: values.PANGOLIN_MAX_TABLE_COLUMNS,
+  properties: values.PANGOLIN_MAX_TABLE_PROPERTIES,
+  schemas: values.PANGOLIN_MAX_TABLE_SCHEMAS,
+  snapshots: values.PANGOLIN_MAX_TABLE_SNAPSHOTS,
+  bytes: values.PANGOLIN_MAX_TABLE_METADATA_BYTES,
+})
+
 function check(
   values: Values,
   given: ReadonlyMap<string, string>,
@@ -238,6 +253,7 @@ function check(
     // A lone caller gets three quarters of it, which must hold one body.
     maxUnfinishedBodyBytes: Math.max(values.PANGOLIN_MAX_UNFINISHED_BODY_BYTES, 2 * values.PANGOLIN_MAX_BODY_BYTES),
     maxUnsentBytes: values.PANGOLIN_MAX_UNSENT_BYTES,
+    tableLimits: tableLimits(values),
     shutdownGraceSeconds: values.PANGOLIN_SHUTDOWN_GRACE_SECS,
     authRateLimit: values.PANGOLIN_AUTH_RATE_LIMIT,
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,

@@ -1,9 +1,11 @@
-/** Threads of our own beside the one that serves requests: for work that waits for a disk. */
+/** Threads of our own beside the one that serves requests: for work that waits for a disk, or takes long. */
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Worker, type ResourceLimits } from 'node:worker_threads'
 
 export interface ThreadOptions<Message> {
   readonly workerData?: unknown
+  readonly resourceLimits?: ResourceLimits
   readonly onMessage: (message: Message) => void
   /** It ended, of whatever `cause`. */
   readonly onLost: (cause: unknown) => void
@@ -17,7 +19,8 @@ export function startThread<Message>(beside: string, name: string, options: Thre
   // The sibling file has the ending of the caller: `.ts` from the sources, `.js` when compiled.
   const program = new URL(`./${name}${extname(beside)}`, beside)
   // Flags of the process, such as those that say what its main module is, are not for this thread.
-  const thread = new Worker(program, { workerData: options.workerData, name, execArgv: [] })
+  const { workerData, resourceLimits } = options
+  const thread = new Worker(program, { workerData, name, execArgv: [], ...(resourceLimits && { resourceLimits }) })
   thread.on('message', options.onMessage)
   let cause: unknown
   thread.on('error', (error) => (cause = error))
@@ -25,4 +28,26 @@ export function startThread<Message>(beside: string, name: string, options: Thre
   // At last: a listener for messages holds the process again.
   thread.unref()
   return thread
+}
+
+/** Copied in one turn of the event loop: some milliseconds. */
+const SLICE_BYTES = 4 * 1024 * 1024
+
+/** Memory that other threads see without a copy. Filled with zeros. */
+export const sharedBuffer = (bytes: number): Buffer => Buffer.from(new SharedArrayBuffer(bytes))
+
+/** The same bytes where all threads see them. What is large is copied in slices, between which others get their turn. */
+export async function toShared(bytes: Uint8Array): Promise<Uint8Array> {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
+  const copy = sharedBuffer(bytes.length)
+  await copySlices(bytes, copy)
+  return copy
+}
+
+/** Copies what is large in slices, between which others get their turn. */
+export async function copySlices(from: Uint8Array, to: Uint8Array): Promise<void> {
+  for (let at = 0; at < from.length; at += SLICE_BYTES) {
+    if (at > 0) await turn()
+    to.set(from.subarray(at, at + SLICE_BYTES), at)
+  }
 }

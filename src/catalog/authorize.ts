@@ -5,7 +5,6 @@
 import { isAllowed, mayEver, namesWithin, type Action } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { displayIdentifier, displayNamespace, forbidden, noSuchWarehouse } from '../iceberg/errors.ts'
-import type { TableCommit } from '../iceberg/table-commit.ts'
 import type { CatalogCall, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 
 /** @throws IcebergError 403 */
@@ -41,11 +40,12 @@ export function assertMayTouchNamespace(call: CatalogCall, action: Action, names
   throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}.${displayNamespace(namespace)}`)
 }
 
-export const creates = ({ requirements }: TableCommit): boolean => requirements.some(({ type }) => type === 'assert-create')
-
 /** Asked for every table of a request before any of them is looked at. @throws IcebergError 403 */
-export const assertMayCommit = (call: CatalogCall, identifier: TableIdentifier, commit: TableCommit): void =>
-  assertMayTouch(call, creates(commit) ? 'table.create' : 'table.commit', identifier)
+export const assertMayCommit = (
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  { creates }: { readonly creates: boolean },
+): void => assertMayTouch(call, creates ? 'table.create' : 'table.commit', identifier)
 
 /** A catalog in which the principal may do nothing is for it as if it did not exist. @throws IcebergError 404 */
 export function assertSees(principal: Principal, catalog: CatalogHandle, asked: string): CatalogHandle {

@@ -6,10 +6,12 @@
  */
 import type { Principal } from '../access/principal.ts'
 import type { Location } from '../iceberg/location.ts'
+import type { TableLimits } from '../iceberg/table-limits.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { Store } from '../stores/store.ts'
 import type { RequestSigner } from '../storage/vending/vending.ts'
 import type { CatalogVending, CredentialCache } from './credentials.ts'
+import type { FormatThreads } from './format-threads.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { LandedRows } from './landed.ts'
 import type { MetadataCache } from './metadata-cache.ts'
@@ -49,6 +51,10 @@ export interface CatalogContext {
   readonly store: Store
   readonly cache: MetadataCache
   readonly credentials: CredentialCache
+  /** Does what takes long. */
+  readonly threads: FormatThreads
+  /** Of tables. */
+  readonly limits: TableLimits
   /** Commits to one table wait for each other in here, instead of racing and losing. */
   readonly queue: KeyedQueue
   readonly landed: LandedRows

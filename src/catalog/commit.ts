@@ -10,6 +10,7 @@ import { overlaps } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
+import { checkLimit, type TableLimits } from '../iceberg/table-limits.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
 import type { Mutation, Version } from '../stores/store.ts'
 import { storeTask } from './background.ts'
@@ -20,6 +21,7 @@ import {
   answerOf,
   answerSuperseded,
   answerWithEntry,
+  composedElsewhere,
   composeNew,
   discardFiles,
   rememberCurrent,
@@ -27,6 +29,7 @@ import {
   writeFile,
 } from './documents.ts'
 import type { Identified, NewDocument } from './documents.ts'
+import type { NewFile } from './format-work.ts'
 import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
@@ -48,7 +51,8 @@ export interface Staged {
   readonly uuid: string
   readonly document: NewDocument
   readonly codec: MetadataCodec
-  readonly metadata: object
+  /** In its parsed form, where that is at hand. */
+  readonly metadata: object | undefined
   /** Of an entry that takes a place. */
   readonly claim?: Claim | undefined
   readonly beside?: Beside | undefined
@@ -67,6 +71,8 @@ export function stage<M extends Identified>(
   metadata: M,
   serialize: (metadata: M) => JsonParts,
   obsolete: readonly string[] = [],
+  /** Of the document that it replaces; the size of a view has no limit but the largest that there is. */
+  bytesBefore?: number,
 ): Staged {
   const location = checkedLocation(catalog, metadata.location)
   const codec = compressionCodec(metadata.properties)
@@ -77,6 +83,7 @@ export function stage<M extends Identified>(
   if (uuid === undefined) throw new TypeError('new metadata has no uuid')
   const document = composeNew(catalog, { metadata_location: file, id: '', uuid }, serialize(metadata))
   checkSize(entry.identifier, document.json)
+  if (bytesBefore !== undefined) checkLimit(context.limits, 'bytes', document.json.length, bytesBefore)
   return {
     identifier: entry.identifier,
     kind: entry.kind,
@@ -89,6 +96,25 @@ export function stage<M extends Identified>(
     metadata,
     obsolete,
   }
+}
+
+/** The same of a file that a thread has made. */
+export function stageMade(
+  catalog: CatalogHandle,
+  entry: Pick<Staged, 'identifier' | 'kind' | 'row'>,
+  metadata: Identified,
+  made: NewFile,
+  { limits, bytesBefore }: { readonly limits: TableLimits; readonly bytesBefore: number },
+): Staged {
+  const { file, codec } = made
+  const location = checkedLocation(catalog, metadata.location)
+  locationCheck(catalog)(file, 'location of the metadata file')
+  const uuid = uuidOf(metadata)
+  if (uuid === undefined) throw new TypeError('new metadata has no uuid')
+  const document = composedElsewhere(catalog, made, uuid)
+  checkSize(entry.identifier, document.json)
+  checkLimit(limits, 'bytes', document.json.length, bytesBefore)
+  return { ...entry, location, file, uuid, document, codec, metadata: undefined, obsolete: [] }
 }
 
 /** What could not be read again must not be written: the table could be neither loaded nor mended. */
@@ -129,9 +155,7 @@ const describe = (staged: Staged): { readonly [key: string]: Json } => ({
 })
 
 async function writeFiles(catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
-  const writes = await Promise.allSettled(
-    staged.map(({ file, document, codec }) => writeFile(catalog, file, document.json, codec)),
-  )
+  const writes = await Promise.allSettled(staged.map(({ file, document, codec }) => writeFile(catalog, file, document, codec)))
   const failed = writes.find((write) => write.status === 'rejected')
   if (failed === undefined) return
   await discardFiles(

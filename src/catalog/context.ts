@@ -1,8 +1,10 @@
 /** Builds what the use cases run on. `main.ts` gives the parts that matter; the rest are the ways of the real world. */
 import { randomUUID } from 'node:crypto'
+import { DEFAULT_TABLE_LIMITS } from '../iceberg/table-limits.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
 import { createCredentialCache } from './credentials.ts'
+import { createFormatThreads } from './format-threads.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { createLandedRows } from './landed.ts'
 import { createMetadataCache } from './metadata-cache.ts'
@@ -25,6 +27,8 @@ export function createCatalogContext(parts: CatalogContextParts): CatalogContext
   return {
     cache: createMetadataCache({ maxBytes: cacheBytes ?? DEFAULT_CACHE_BYTES }),
     credentials: createCredentialCache({ now, log }),
+    threads: createFormatThreads(),
+    limits: DEFAULT_TABLE_LIMITS,
     queue: createKeyedQueue({ sleep, random }),
     landed: createLandedRows(now),
     now,

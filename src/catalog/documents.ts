@@ -5,9 +5,9 @@
 import { hash } from 'node:crypto'
 import { displayIdentifier, IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
 import { namespaceOfKey } from '../iceberg/identifier.ts'
-import { parse as parseJson, stringify } from '../iceberg/json.ts'
+import { parse as parseJson } from '../iceberg/json.ts'
 import type { JsonValue } from '../iceberg/json.ts'
-import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
+import type { JsonParts } from '../iceberg/json-parts.ts'
 import { checkMetadata, MetadataFault } from '../iceberg/metadata-check.ts'
 import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
@@ -18,7 +18,9 @@ import { parseViewMetadata } from '../iceberg/view-metadata.ts'
 import type { ViewMetadata } from '../iceberg/view-metadata.ts'
 import { StorageError } from '../storage/storage.ts'
 import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
+import { behindDocument, compose, type ClientConfig, type Composed } from './compose.ts'
 import type { Entry } from './entries.ts'
+import type { NewFile } from './format-work.ts'
 import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
 import { soon, type Soon } from './soon.ts'
 
@@ -70,7 +72,7 @@ async function readFile(catalog: CatalogHandle, location: string): Promise<Buffe
  * A file of an entry that is not what it was, or never was what it must be: the server's fault and not the caller's, and said
  * without a word of what the file says.
  */
-function asFault(error: unknown, entry: Pointer): unknown {
+export function asFault(error: unknown, entry: Pointer): unknown {
   const { kind, metadata_location: file } = entry
   const isOurs = error instanceof MetadataFault || (error instanceof IcebergError && error.code === 400)
   const isTooLarge = error instanceof StorageError && error.kind === 'too-large'
@@ -110,7 +112,12 @@ function parsedFor<M>(entry: Pointer, json: Buffer, parse: (json: Buffer) => M):
   }
 }
 
-async function readParsed<M>(
+const jsonBytes = new WeakMap<object, number>()
+
+/** Of the document that metadata was read from or written as. */
+export const jsonBytesOf = (metadata: object | undefined): number => (metadata === undefined ? 0 : (jsonBytes.get(metadata) ?? 0))
+
+async function readParsed<M extends object>(
   context: CatalogContext,
   catalog: CatalogHandle,
   entry: Pointer,
@@ -121,6 +128,7 @@ async function readParsed<M>(
   if (known !== undefined) return known
   const { json } = await readDocument(context, catalog, entry)
   const metadata = parsedFor(entry, json, parse)
+  jsonBytes.set(metadata, json.length)
   context.cache.putParsed(key, metadata, json.length)
   return metadata
 }
@@ -185,9 +193,14 @@ export async function assertPresent(catalog: CatalogHandle, location: string): P
 }
 
 /** Writes a new metadata file, durable when this resolves. */
-export async function writeFile(catalog: CatalogHandle, location: string, json: Uint8Array, codec: MetadataCodec): Promise<void> {
+export async function writeFile(
+  catalog: CatalogHandle,
+  location: string,
+  { json, encoded }: NewDocument,
+  codec: MetadataCodec,
+): Promise<void> {
   try {
-    await catalog.storage.create(location, encodeMetadataFile(json, codec))
+    await catalog.storage.create(location, encoded ?? encodeMetadataFile(json, codec))
   } catch (error) {
     // Perhaps it got there and only the answer was lost.
     if (error instanceof StorageError && error.kind === 'unavailable') await discardFiles(catalog, [location])
@@ -204,19 +217,9 @@ export async function discardFiles(catalog: CatalogHandle, locations: readonly s
   }
 }
 
-interface Composed {
-  readonly body: Buffer
-  /** The part of the body that is the document. */
-  readonly json: Buffer
-}
-
 /** Metadata that is about to be written, and the answer that it will be. */
-export type NewDocument = Composed & ComposedAnswer
-
-type ClientConfig = Readonly<Record<string, string>> | undefined
-
-const beforeDocument = (location: string | null): string => `{"metadata-location":${stringify(location)},"metadata":`
-const behindDocument = (config: ClientConfig): string => (config === undefined ? '}' : `,"config":${stringify(config)}}`)
+export type NewDocument = Composed &
+  ComposedAnswer & { /** What the file holds, where it is known already. */ readonly encoded?: Uint8Array | undefined }
 
 const configBytes = new WeakMap<CatalogHandle, number>()
 
@@ -227,21 +230,23 @@ export function withoutConfig(catalog: CatalogHandle, body: Uint8Array): Uint8Ar
   return body.subarray(0, body.length - bytes)
 }
 
-function compose(location: string | null, json: JsonParts, config: ClientConfig): Composed {
-  const [prefix, suffix] = [beforeDocument(location), behindDocument(config)]
-  const body = joinParts([prefix, ...json, suffix])
-  return { body, json: body.subarray(Buffer.byteLength(prefix), body.length - Buffer.byteLength(suffix)) }
-}
-
 export function composeNew(catalog: CatalogHandle, file: Named, json: JsonParts): NewDocument {
   return { etag: etagOf(catalog, file, 'all'), ...compose(file.metadata_location, json, catalog.clientConfig) }
+}
+
+/** The same of what a thread has put together. */
+export function composedElsewhere(catalog: CatalogHandle, made: NewFile, uuid: string): NewDocument {
+  const { file, body, start, end, encoded } = made
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const etag = etagOf(catalog, { metadata_location: file, id: '', uuid }, 'all')
+  return { etag, body: bytes, json: bytes.subarray(start, end), encoded }
 }
 
 /** Remembers what a file says that is now the current one of its entry, and forgets the file that was. */
 export function rememberCurrent(
   context: CatalogContext,
   catalog: CatalogHandle,
-  current: { readonly file: Named; readonly document: NewDocument; readonly metadata: unknown },
+  current: { readonly file: Named; readonly document: NewDocument; readonly metadata: object | undefined },
   superseded: Named | undefined,
 ): void {
   const { etag, body, json } = current.document
@@ -249,8 +254,10 @@ export function rememberCurrent(
   const document = context.cache.put(key, json)
   context.cache.keep(document, 'all', { etag, body })
   document.presentAt = context.now()
-  context.cache.putParsed(key, current.metadata, json.length)
   if (superseded !== undefined) context.cache.forget(cacheKey(catalog, superseded))
+  if (current.metadata === undefined) return
+  jsonBytes.set(current.metadata, json.length)
+  context.cache.putParsed(key, current.metadata, json.length)
 }
 
 /** Grows when the same file comes to be answered otherwise: what clients have of before is of before. */

@@ -140,6 +140,7 @@ async function newTable(
     order: request['write-order'],
     properties: request.properties ?? {},
     now: context.now(),
+    limits: context.limits,
     checkLocation: places.check,
   })
   await places.settled()

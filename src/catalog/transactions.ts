@@ -4,30 +4,35 @@ import { assertMayCommit } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { commitEntries } from './commit.ts'
 import { laneOf } from './entries.ts'
+import { parseTableCommit } from './format-work.ts'
 import { idempotent } from './idempotency.ts'
+import { readLarge, smallChange, type TableChange } from './large-commit.ts'
 import type { CommitTransactionRequest } from './shapes.ts'
-import { parseTableCommit, planTableCommit } from './update-table.ts'
+import { planTableCommit } from './update-table.ts'
 
 export async function commitTransaction(
   context: CatalogContext,
   call: CatalogCall,
-  request: CommitTransactionRequest,
+  /** As bytes, where it is large. */
+  request: CommitTransactionRequest | Uint8Array,
 ): Promise<void> {
-  const identifiers = request['table-changes'].map(({ identifier }) => identifier)
+  const read = request instanceof Uint8Array ? await readLarge(context, call, request, { isTransaction: true }) : undefined
+  const identifiers = read?.map(({ identifier }) => identifier!) ?? identifiersOf(request as CommitTransactionRequest)
   const lanes = identifiers.map((identifier) => laneOf(call.catalog, identifier))
-  const twice = identifiers.find((_, at) => lanes.indexOf(lanes[at] as string) !== at)
+  const seen = new Set<string>()
+  const twice = identifiers.find((_, at) => seen.size === seen.add(lanes[at] as string).size)
   if (twice !== undefined) throw badRequest(`Invalid transaction: table ${displayIdentifier(twice)} is in table-changes twice`)
-  const commits = request['table-changes'].map((change, at) => naming(identifiers[at], () => parseTableCommit(change)))
-  for (const [at, commit] of commits.entries()) assertMayCommit(call, identifiers[at]!, commit)
+  const changes = read?.map(({ change }) => change) ?? changesOf(request as CommitTransactionRequest)
+  for (const [at, change] of changes.entries()) assertMayCommit(call, identifiers[at]!, change)
   return idempotent(context, call, {
     run: async (record) => {
       const { status, outcome } = await commitEntries(context, call, record, {
         identifiers,
         plan: async (at) => {
-          const [identifier, commit] = [identifiers[at], commits[at]]
-          if (identifier === undefined || commit === undefined) throw new TypeError(`no table change at ${at}`)
+          const [identifier, change] = [identifiers[at], changes[at]]
+          if (identifier === undefined || change === undefined) throw new TypeError(`no table change at ${at}`)
           try {
-            return await planTableCommit(context, call, identifier, commit)
+            return await planTableCommit(context, call, identifier, change)
           } catch (error) {
             throw named(error, identifier)
           }
@@ -41,6 +46,11 @@ export async function commitTransaction(
     replay: async () => undefined,
   })
 }
+
+const identifiersOf = (request: CommitTransactionRequest) => request['table-changes'].map(({ identifier }) => identifier)
+
+const changesOf = (request: CommitTransactionRequest): TableChange[] =>
+  request['table-changes'].map((change) => naming(change.identifier, () => smallChange(parseTableCommit(change))))
 
 type Identifier = { readonly namespace: readonly string[]; readonly name: string } | undefined
 

@@ -2,10 +2,12 @@
  * One request on its way through the server. A class with all its fields from the start, since one is made for every
  * request; what most requests never ask for is worked out when it is asked.
  */
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { setImmediate as turn } from 'node:timers/promises'
 import { assertSees } from '../catalog/authorize.ts'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
+import { INLINE_REQUEST } from '../catalog/large-commit.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
 import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
@@ -23,6 +25,8 @@ import { parseTarget } from './target.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
 const EMPTY = Buffer.alloc(0)
+/** Hashed in one turn of the event loop. */
+const SLICE_BYTES = 1024 * 1024
 
 const VENDED = 'vended-credentials'
 const SIGNED = 'remote-signing'
@@ -60,6 +64,7 @@ export class Exchange {
   answered = false
   /** Set while a client that announced a body waits to be asked for it (`Expect: 100-continue`). */
   sendContinue: (() => void) | undefined
+  #fingerprint: string | undefined
   /** Set when it is first asked for. */
   requestId: string | undefined
   #said: Forwarded | undefined
@@ -168,17 +173,38 @@ export class Exchange {
     const key = this.header('idempotency-key')
     if (key === undefined) return undefined
     if (!UUID_V7.test(key)) throw badRequest('The header Idempotency-Key must be a UUID of version 7')
+    this.#fingerprint ??= this.#hashOfHead().update(this.body).digest('hex')
+    return { key: key.toLowerCase(), fingerprint: this.#fingerprint }
+  }
+
+  #hashOfHead(): Hash {
     const hash = createHash('sha256')
     const { id, bounds } = this.caller
     // Bounds only where there are some: servers of before know the same fingerprint for everybody else.
     const who = bounds === undefined ? [id] : [id, bounds.text]
     for (const part of [...who, this.method, this.path, this.query]) hash.update(part).update('\0')
-    return { key: key.toLowerCase(), fingerprint: hash.update(this.body).digest('hex') }
+    return hash
   }
 
   askForBody(): void {
     this.sendContinue?.()
     this.sendContinue = undefined
+  }
+
+  /** The body, where it is too large to be parsed by the thread that serves requests. */
+  get largeBody(): Buffer | undefined {
+    return this.body.length > INLINE_REQUEST ? this.body : undefined
+  }
+
+  /** To be awaited for a large body, before `call` is asked for: what would be hashed there in one piece. */
+  async digestBody(): Promise<void> {
+    if (this.route?.mutation !== true || this.header('idempotency-key') === undefined) return
+    const hash = this.#hashOfHead()
+    for (let at = 0; at < this.body.length; at += SLICE_BYTES) {
+      hash.update(this.body.subarray(at, at + SLICE_BYTES))
+      await turn()
+    }
+    this.#fingerprint = hash.digest('hex')
   }
 
   json(): JsonValue {

@@ -8,7 +8,7 @@ import type { ParseLimits } from '../iceberg/json.ts'
 import type { Exchange } from './exchange.ts'
 
 export interface RequestBody {
-  /** Largest size in bytes, inflated. Absent: what the setting allows (`PANGOLIN_MAX_BODY_BYTES`), as for commits and creations. */
+  /** Largest size in bytes, inflated. Absent: what the setting allows (`PANGOLIN_MAX_BODY_BYTES`), as for commits to tables. */
   readonly most?: number
   /** Throws 403 where the caller may not do this with what the path names, whatever the body says. */
   readonly asks: (exchange: Exchange) => void
@@ -19,6 +19,8 @@ const KILOBYTE = 1024
 const SMALL = 64 * KILOBYTE
 /** Settings of warehouses and catalogs. */
 const SETTINGS = 256 * KILOBYTE
+/** A table of ten thousand columns; a view with the text of its queries. */
+const CREATION = 1024 * KILOBYTE
 /** A metrics report. */
 const REPORT = 1024 * KILOBYTE
 /** All properties of a namespace; a request to the storage that names a thousand files. */
@@ -58,9 +60,11 @@ export const registration = (action: 'table.create' | 'view.create'): RequestBod
   asks: ({ asking, namespace }) => assertMayPlaceIn(asking, action, namespace),
 })
 export const creation = (action: 'table.create' | 'view.create'): RequestBody => ({
+  most: CREATION,
   asks: ({ asking, namespace }) => assertMayPlaceIn(asking, action, namespace),
 })
 export const tableCommit: RequestBody = { asks: ({ asking, identifier }) => assertMayCommitTo(asking, identifier) }
 export const viewCommit: RequestBody = {
+  most: CREATION,
   asks: ({ asking, identifier }) => assertMayTouch(asking, 'view.commit', identifier),
 }

@@ -9,6 +9,7 @@ import { assignFreshIds, checkSchema, schemaIndex, type Schema } from './schema.
 import { writtenSchema } from './schema-form.ts'
 import { freshSortOrder } from './sort-order.ts'
 import { checkInvariants } from './table-invariants.ts'
+import { checkTableLimits, DEFAULT_TABLE_LIMITS, type TableLimits } from './table-limits.ts'
 import { applyUpdates, type ApplyOptions } from './table-metadata-builder.ts'
 import {
   checkFormatVersion,
@@ -40,6 +41,7 @@ export interface NewTable {
   readonly properties: Properties
   readonly now: number
   readonly checkLocation?: CheckLocation | undefined
+  readonly limits?: TableLimits | undefined
 }
 
 /** @throws IcebergError 400 naming what is wrong */
@@ -81,6 +83,7 @@ export function newTableMetadata(table: NewTable): TableMetadata {
     'metadata-log': [],
   }
   checkInvariants(metadata)
+  checkTableLimits(metadata, undefined, table.limits ?? DEFAULT_TABLE_LIMITS)
   return metadata
 }
 

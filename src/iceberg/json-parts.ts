@@ -21,14 +21,14 @@ export class KeptItems {
 
 const sizeOf = (piece: Piece): number => (typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length)
 
-/** The parts as UTF-8, in memory of their own: Node's pool would live for as long as the smallest piece of it is kept. */
-export function joinParts(parts: JsonParts): Buffer {
+/** The parts as UTF-8, in memory of their own: Node's pool would live for as long as the smallest piece of it is kept. `allocate` gives other memory. */
+export function joinParts(parts: JsonParts, allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow): Buffer {
   let size = 0
   for (const part of parts) {
     if (part instanceof KeptItems) for (const piece of part.pieces) size += sizeOf(piece)
     else size += sizeOf(part)
   }
-  const joined = Buffer.allocUnsafeSlow(size)
+  const joined = allocate(size)
   let at = 0
   const add = (piece: Piece): void => {
     if (typeof piece === 'string') {

@@ -4,6 +4,7 @@
  */
 import { sameJson } from './document.ts'
 import { badRequest } from './errors.ts'
+import { checkTableLimits, DEFAULT_TABLE_LIMITS, type TableLimits } from './table-limits.ts'
 import { checkInvariants } from './table-invariants.ts'
 import { checkFormatVersion, type TableMetadata } from './table-metadata.ts'
 import type { CheckLocation } from './table-properties.ts'
@@ -39,6 +40,7 @@ export interface ApplyOptions {
   readonly newUuid?: string
   /** Throws for a place that the table must not name; `what` says which field holds it. */
   readonly checkLocation?: CheckLocation
+  readonly limits?: TableLimits
 }
 
 export interface Applied {
@@ -127,6 +129,7 @@ export function applyUpdates(base: TableMetadata | undefined, updates: readonly 
   const changes = updates.filter((update) => apply(draft, update))
   if (base !== undefined && changes.length === 0) return { metadata: base, changed: false, changes }
   const metadata = finish(draft, options.newUuid)
+  checkTableLimits(metadata, base, options.limits ?? DEFAULT_TABLE_LIMITS)
   const changed = base === undefined || !sameJson({ ...metadata, 'last-updated-ms': base['last-updated-ms'] }, base)
   return changed || base === undefined ? { metadata, changed: true, changes } : { metadata: base, changed: false, changes: [] }
 }

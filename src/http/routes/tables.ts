@@ -106,7 +106,8 @@ const writes: readonly Route[] = [
     mutation: true,
     body: tableCommit,
     handler: async (exchange) => {
-      const request = decode(CommitTableRequest, exchange.json())
+      const request = exchange.largeBody ?? decode(CommitTableRequest, exchange.json())
+      if (exchange.largeBody !== undefined) await exchange.digestBody()
       return metadata(await updateTable(exchange.context.catalog, exchange.call, exchange.identifier, request))
     },
   },
@@ -168,7 +169,9 @@ const writes: readonly Route[] = [
     mutation: true,
     body: transaction,
     handler: async (exchange) => {
-      await commitTransaction(exchange.context.catalog, exchange.call, decode(CommitTransactionRequest, exchange.json()))
+      const request = exchange.largeBody ?? decode(CommitTransactionRequest, exchange.json())
+      if (exchange.largeBody !== undefined) await exchange.digestBody()
+      await commitTransaction(exchange.context.catalog, exchange.call, request)
       return NO_CONTENT
     },
   },

@@ -3,13 +3,7 @@ import { sameJson, short } from '../document.ts'
 import { checkEncryptedKey } from '../encryption-key.ts'
 import { badRequest } from '../errors.ts'
 import { checkFormatVersion, ROW_LINEAGE_FORMAT_VERSION, withoutTrailingSlash } from '../table-metadata.ts'
-import {
-  checkEncryptionProperties,
-  checkProperties,
-  checkPropertyCount,
-  ENCRYPTION_KEY_ID,
-  isReserved,
-} from '../table-properties.ts'
+import { checkEncryptionProperties, checkProperties, ENCRYPTION_KEY_ID, isReserved } from '../table-properties.ts'
 import type { UpdateOf } from '../table-update.ts'
 import { canonicalUuid, isUuid } from '../uuid.ts'
 import type { Draft } from './draft.ts'
@@ -50,7 +44,6 @@ export function setProperties(draft: Draft, update: UpdateOf<'set-properties'>):
   }
   checkProperties(Object.fromEntries(entries), draft.checkLocation)
   for (const [key, value] of entries) draft.properties.set(key, value)
-  checkPropertyCount(draft.properties.size)
   return entries.length > 0
 }
 

@@ -1,0 +1,220 @@
+/**
+ * What is done with metadata and large requests, as functions from bytes to bytes: they need nothing of the server's, so a
+ * thread of its own can carry them out. What a use case has to judge of the result (places, names of files) comes with it.
+ */
+import type { ErrorType } from '../iceberg/errors.ts'
+import { IcebergError } from '../iceberg/errors.ts'
+import { parse, stringify, type JsonValue } from '../iceberg/json.ts'
+import type { JsonParts } from '../iceberg/json-parts.ts'
+import { compressionCodec, encodeMetadataFile, metadataDirectory, metadataFileName } from '../iceberg/metadata-file.ts'
+import type { MetadataCodec } from '../iceberg/metadata-file.ts'
+import { foreignFiles } from '../iceberg/named-files.ts'
+import { refsOnly } from '../iceberg/refs-only.ts'
+import { commitTable, type TableCommit } from '../iceberg/table-commit.ts'
+import type { TableLimits } from '../iceberg/table-limits.ts'
+import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseTableRequirements } from '../iceberg/table-requirement.ts'
+import { parseTableUpdates } from '../iceberg/table-update.ts'
+import { sharedBuffer } from '../threads.ts'
+import { compose, type ClientConfig } from './compose.ts'
+import { CommitTableRequest, CommitTransactionRequest, decode } from './shapes.ts'
+
+/** A whole request, or one table's part of a transaction. */
+const REQUEST_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
+
+export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
+  requirements: parseTableRequirements((request.requirements ?? []) as JsonValue),
+  updates: parseTableUpdates((request.updates ?? []) as JsonValue),
+})
+
+/** What a use case must know of a commit to a table before it looks at the table. */
+export interface CommitFacts {
+  readonly creates: boolean
+  /** A staged creation brings the identity that it was answered with, and the place made up for that. */
+  readonly assignedUuid: string | undefined
+  readonly setsLocation: boolean
+}
+
+export const factsOf = ({ requirements, updates }: TableCommit): CommitFacts => ({
+  creates: requirements.some(({ type }) => type === 'assert-create'),
+  assignedUuid: updates.find((update) => update.action === 'assign-uuid')?.uuid,
+  setsLocation: updates.some(({ action }) => action === 'set-location'),
+})
+
+export interface ReadCommit extends CommitFacts {
+  readonly identifier: { readonly namespace: readonly string[]; readonly name: string } | undefined
+  /** Requirements and updates, as JSON. */
+  readonly json: Uint8Array
+}
+
+/** What of metadata says where files lie and how they are written. */
+const KEPT_PROPERTIES = [
+  'write.data.path',
+  'write.metadata.path',
+  'write.object-storage.path',
+  'write.folder-storage.path',
+  'write.metadata.compression-codec',
+  'write.metadata.delete-after-commit.enabled',
+]
+
+export interface Identity {
+  readonly location: string
+  /** Those alone that name places or files. */
+  readonly properties: Readonly<Record<string, string>>
+  readonly 'table-uuid'?: string
+}
+
+function identityOf(metadata: Identity): Identity {
+  const { location, properties, 'table-uuid': uuid } = metadata
+  const kept = KEPT_PROPERTIES.flatMap((key) =>
+    Object.hasOwn(properties, key) ? [[key, properties[key] as string] as const] : [],
+  )
+  return { location, properties: Object.fromEntries(kept), ...(uuid === undefined ? {} : { 'table-uuid': uuid }) }
+}
+
+/** A new metadata file and the answer that it will be. */
+export interface NewFile {
+  readonly file: string
+  readonly codec: MetadataCodec
+  readonly body: Uint8Array
+  /** Where in the body the document is. */
+  readonly start: number
+  readonly end: number
+  /** What the file holds, where that is not the document as it is. */
+  readonly encoded: Uint8Array | undefined
+}
+
+export interface FilePlan {
+  readonly version: number
+  readonly uuid: string
+  readonly config: ClientConfig
+}
+
+function newFile(metadata: Identity, json: JsonParts, plan: FilePlan): NewFile {
+  const codec = compressionCodec(metadata.properties)
+  const file = `${metadataDirectory(metadata)}/${metadataFileName(plan.version, plan.uuid, codec)}`
+  const { body, json: document } = compose(file, json, plan.config, sharedBuffer)
+  const start = document.byteOffset - body.byteOffset
+  const encoded = codec === 'none' ? undefined : encodeMetadataFile(document, codec)
+  return { file, codec, body, start, end: start + document.length, encoded }
+}
+
+export interface CommitInput {
+  /** Requirements and updates. */
+  readonly request: Uint8Array
+  readonly base: Uint8Array | undefined
+  readonly now: number
+  readonly newUuid: string
+  readonly previousMetadataLocation: string | undefined
+  /** Of a table that is created, where the commit names none. */
+  readonly fallbackLocation: string | undefined
+  readonly limits: TableLimits
+  readonly plan: FilePlan
+}
+
+/** A refusal comes with the places that were named until then: who may name them is judged first. */
+export interface CommitOutput {
+  readonly base: Identity | undefined
+  readonly places: readonly (readonly [location: string, what: string])[]
+  readonly outcome:
+    | { readonly failure: Failure }
+    | { readonly unchanged: true }
+    | {
+        readonly metadata: Identity
+        readonly removed: readonly string[]
+        /** Files that the commit names and that are not the table's own. */
+        readonly foreign: readonly string[]
+        readonly made: NewFile
+      }
+}
+
+function commitToTable(input: CommitInput): CommitOutput {
+  const base = input.base === undefined ? undefined : parseTableMetadata(input.base)
+  const places = new Map<string, readonly [string, string]>()
+  const checkLocation = (location: string, what: string): void => void places.set(`${what}\n${location}`, [location, what])
+  const known = { base: base === undefined ? undefined : identityOf(base) }
+  const named = () => [...places.values()]
+  try {
+    const commit = parseTableCommit(parse(input.request, REQUEST_LIMITS) as unknown as CommitTableRequest)
+    const { fallbackLocation: location, now, newUuid, previousMetadataLocation, limits } = input
+    const placed = location === undefined ? [] : parseTableUpdates([{ action: 'set-location', location }])
+    const {
+      metadata,
+      changed,
+      removedMetadataLocations: removed,
+    } = commitTable(
+      base,
+      { ...commit, updates: [...commit.updates, ...placed] },
+      { now, newUuid, checkLocation, previousMetadataLocation, limits },
+    )
+    if (base !== undefined && !changed) return { ...known, places: named(), outcome: { unchanged: true } }
+    const identity = identityOf(metadata)
+    const made = newFile(identity, serializeTableMetadata(metadata), input.plan)
+    return {
+      ...known,
+      places: named(),
+      outcome: { metadata: identity, removed, foreign: foreignFiles(metadata.location, commit.updates), made },
+    }
+  } catch (error) {
+    return { ...known, places: named(), outcome: { failure: failureOf(error) } }
+  }
+}
+
+function shared(text: string): Uint8Array {
+  const bytes = sharedBuffer(Buffer.byteLength(text))
+  bytes.write(text)
+  return bytes
+}
+
+/** A request that is too large to be parsed where requests are served: what it is about, and its parts one by one. */
+function readCommits({
+  request,
+  isTransaction,
+}: {
+  readonly request: Uint8Array
+  readonly isTransaction: boolean
+}): ReadCommit[] {
+  const json = parse(request, REQUEST_LIMITS)
+  const changes = isTransaction ? decode(CommitTransactionRequest, json)['table-changes'] : [decode(CommitTableRequest, json)]
+  return changes.map((change) => {
+    const { requirements, updates } = change
+    const facts = factsOf(parseTableCommit(change))
+    const bytes = isTransaction ? shared(stringify({ requirements: requirements ?? [], updates: updates ?? [] })) : request
+    return { ...facts, identifier: change.identifier ?? undefined, json: bytes }
+  })
+}
+
+export interface RefsInput {
+  readonly json: Uint8Array
+  readonly location: string
+  readonly config: ClientConfig
+}
+
+/** The answer with those snapshots alone that a branch or tag names; undefined where that is all of them. */
+function composeRefs({ json, location, config }: RefsInput): Uint8Array | undefined {
+  const metadata = parseTableMetadata(json)
+  const reduced = refsOnly(metadata)
+  if (reduced.snapshots.length === metadata.snapshots.length) return undefined
+  return compose(location, serializeTableMetadata(reduced), config, sharedBuffer).body
+}
+
+const readIdentity = ({ json }: { readonly json: Uint8Array }): Identity => identityOf(parseTableMetadata(json))
+
+export interface Failure {
+  /** Absent for what is a fault of ours. */
+  readonly type: ErrorType | undefined
+  readonly message: string
+  readonly stack: string | undefined
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof IcebergError) return { type: error.type, message: error.message, stack: undefined }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  return { type: undefined, message, stack }
+}
+
+export const WORK = { commitToTable, readCommits, composeRefs, readIdentity }
+
+export type FormatWork = keyof typeof WORK
+export type InputOf<W extends FormatWork> = Parameters<(typeof WORK)[W]>[0]
+export type OutputOf<W extends FormatWork> = ReturnType<(typeof WORK)[W]>

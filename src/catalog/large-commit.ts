@@ -1,0 +1,167 @@
+/**
+ * Commits that take long: large requests, and requests of any size to tables whose metadata is large and not at hand in its
+ * parsed form. A thread works out what they come to; what that names is judged here, before anything is written.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import { IcebergError } from '../iceberg/errors.ts'
+import { parse, stringify } from '../iceberg/json.ts'
+import { nextVersion } from '../iceberg/metadata-file.ts'
+import type { TableCommit } from '../iceberg/table-commit.ts'
+import type { TableMetadata } from '../iceberg/table-metadata.ts'
+import { toShared } from '../threads.ts'
+import { placeCheck } from './areas.ts'
+import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
+import { stageMade, type Staged } from './commit.ts'
+import { asFault, cacheKey, readDocument } from './documents.ts'
+import type { Entry } from './entries.ts'
+import {
+  factsOf,
+  parseTableCommit,
+  type CommitFacts,
+  type CommitOutput,
+  type Identity,
+  type InputOf,
+  type ReadCommit,
+} from './format-work.ts'
+import type { CommitTableRequest } from './shapes.ts'
+
+/**
+ * Up to these sizes in bytes the thread that serves requests does it itself, in some 20 ms at most: a request; one table's
+ * part of a large request; metadata that must be parsed first; metadata whose schemas are to be compared with a new one.
+ */
+export const INLINE_REQUEST = 128 * 1024
+const INLINE_PART = 16 * 1024
+const INLINE_BASE = 1024 * 1024
+const INLINE_SCHEMAS = 512 * 1024
+
+/** What a request wants of a table. */
+export interface TableChange extends CommitFacts {
+  /** Absent for a large one. */
+  readonly commit: TableCommit | undefined
+  /** Requirements and updates. */
+  readonly json: () => Uint8Array
+}
+
+export const smallChange = (commit: TableCommit): TableChange => ({
+  ...factsOf(commit),
+  commit,
+  json: () => Buffer.from(stringify(commit)),
+})
+
+const changeOf = ({ json, ...facts }: ReadCommit): TableChange => ({
+  ...facts,
+  commit: json.length > INLINE_PART ? undefined : parseTableCommit(parse(json) as unknown as CommitTableRequest),
+  json: () => json,
+})
+
+export interface ReadChange {
+  readonly identifier: TableIdentifier | undefined
+  readonly change: TableChange
+}
+
+/** What a large request wants, of one table or of several. */
+export async function readLarge(
+  context: CatalogContext,
+  { principal }: CatalogCall,
+  request: Uint8Array,
+  { isTransaction }: { readonly isTransaction: boolean },
+): Promise<readonly ReadChange[]> {
+  const bytes = await toShared(request)
+  const commits = await context.threads.run('readCommits', { request: bytes, isTransaction }, principal.id)
+  const changes: ReadChange[] = []
+  for (const [at, commit] of commits.entries()) {
+    if (at % 16 === 15) await turn()
+    changes.push({ identifier: commit.identifier, change: changeOf(commit) })
+  }
+  return changes
+}
+
+const TOUCHES_SCHEMAS: ReadonlySet<string> = new Set([
+  'add-schema',
+  'set-current-schema',
+  'remove-schemas',
+  'upgrade-format-version',
+])
+
+/** Whether a thread should carry it out. The metadata's bytes are at hand afterwards, or its parsed form. */
+export async function isLarge(
+  context: CatalogContext,
+  call: CatalogCall,
+  change: TableChange,
+  row: Entry | undefined,
+): Promise<boolean> {
+  if (change.commit === undefined) return true
+  if (row === undefined) return false
+  const key = cacheKey(call.catalog, row)
+  if (context.cache.parsed<TableMetadata>(key) === undefined) {
+    return (await readDocument(context, call.catalog, row)).json.length > INLINE_BASE
+  }
+  const bytes = context.cache.get(key)?.json.length ?? 0
+  return bytes > INLINE_SCHEMAS && change.commit.updates.some(({ action }) => TOUCHES_SCHEMAS.has(action))
+}
+
+export interface LargePlan {
+  readonly base: Identity | undefined
+  /** Absent where nothing changes. */
+  readonly made?: {
+    readonly metadata: Identity
+    readonly removed: readonly string[]
+    readonly foreign: readonly string[]
+    readonly staged: Staged
+  }
+}
+
+export interface LargeTarget {
+  readonly identifier: TableIdentifier
+  readonly row: Entry | undefined
+  /** For a table that has none. */
+  readonly uuid: string
+  /** The table's place, or the one that the server would give it. */
+  readonly own: string
+  /** Of a table that is created, where the commit names none. */
+  readonly fallback: string | undefined
+}
+
+/** @throws IcebergError 4xx, as the same commit would in the thread that serves requests */
+export async function planLarge(
+  context: CatalogContext,
+  call: CatalogCall,
+  change: TableChange,
+  { identifier, row, uuid, own, fallback }: LargeTarget,
+): Promise<LargePlan> {
+  const { catalog, principal } = call
+  const document = row === undefined ? undefined : await readDocument(context, catalog, row)
+  const input: InputOf<'commitToTable'> = {
+    request: await toShared(change.json()),
+    base: document === undefined ? undefined : await toShared(document.json),
+    now: context.now(),
+    newUuid: uuid,
+    previousMetadataLocation: row?.metadata_location,
+    fallbackLocation: change.setsLocation ? undefined : fallback,
+    limits: context.limits,
+    plan: { version: nextVersion(row?.metadata_location), uuid: context.uuid(), config: catalog.clientConfig },
+  }
+  const output = await context.threads.run('commitToTable', input, principal.id).catch((error: unknown) => {
+    // What the request does wrong is part of the output: this is the file.
+    throw row === undefined ? error : asFault(error, row)
+  })
+  const { base } = output
+  const places = placeCheck(context, call, { identifier, locations: [own], properties: base?.properties ?? {} })
+  for (const [place, what] of output.places) places.check(place, what)
+  await places.settled()
+  const outcome = settled(output)
+  if (outcome === undefined) return { base }
+  const { metadata, removed, foreign, made } = outcome
+  const staged = stageMade(catalog, { identifier, kind: 'table', row }, metadata, made, {
+    limits: context.limits,
+    bytesBefore: document?.json.length ?? 0,
+  })
+  return { base, made: { metadata, removed, foreign, staged } }
+}
+
+function settled({ outcome }: CommitOutput) {
+  if ('unchanged' in outcome) return undefined
+  if (!('failure' in outcome)) return outcome
+  const { type, message, stack } = outcome.failure
+  throw type === undefined ? Object.assign(new Error(message), { stack }) : new IcebergError(type, message)
+}
