@@ -129,7 +129,12 @@ test('bodies: sizes, encodings, bombs', async (t) => {
     (text) => text.includes('}'),
   )
   assert.equal(statusOf(expecting), 413, 'refused before it is sent')
-  assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [['deflated'], ['plain'], ['zipped']])
+  assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [
+    ['default'],
+    ['deflated'],
+    ['plain'],
+    ['zipped'],
+  ])
 })
 
 test('a client that waits to be told to go on is told', async (t) => {
@@ -176,7 +181,7 @@ test('JSON: what is none, what is ambiguous, what is too deep', async (t) => {
   isError((await post(server, `{"namespace":["a"],"properties":{${keys}}}`)).json, 400)
   isError((await post(server, `{"namespace":["a"],"x":[${'1,'.repeat(1_000_000)}1]}`)).json, 400)
   isError((await post(server, Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).json, 400)
-  assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [])
+  assert.deepEqual((await call(server, 'GET', '/v1/lake/namespaces')).json.namespaces, [['default']])
 })
 
 test('more than anybody sends in one request is refused, and says how much would be accepted', async (t) => {
