@@ -111,9 +111,11 @@ const isDefault =
 
 /** The columns with one named as a partition field of any spec is: its own source, another column, or a new one. */
 function collided(random: Random, table: Json, columns: Json[]): Json[] {
-  const names = layoutFields(table, (item) => item['spec-id'] !== undefined)
+  const former = layoutFields(table, (item) => item['spec-id'] !== undefined && item['spec-id'] !== table['default-spec-id'])
+  const names = former.length > 0 && random.chance(0.8) ? former : layoutFields(table, (item) => item['spec-id'] !== undefined)
   if (names.length === 0 || columns.length === 0) return columns
   const { name, 'source-id': source } = random.pick(names)
+  if (random.chance(0.3)) return [...columns, { id: table['last-column-id'] + 50, name, required: false, type: 'int' }]
   const renamed = random.chance(0.5) ? source : random.pick(columns)['id']
   return columns.map((field) => (field['id'] === renamed ? { ...field, name } : field))
 }
@@ -169,7 +171,7 @@ export function evolvedSchema(random: Random, table: Json, version: number): Jso
           })),
       ],
       [1, () => random.shuffle(columns)],
-      [1, () => collided(random, table, columns)],
+      [2, () => collided(random, table, columns)],
       [0.7, () => retyped(random, table, columns)],
       [1, () => columns.map((field, index) => (index === 0 ? { ...field, doc: 'changed' } : field))],
       [1, () => columns],

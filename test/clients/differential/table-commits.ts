@@ -288,7 +288,7 @@ function specChange(random: Random, context: Working): Json[] {
     ],
     [1, () => [{ action: 'add-spec', spec }]],
     [
-      1.5,
+      4,
       () => [
         { action: 'add-spec', spec: { 'spec-id': 9, fields: [] } },
         {
