@@ -143,7 +143,7 @@ export interface BoundPartitionSpec {
   readonly reused: boolean
 }
 
-/** Checks a spec that a client sends and makes it one of the table; what the table has already is checked by who uses it. */
+/** Checks a spec that a client sends and makes it one of the table. One that the table has already is not checked again. */
 export function bindPartitionSpec({
   spec,
   schema,

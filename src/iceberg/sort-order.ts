@@ -95,7 +95,7 @@ export interface BoundSortOrder {
 }
 
 /**
- * Checks an order that a client sends and makes it one of the table; what the table has already is checked by who uses it.
+ * Checks an order that a client sends and makes it one of the table. One that the table has already is not checked again.
  * The id sent does not matter.
  */
 export function bindSortOrder({ order, schema, orders }: BindSortOrder): BoundSortOrder {

@@ -48,7 +48,7 @@ const BUCKETS = kinds('int', 'long', 'decimal', 'date', 'time', ...TIMESTAMPS, '
 const TRUNCATES = kinds('int', 'long', 'decimal', 'string', 'binary')
 const NOT_IDENTITY = kinds('variant', 'geometry', 'geography')
 
-/** Whether the transform takes a column of this type. Of one that nobody here knows, only its readers know that. */
+/** Whether the transform takes a column of this type. Of an unknown transform that can't be said: it takes none here. */
 export function appliesTo(transform: Transform, primitive: Primitive): boolean {
   switch (transform.kind) {
     case 'identity':

@@ -91,7 +91,7 @@ for (const version of [1, 2, 3]) {
     it('outlives its source, unless it is the default', () => {
       changed(table, [addSchema(ID), setSchema(-1)])
       refused(table, [addSchema(ID), setSchema(-1), setSpec(0)], /source column 2 is not in the schema/)
-      // What the values of a dropped column were called is no other column's name in the schema that they were written with.
+      // Its name is free again then: the reader of Iceberg 1.11 has nothing to mix it up with.
       changed(table, [addSchema(ID, [3, 'ts_day', 'int']), setSchema(-1)])
     })
     it('is refused by a replacement of the table as by any commit', () => {
