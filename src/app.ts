@@ -130,6 +130,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
     pageTokenKey,
     cacheBytes: settings.cacheBytes,
     limits: settings.tableLimits,
+    metricsLimits: settings.metrics,
     log,
     taskStored,
     taskEnded,

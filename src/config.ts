@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AddressRange } from './http/addresses.ts'
 import { DEFAULT_TABLE_LIMITS, type TableLimits } from './iceberg/table-limits.ts'
+import type { MetricsLimits } from './catalog/metrics-quota.ts'
 import {
   flag,
   integer,
@@ -70,6 +71,8 @@ export interface Settings {
   readonly authRateWindowSeconds: number
   readonly corsAllowedOrigins: readonly string[]
   readonly cacheBytes: number
+  /** Clients' reports that are kept. */
+  readonly metrics: MetricsLimits
   /** Server processes on the one port. */
   readonly workers: number
   readonly logFormat: 'pretty' | 'json'
@@ -121,6 +124,13 @@ const SETTINGS = {
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
   PANGOLIN_CORS_ALLOWED_ORIGINS: list,
   PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 64 * MEGABYTE),
+  PANGOLIN_METRICS_REPORTS: { ...flag, fallback: true },
+  PANGOLIN_METRICS_TABLE_BYTES: integer(1, 1024 * 1024 * MEGABYTE, 8 * MEGABYTE),
+  PANGOLIN_METRICS_TABLE_REPORTS: integer(1, 100_000_000, 1_000),
+  PANGOLIN_METRICS_PRINCIPAL_BYTES: integer(1, 1024 * 1024 * MEGABYTE, 16 * MEGABYTE),
+  PANGOLIN_METRICS_PRINCIPAL_REPORTS: integer(1, 100_000_000, 10_000),
+  PANGOLIN_METRICS_TENANT_BYTES: integer(1, 1024 * 1024 * MEGABYTE, 64 * MEGABYTE),
+  PANGOLIN_METRICS_TENANT_REPORTS: integer(1, 100_000_000, 50_000),
   PANGOLIN_WORKERS: workers,
   PANGOLIN_LOG_LEVEL: oneOf(LOG_LEVELS, undefined),
   LOG_FORMAT: oneOf(['pretty', 'json'], 'pretty'),
@@ -259,6 +269,7 @@ function check(
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,
     corsAllowedOrigins: values.PANGOLIN_CORS_ALLOWED_ORIGINS,
     cacheBytes: values.PANGOLIN_CACHE_BYTES,
+    metrics: metricsLimits(values),
     workers: workerCount(values.PANGOLIN_WORKERS, database),
     logFormat: values.LOG_FORMAT ?? 'pretty',
     logLevel: values.PANGOLIN_LOG_LEVEL ?? plainLevel(given.get('RUST_LOG') ?? environment['RUST_LOG']),
@@ -273,6 +284,14 @@ function descriptorLimit(): number {
   } catch {
     return Infinity
   }
+}
+
+function metricsLimits(values: Values): MetricsLimits {
+  if (!values.PANGOLIN_METRICS_REPORTS) return { quotas: undefined }
+  const table = { bytes: values.PANGOLIN_METRICS_TABLE_BYTES, reports: values.PANGOLIN_METRICS_TABLE_REPORTS }
+  const principal = { bytes: values.PANGOLIN_METRICS_PRINCIPAL_BYTES, reports: values.PANGOLIN_METRICS_PRINCIPAL_REPORTS }
+  const tenant = { bytes: values.PANGOLIN_METRICS_TENANT_BYTES, reports: values.PANGOLIN_METRICS_TENANT_REPORTS }
+  return { quotas: { table, principal, tenant } }
 }
 
 function workerCount(wanted: number | 'auto', database: string): number {

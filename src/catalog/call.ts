@@ -15,6 +15,7 @@ import type { FormatThreads } from './format-threads.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { LandedRows } from './landed.ts'
 import type { MetadataCache } from './metadata-cache.ts'
+import type { MetricsQuota } from './metrics-quota.ts'
 
 /** The levels of a namespace, outermost first; never empty, except where a root is asked for. */
 export type Namespace = readonly string[]
@@ -58,6 +59,7 @@ export interface CatalogContext {
   /** Commits to one table wait for each other in here, instead of racing and losing. */
   readonly queue: KeyedQueue
   readonly landed: LandedRows
+  readonly metricsQuota: MetricsQuota
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
   readonly pageTokenKey: Uint8Array
   /** Milliseconds since 1970. */

@@ -8,6 +8,7 @@ import { createFormatThreads } from './format-threads.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { createLandedRows } from './landed.ts'
 import { createMetadataCache } from './metadata-cache.ts'
+import { createMetricsQuota, DEFAULT_METRICS_LIMITS, type MetricsLimits } from './metrics-quota.ts'
 import { createUuidV7 } from './uuid.ts'
 
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
@@ -16,10 +17,11 @@ export type CatalogContextParts = {
   readonly store: Store
   readonly pageTokenKey: Uint8Array
   readonly cacheBytes?: number
+  readonly metricsLimits?: MetricsLimits
 } & Partial<Omit<CatalogContext, 'store' | 'pageTokenKey'>>
 
 export function createCatalogContext(parts: CatalogContextParts): CatalogContext {
-  const { cacheBytes, ...given } = parts
+  const { cacheBytes, metricsLimits, ...given } = parts
   const now = given.now ?? Date.now
   const log = given.log ?? (() => {})
   const random = given.random ?? Math.random
@@ -31,6 +33,7 @@ export function createCatalogContext(parts: CatalogContextParts): CatalogContext
     limits: DEFAULT_TABLE_LIMITS,
     queue: createKeyedQueue({ sleep, random }),
     landed: createLandedRows(now),
+    metricsQuota: createMetricsQuota(metricsLimits ?? DEFAULT_METRICS_LIMITS),
     now,
     uuid: randomUUID,
     uuidV7: createUuidV7(now),

@@ -3,8 +3,9 @@ import { IcebergError } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from './call.ts'
 import { getEntry } from './entries.ts'
-import { listPage } from './page-token.ts'
+import { listPage, type Page } from './page-token.ts'
 import type { ReportMetricsRequest } from './shapes.ts'
+import type { Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 
 const MAX_REPORT_BYTES = 1024 * 1024
@@ -31,6 +32,8 @@ export async function reportMetrics(
     throw new IcebergError('ContentTooLargeException', `Metrics report of ${bytes} bytes, expected at most ${MAX_REPORT_BYTES}`)
   }
   const table = await getEntry(context, call.catalog, identifier, 'table')
+  // Clients need not know: a report that is not kept is as good as one that was kept and has gone.
+  if (!context.metricsQuota.keeps) return
   const row = {
     tenant_id: call.catalog.tenantId,
     catalog_id: call.catalog.id,
@@ -39,8 +42,10 @@ export async function reportMetrics(
     received_at: context.now(),
     report_type: request['report-type'],
     report: text,
+    principal_id: call.principal.id,
   }
   try {
+    await context.metricsQuota.makeRoom(context.store, row, bytes)
     await context.store.write([{ op: 'insert', entity: 'metrics', row }])
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
@@ -49,7 +54,17 @@ export async function reportMetrics(
   }
 }
 
-/** Newest first. */
+const DEFAULT_PAGE = 100
+const MAX_PAGE = 1000
+/** Of the reports of a page, when the next one is looked at. */
+const MAX_PAGE_BYTES = 2 * 1024 * 1024
+/** Read at a time: a page is larger by at most so many reports. */
+const READ_AT_ONCE = 4
+
+/** A size that is none is refused where pages are. */
+const sizeOf = (most: number, rows: readonly unknown[]): number => Math.min(most - rows.length, READ_AT_ONCE)
+
+/** Newest first, always in pages. */
 export async function listMetrics(
   context: CatalogContext,
   call: CatalogCall,
@@ -59,14 +74,23 @@ export async function listMetrics(
   assertMayTouch(call, 'table.read', identifier)
   const table = await getEntry(context, call.catalog, identifier, 'table')
   const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }
-  const { rows, next } = await listPage(context, call, page, {
+  const listing = {
     name: ['metrics', table.id],
     entity: 'metrics',
     index: 'primary',
     where,
     by: 'id',
     descending: true,
-  })
+  } as const
+  const most = Math.min(page.pageSize ?? DEFAULT_PAGE, MAX_PAGE)
+  const rows: Row<'metrics'>[] = []
+  let next: string | null = page.pageToken ?? ''
+  for (let bytes = 0; next !== null && bytes < MAX_PAGE_BYTES && (rows.length === 0 || rows.length < most);) {
+    const part: Page<Row<'metrics'>> = await listPage(context, call, { pageToken: next, pageSize: sizeOf(most, rows) }, listing)
+    for (const row of part.rows) bytes += row.report.length
+    rows.push(...part.rows)
+    next = part.next
+  }
   const reports = rows.map((row) => ({
     id: row.id,
     'received-at-ms': row.received_at,

@@ -202,7 +202,7 @@ export const entities = {
     key: ['tenant_id', 'idempotency_key'],
     indexes: { by_expiry: { columns: ['expires_at'] } },
   }),
-  /** Scan and commit reports as clients sent them; `report` is their JSON text (it holds 64-bit integers). */
+  /** Scan and commit reports as clients sent them; `report` is their JSON text (it holds 64-bit integers), `principal_id` who sent it. */
   metrics: entity({
     columns: {
       tenant_id: 'text',
@@ -212,6 +212,7 @@ export const entities = {
       received_at: 'integer',
       report_type: 'text',
       report: 'text',
+      principal_id: 'text?',
     },
     key: ['tenant_id', 'catalog_id', 'entry_id', 'id'],
     indexes: { by_age: { columns: ['received_at'] } },

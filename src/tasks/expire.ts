@@ -1,6 +1,6 @@
 /** Removes rows whose time is over: outcomes of requests with an Idempotency-Key, and reports that clients sent long ago. */
+import { removeRows } from '../catalog/metrics-quota.ts'
 import type { Mutation, Store } from '../stores/store.ts'
-import { StoreError } from '../stores/store.ts'
 import { realTimer, type Timer } from './runner.ts'
 
 export interface ExpiryOptions {
@@ -14,20 +14,6 @@ export interface ExpiryOptions {
 
 const BATCH = 200
 const DAY_MS = 86_400_000
-
-async function remove(store: Store, mutations: readonly Mutation[]): Promise<number> {
-  try {
-    await store.write(mutations)
-    return mutations.length
-  } catch (error) {
-    if (!(error instanceof StoreError && error.kind === 'conflict')) throw error
-    // Another process removed some of them, or a key was used again meanwhile.
-    if (mutations.length === 1) return 0
-    let removed = 0
-    for (const mutation of mutations) removed += await remove(store, [mutation])
-    return removed
-  }
-}
 
 /** The removals of one page; none when nothing is due. Rows are removed at the version that was seen to be over. */
 async function expiredIdempotency(store: Store, now: number): Promise<Mutation[]> {
@@ -61,7 +47,7 @@ export async function expire(options: ExpiryOptions, stopped: () => boolean = ()
   for (const due of [() => expiredIdempotency(store, now()), () => oldMetrics(store, now() - keepMetricsMs)]) {
     while (!stopped()) {
       const mutations = await due()
-      const removed = mutations.length === 0 ? 0 : await remove(store, mutations)
+      const removed = mutations.length === 0 ? 0 : await removeRows(store, mutations)
       total += removed
       // A page that nothing could be removed from belongs to another process.
       if (mutations.length < BATCH || removed === 0) break

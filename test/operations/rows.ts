@@ -107,6 +107,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       id: '0191',
       received_at: AT,
       report_type: 'scan-report',
+      principal_id: null,
       report: '{"snapshot-id":9223372036854775807}',
     }),
     insert('tasks', {

@@ -21,7 +21,16 @@ const addReport = (store: Store, id: string, received_at: number): Promise<unkno
     {
       op: 'insert',
       entity: 'metrics',
-      row: { tenant_id: 't', catalog_id: 'c', entry_id: 'e', id, received_at, report_type: 'scan-report', report: '{}' } as never,
+      row: {
+        tenant_id: 't',
+        catalog_id: 'c',
+        entry_id: 'e',
+        id,
+        received_at,
+        report_type: 'r',
+        report: '{}',
+        principal_id: null,
+      } as never,
     },
   ])
 const keys = async (store: Store): Promise<string[]> =>

@@ -18,6 +18,7 @@ import { taskLocations } from './migrations/0004-task-locations.ts'
 import { namespaceLocations } from './migrations/0005-namespace-locations.ts'
 import { entryUuids } from './migrations/0006-entry-uuids.ts'
 import { settings } from './migrations/0007-settings.ts'
+import { reportPrincipals } from './migrations/0008-report-principals.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -40,6 +41,7 @@ export const migrations: readonly Migration[] = [
   { number: 5, name: 'namespace-locations', statements: namespaceLocations },
   { number: 6, name: 'entry-uuids', statements: entryUuids },
   { number: 7, name: 'settings', statements: (dialect) => createAll(dialect, settings) },
+  { number: 8, name: 'report-principals', statements: reportPrincipals },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

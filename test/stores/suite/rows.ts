@@ -95,6 +95,7 @@ export function metricsReport(values: Partial<NewRow<'metrics'>> = {}): NewRow<'
     id: randomUUID(),
     received_at: 1,
     report_type: 'scan-report',
+    principal_id: null,
     report: '{}',
     ...values,
   }
