@@ -20,6 +20,9 @@ import type { MetricsQuota } from './metrics-quota.ts'
 /** The levels of a namespace, outermost first; never empty, except where a root is asked for. */
 export type Namespace = readonly string[]
 
+/** `<name>` where that is free, `<name>-<8 digits of the UUID>`, `<name>-<UUID>`. */
+export type TableLayout = 'plain' | 'suffix' | 'uuid'
+
 export interface TableIdentifier {
   readonly namespace: Namespace
   readonly name: string
@@ -43,6 +46,8 @@ export interface CatalogHandle {
   readonly vending: CatalogVending | undefined
   /** Signs requests of clients instead, where the warehouse says so. */
   readonly signer: RequestSigner | undefined
+  /** How places are made up for new tables and views. */
+  readonly tableLayout: TableLayout
   /** Changes whenever `clientConfig` or `root` does: part of ETags and cache keys. */
   readonly configVersion: string
   readonly properties: Readonly<Record<string, string>>

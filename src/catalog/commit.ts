@@ -33,8 +33,9 @@ import type { NewFile } from './format-work.ts'
 import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, claimSteps, defaultLocation, groundOf, locationCheck } from './locations.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
+import { ownLocations, type MadeUp } from './default-locations.ts'
 import { homeOf } from './namespace-locations.ts'
 import { placeSteps } from './places.ts'
 import type { Beside } from './places.ts'
@@ -230,13 +231,18 @@ export async function claimed(
   context: CatalogContext,
   catalog: CatalogHandle,
   staged: Staged,
-  known: { readonly ground?: Claim['ground'] | undefined; readonly uuid: string | undefined },
+  known: {
+    readonly ground?: Claim['ground'] | undefined
+    readonly uuid: string | undefined
+    readonly made?: MadeUp | undefined
+  },
 ): Promise<Staged> {
   const { row, location, identifier } = staged
   if (row?.location === location) return staged
   const ground = known.ground ?? (await groundOf(context, catalog))
+  if (known.made !== undefined) return { ...staged, claim: { ground, own: known.made.own, steps: known.made.steps } }
   const home = await homeOf(context, catalog, identifier.namespace)
-  const own = location === defaultLocation(home, identifier, known.uuid ?? '')
+  const own = ownLocations(catalog, home, identifier, known.uuid ?? '').includes(location)
   await assertLocationFree(context, catalog, location, { isMadeUp: own, ownId: row?.id })
   return { ...staged, claim: { ground, own } }
 }

@@ -116,8 +116,8 @@ export interface LargeTarget {
   readonly row: Entry | undefined
   /** For a table that has none. */
   readonly uuid: string
-  /** The table's place, or the one that the server would give it. */
-  readonly own: string
+  /** The table's place, or those that the server would give it. */
+  readonly own: readonly string[]
   /** Of a table that is created, where the commit names none. */
   readonly fallback: string | undefined
 }
@@ -137,7 +137,7 @@ export async function planLarge(
     now: context.now(),
     newUuid: uuid,
     previousMetadataLocation: row?.metadata_location,
-    fallbackLocation: change.setsLocation ? undefined : fallback,
+    fallbackLocation: fallback,
     limits: context.limits,
     plan: { version: nextVersion(row?.metadata_location), uuid: context.uuid(), config: catalog.clientConfig },
   }
@@ -146,7 +146,7 @@ export async function planLarge(
     throw row === undefined ? error : asFault(error, row)
   })
   const { base } = output
-  const places = placeCheck(context, call, { identifier, locations: [own], properties: base?.properties ?? {} })
+  const places = placeCheck(context, call, { identifier, locations: own, properties: base?.properties ?? {} })
   for (const [place, what] of output.places) places.check(place, what)
   await places.settled()
   const outcome = settled(output)

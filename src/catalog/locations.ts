@@ -3,13 +3,13 @@
  * or at the place of another entry. Every location that metadata names comes through here before it is stored.
  */
 import { badRequest } from '../iceberg/errors.ts'
-import { canonicalFile, canonicalLocation, isBelow, joinLocation } from '../iceberg/location.ts'
+import { canonicalFile, canonicalLocation, isBelow } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import type { CatalogContext, CatalogHandle } from './call.ts'
 import { assertNotBeingDeleted } from './deletions.ts'
 import { rowsNear, type Reach } from './near.ts'
 
@@ -48,17 +48,7 @@ export function checkedLocation(catalog: CatalogHandle, location: string): Locat
   return canonical
 }
 
-/** A staged creation brings the identity that it was answered with, and the place made up for that. */
-export const assignedUuid = ({ updates }: TableCommit): string | undefined =>
-  updates.find((update) => update.action === 'assign-uuid')?.uuid
-
-/** Readable, and new each time: a table that is created again never finds the files of the one before. */
-export const defaultLocation = (home: Location, { name }: TableIdentifier, uuid: string): Location =>
-  joinLocation(home, `${name}-${uuid.slice(0, 8)}`)
-
-/** A client that stages nothing may leave the place of its new table to us. */
 export function withLocation(commit: TableCommit, location: Location): TableCommit {
-  if (commit.updates.some(({ action }) => action === 'set-location')) return commit
   return { ...commit, updates: [...commit.updates, ...parseTableUpdates([{ action: 'set-location', location }])] }
 }
 
@@ -164,6 +154,8 @@ export interface Claim {
   readonly ground: Row<'tenants'>
   /** The server made the place up for this very entry: nobody else can want it. */
   readonly own: boolean
+  /** What else must hold when it is taken. */
+  readonly steps?: readonly Mutation[] | undefined
 }
 
 /** The step that holds all places of a batch. `undefined` when somebody took a place between looking at two of them. */
@@ -172,6 +164,7 @@ export function claimSteps(claims: readonly Claim[]): Mutation[] | undefined {
   if (first === undefined) return []
   const { version: expected, ...row } = first.ground
   if (claims.some(({ ground }) => ground.version !== expected)) return undefined
-  if (claims.every(({ own }) => own)) return [{ op: 'require', entity: 'tenants', key: { id: row.id }, expected }]
-  return [{ op: 'replace', entity: 'tenants', row, expected }]
+  const also = claims.flatMap(({ steps = [] }) => steps)
+  if (claims.every(({ own }) => own)) return [{ op: 'require', entity: 'tenants', key: { id: row.id }, expected }, ...also]
+  return [{ op: 'replace', entity: 'tenants', row, expected }, ...also]
 }

@@ -5,7 +5,8 @@
  * other namespaces may lie in it.
  */
 import { badRequest } from '../iceberg/errors.ts'
-import { canonicalLocation, joinLocation, liesWithin, locationSegment, schemeOf } from '../iceberg/location.ts'
+import { canonicalLocation, isBelow, joinLocation, liesWithin, locationSegment, schemeOf } from '../iceberg/location.ts'
+import { MAX_LEVELS } from '../iceberg/identifier.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
 import type { CatalogContext, CatalogHandle, Namespace } from './call.ts'
@@ -78,9 +79,21 @@ export function locationOfNamespace(
   return namespace.length < 2 ? along([]) : rowsAround(context, catalog, namespace).then(along)
 }
 
-/** Where tables and views made in the namespace go. @throws IcebergError 404 when there is no such namespace */
-export function homeOf(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Location> {
-  return soon(getNamespace(context, catalog, namespace), (row) => locationOfNamespace(context, catalog, namespace, row))
+/** Where tables and views made in the namespace go. */
+export interface Home {
+  readonly location: Location
+  /** From names alone, so it is no other namespace's. */
+  readonly isDerived: boolean
+}
+
+/** @throws IcebergError 404 when there is no such namespace */
+export function homeOf(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Home> {
+  return soon(getNamespace(context, catalog, namespace), (row) =>
+    soon(locationOfNamespace(context, catalog, namespace, row), (location) => ({
+      location,
+      isDerived: location === locationsAlong(catalog, namespace, []).at(-1),
+    })),
+  )
 }
 
 /** Of the namespaces around this one that have at least so many levels, and its own; with none, also the root of the catalog. */
@@ -105,4 +118,36 @@ export function answeredProperties(
   const properties = row.properties as Properties
   if (givenLocation(properties) !== undefined) return properties
   return soon(locationOfNamespace(context, catalog, namespace, row), (location) => ({ ...properties, [LOCATION]: location }))
+}
+
+/** Whether a namespace was told to lie there or below. */
+export async function holdsNamespace(
+  { store }: CatalogContext,
+  { tenantId }: CatalogHandle,
+  location: Location,
+): Promise<boolean> {
+  const where = { tenant_id: tenantId }
+  const behind = { location: `${location}/`, catalog_id: '', branch: '', parent: '', name: '' }
+  const [at, below] = await Promise.all([
+    store.list('namespaces', { index: 'by_location', where: { ...where, location }, limit: 1 }),
+    store.list('namespaces', { index: 'by_location', where, after: behind, limit: 1 }),
+  ])
+  return at.length > 0 || below.some((row) => row.location !== null && isBelow(location, row.location as Location))
+}
+
+/** Whether a namespace lies there by its name, as far as the text of a place says its name. */
+export async function namespaceAt(context: CatalogContext, catalog: CatalogHandle, location: Location): Promise<boolean> {
+  if (!isBelow(catalog.root, location)) return false
+  const segments = location.slice(catalog.root.length + 1).split('/')
+  const levels = segments.map(nameOf)
+  if (segments.length > MAX_LEVELS || levels.some((level, at) => locationSegment(level) !== segments[at])) return false
+  return (await context.store.get('namespaces', namespaceKey(catalog, levels))) !== undefined
+}
+
+function nameOf(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
 }

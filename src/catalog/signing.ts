@@ -4,19 +4,17 @@
  * and never over a metadata file, which the catalog alone writes.
  */
 import { createHash } from 'node:crypto'
-import { isAllowed } from '../access/decide.ts'
 import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../iceberg/errors.ts'
 import { encodePathSegment, namespaceOfKey } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
 import { VendingError } from '../storage/vending/vending.ts'
 import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../storage/vending/vending.ts'
-import { placeCheck } from './areas.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { withoutConfig } from './documents.ts'
+import { areFree, mayCreate } from './free-places.ts'
 import { assertNamespace, findEntry, noSuch, type Entry } from './entries.ts'
-import { assertLocationFree } from './locations.ts'
 import type { RemoteSignRequest } from './shapes.ts'
 import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
 
@@ -86,7 +84,7 @@ function outside(identifier: TableIdentifier): IcebergError {
   return forbidden(`Requests for files outside of ${displayIdentifier(identifier)} are not signed for it`)
 }
 
-/** @throws IcebergError 403 unless all that is touched lies in places that the table has today */
+/** @throws IcebergError 403 unless all that is touched lies in places that the table has today, or that it may be moved to */
 async function assertInside(
   context: CatalogContext,
   call: CatalogCall,
@@ -97,11 +95,14 @@ async function assertInside(
   if (target === undefined) {
     throw forbidden(`${displayIdentifier(identifier)} lies outside of its warehouse's locations`)
   }
-  const isIn = (places: readonly Location[]): boolean =>
-    touches.every((touched) => places.some((place) => covers(place, touched)))
-  if (isIn(target.places.slice(0, 1))) return
+  const beside = (places: readonly Location[]): readonly Touched[] =>
+    touches.filter((touched) => !places.some((place) => covers(place, touched)))
+  if (beside(target.places.slice(0, 1)).length === 0) return
   const places = await placesFor(context, call, target)
-  if (!isIn(places) || !isIn(await allowedPlaces(context, call.catalog, { ...target, places }))) throw outside(identifier)
+  const elsewhere =
+    beside(places).length === touches.length ? touches : beside(await allowedPlaces(context, call.catalog, { ...target, places }))
+  if (elsewhere.length === 0) return
+  if (!mayCreate(call, identifier) || !(await areFree(context, call, identifier, elsewhere))) throw outside(identifier)
 }
 
 async function sign(context: CatalogContext, { catalog }: CatalogCall, unsigned: UnsignedRequest): Promise<SignedRequest> {
@@ -142,35 +143,16 @@ export async function signRequest(
   return sign(context, call, unsigned)
 }
 
-/**
- * Files of a table that is staged are written before it exists, and nothing is kept of it by then. Whoever may create it may
- * do so at any place that is free and theirs to choose, so that is what they may write to, as far as it lies in the catalog.
- * @throws IcebergError 404 for whoever may not, 403 for places that are somebody's
- */
+/** @throws IcebergError 404 for whoever may not create the table, 403 for places that are somebody's */
 async function assertMayStage(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
   touches: readonly Touched[],
 ): Promise<void> {
-  const { principal, catalog } = call
-  const { namespace, name } = identifier
-  const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
-  await assertNamespace(context, catalog, namespace)
-  if (!isAllowed(principal, 'table.create', resource)) throw noSuch('table', identifier)
-  const { check, settled } = placeCheck(context, call, { identifier, locations: [] })
-  const isFree = async ({ location }: Touched): Promise<void> => {
-    check(location, 'location')
-    await settled()
-    if (!isBelow(catalog.root, location)) throw outside(identifier)
-    await assertLocationFree(context, catalog, location)
-  }
-  try {
-    for (const touched of touches) await isFree(touched)
-  } catch (error) {
-    if (error instanceof IcebergError && error.code === 400) throw outside(identifier)
-    throw error
-  }
+  await assertNamespace(context, call.catalog, identifier.namespace)
+  if (!mayCreate(call, identifier)) throw noSuch('table', identifier)
+  if (!(await areFree(context, call, identifier, touches))) throw outside(identifier)
 }
 
 interface Found {

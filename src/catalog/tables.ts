@@ -13,12 +13,13 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageReques
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
+import { makeUpLocation } from './default-locations.ts'
 import { answerOf, answerOnce, storageFailure } from './documents.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
-import { assertLocationFree, checkedLocation, defaultLocation, groundOf, locationLane } from './locations.ts'
+import { assertLocationFree, checkedLocation, groundOf, locationLane } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
@@ -87,13 +88,14 @@ export interface NewPlace {
   /** By the client; else the server makes one up. */
   readonly requested: string | undefined
   readonly uuid: string
+  readonly isStaged?: boolean
 }
 
 /** Where something new goes, as metadata will spell it. @throws IcebergError when its name or place is taken */
 export async function placeNew(
   context: CatalogContext,
   call: CatalogCall,
-  { identifier, kind, requested, uuid }: NewPlace,
+  { identifier, kind, requested, uuid, isStaged = false }: NewPlace,
 ): Promise<{ readonly location: string; readonly claim: Claim }> {
   const { catalog } = call
   // Before anybody learns what lies there.
@@ -107,10 +109,13 @@ export async function placeNew(
     homeOf(context, catalog, identifier.namespace),
     assertNameFree(context, catalog, identifier, kind),
   ])
-  const location = requested === undefined ? defaultLocation(home, identifier, uuid) : acceptLocation(requested).spelling
-  const own = requested === undefined
-  await assertLocationFree(context, catalog, checkedLocation(catalog, location), { isMadeUp: own })
-  return { location, claim: { ground, own } }
+  if (requested === undefined) {
+    const { location, own, steps } = await makeUpLocation(context, catalog, { identifier, home, uuid, isStaged })
+    return { location, claim: { ground, own, steps } }
+  }
+  const location = acceptLocation(requested).spelling
+  await assertLocationFree(context, catalog, checkedLocation(catalog, location))
+  return { location, claim: { ground, own: false } }
 }
 
 /** Makes the folder that clients on a local disk will write to. */
@@ -130,7 +135,8 @@ async function newTable(
 ): Promise<{ readonly metadata: TableMetadata; readonly claim: Claim; readonly beside: Beside | undefined }> {
   const uuid = context.uuid()
   const requested = request.location ?? undefined
-  const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid })
+  const isStaged = request['stage-create'] === true
+  const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid, isStaged })
   const places = placeCheck(context, call, { identifier, locations: requested === undefined ? [location] : [] })
   const metadata = newTableMetadata({
     uuid,

@@ -10,12 +10,13 @@ import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableI
 import { claimed, commitEntry, stage } from './commit.ts'
 import type { Plan, Staged } from './commit.ts'
 import { assertFilesKept } from './deletions.ts'
+import { makeUpLocation, ownLocations, type MadeUp } from './default-locations.ts'
 import { jsonBytesOf, readTable, type Placed } from './documents.ts'
 import { findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
 import type { Entry } from './entries.ts'
 import { parseTableCommit, type Identity } from './format-work.ts'
 import { isLarge, planLarge, readLarge, smallChange, type TableChange } from './large-commit.ts'
-import { assignedUuid, checkedLocation, defaultLocation, groundOf, withLocation } from './locations.ts'
+import { checkedLocation, groundOf, withLocation } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { homeOf } from './namespace-locations.ts'
 import { takePlaces } from './places.ts'
@@ -60,35 +61,35 @@ async function planOnEntry(
   const [early, home] =
     row === undefined ? await Promise.all([groundOf(context, catalog), homeOf(context, catalog, identifier.namespace)]) : []
   const uuid = context.uuid()
-  const own = (assigned: string | undefined): string => row?.location ?? defaultLocation(home!, identifier, assigned ?? uuid)
+  // A client that stages nothing may leave the place of its new table to us.
+  const madeUp =
+    home === undefined || change.setsLocation ? undefined : await makeUpLocation(context, catalog, { identifier, home, uuid })
+  const chosen = madeUp ? [madeUp.location] : home && ownLocations(catalog, home, identifier, change.assignedUuid ?? uuid)
+  const own = row === undefined ? (chosen ?? []) : [row.location]
   const { commit } = change
   if (commit === undefined || (await isLarge(context, call, change, row))) {
-    const fallback = home === undefined ? undefined : defaultLocation(home, identifier, uuid)
-    const { base, made } = await planLarge(context, call, change, {
-      identifier,
-      row,
-      uuid,
-      own: own(change.assignedUuid),
-      fallback,
-    })
+    const target = { identifier, row, uuid, own, fallback: madeUp?.location }
+    const { base, made } = await planLarge(context, call, change, target)
     if (made === undefined) return { unchanged: row! }
     const stage = (obsolete: readonly string[]): Staged => ({ ...made.staged, obsolete })
-    return finished(context, call, made.metadata, made.removed, { foreign: made.foreign, base, row, ground: early, stage })
+    return finished(context, call, made.metadata, made.removed, {
+      foreign: made.foreign,
+      base,
+      row,
+      ground: early,
+      madeUp,
+      stage,
+    })
   }
   const base = row === undefined ? undefined : await readTable(context, catalog, row)
-  const locations = [own(assignedUuid(commit))]
-  const places = placeCheck(context, call, { identifier, locations, properties: base?.properties ?? {} })
-  const committed = commitTable(
-    base,
-    home === undefined ? commit : withLocation(commit, defaultLocation(home, identifier, uuid)),
-    {
-      now: context.now(),
-      newUuid: uuid,
-      checkLocation: places.check,
-      previousMetadataLocation: row?.metadata_location,
-      limits: context.limits,
-    },
-  )
+  const places = placeCheck(context, call, { identifier, locations: own, properties: base?.properties ?? {} })
+  const committed = commitTable(base, madeUp === undefined ? commit : withLocation(commit, madeUp.location), {
+    now: context.now(),
+    newUuid: uuid,
+    checkLocation: places.check,
+    previousMetadataLocation: row?.metadata_location,
+    limits: context.limits,
+  })
   await places.settled()
   if (row !== undefined && !committed.changed) return { unchanged: row }
   const { metadata, removedMetadataLocations } = committed
@@ -97,6 +98,7 @@ async function planOnEntry(
     base,
     row,
     ground: early,
+    madeUp,
     stage: (obsolete) =>
       stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete, jsonBytesOf(base)),
   })
@@ -108,6 +110,7 @@ interface Unfinished {
   readonly base: Placed | undefined
   readonly row: Entry | undefined
   readonly ground: Claim['ground'] | undefined
+  readonly madeUp: MadeUp | undefined
   readonly stage: (obsolete: readonly string[]) => Staged
 }
 
@@ -117,12 +120,12 @@ async function finished(
   { catalog }: CatalogCall,
   metadata: Identity,
   removed: readonly string[],
-  { foreign, base, row, ground, stage }: Unfinished,
+  { foreign, base, row, ground, madeUp, stage }: Unfinished,
 ): Promise<Staged> {
   await assertFilesKept(context, catalog, foreign)
   const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id, ground })
   const staged = stage(obsoleteFiles(catalog, metadata, removed))
-  return claimed(context, catalog, { ...staged, beside }, { ground, uuid: metadata['table-uuid'] })
+  return claimed(context, catalog, { ...staged, beside }, { ground, uuid: metadata['table-uuid'], made: madeUp })
 }
 
 function obsoleteFiles(catalog: CatalogHandle, metadata: Identity, removed: readonly string[]): string[] {

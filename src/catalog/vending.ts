@@ -12,7 +12,8 @@ import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, withoutConfig } from './documents.ts'
 import type { AnswerOptions, Placed } from './documents.ts'
 import { getEntry, type Entry } from './entries.ts'
-import { assertLocationFree, defaultLocation } from './locations.ts'
+import { ownLocations } from './default-locations.ts'
+import { assertLocationFree } from './locations.ts'
 import { homeOf } from './namespace-locations.ts'
 import type { LoadCredentialsResponse } from './shapes.ts'
 import { withSigning } from './signing.ts'
@@ -195,7 +196,7 @@ export async function stagedWithCredentials(
   // Not only before the provider is asked: there may be credentials for whoever has the place by now.
   const location = target.places[0]!
   const home = await homeOf(context, call.catalog, identifier.namespace)
-  const isMadeUp = location === defaultLocation(home, identifier, metadata['table-uuid'] ?? '')
+  const isMadeUp = ownLocations(call.catalog, home, identifier, metadata['table-uuid'] ?? '').includes(location)
   await assertLocationFree(context, call.catalog, location, { isMadeUp })
   if (way === 'signing') return withSigning(call, target, plain, true)
   return withCredentials(call, way, target, await issue(context, call, way, target), plain)

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { SecretBox } from '../access/secrets.ts'
-import type { CatalogHandle } from '../catalog/call.ts'
+import type { CatalogHandle, TableLayout } from '../catalog/call.ts'
 import { noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, joinLocation } from '../iceberg/location.ts'
 import { stringify, type JsonValue } from '../iceberg/json.ts'
@@ -174,6 +174,7 @@ function catalogLoader(
       allowedRoots,
       storage: store,
       clientConfig,
+      tableLayout: (warehouse.table_location_layout ?? 'plain') as TableLayout,
       configVersion: digest(root, clientConfig),
       vending: vending && { ...vending, id: vendingId, warehouseName: warehouse.name },
       signer,

@@ -22,19 +22,22 @@ const Strategy = Type.Union([
   Type.Record(Type.String(), Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))),
   Type.Null(),
 ])
+const Layout = Type.Optional(Type.Union([Type.Literal('plain'), Type.Literal('suffix'), Type.Literal('uuid'), Type.Null()]))
 const CreateWarehouseRequest = Type.Object({
   name: Type.String(),
   use_sts: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   storage_config: StorageConfig,
   vending_strategy: Type.Optional(Strategy),
+  table_location_layout: Layout,
 })
 const UpdateWarehouseRequest = Type.Object({
   name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   use_sts: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   storage_config: Type.Optional(Type.Union([StorageConfig, Type.Null()])),
   vending_strategy: Type.Optional(Strategy),
+  table_location_layout: Layout,
 })
-const FIELDS = ['name', 'use_sts', 'storage_config', 'vending_strategy']
+const FIELDS = ['name', 'use_sts', 'storage_config', 'vending_strategy', 'table_location_layout']
 
 export interface Warehouse {
   readonly id: string
@@ -43,14 +46,24 @@ export interface Warehouse {
   readonly use_sts: boolean
   readonly storage_config: Json
   readonly vending_strategy: Json
+  readonly table_location_layout: string
   readonly warnings?: readonly string[]
 }
 
 function shown(context: ManagementContext, row: NewRow<'warehouses'>): Warehouse {
-  const { id, name, tenant_id, use_sts, storage_config, vending_strategy: strategy } = row
+  const { id, name, tenant_id, use_sts, storage_config, vending_strategy: strategy, table_location_layout: layout } = row
   const warnings = context.storage.warnings(openSettings(row))
   const vending_strategy = strategy === 'None' ? null : strategy
-  return { id, name, tenant_id, use_sts, storage_config, vending_strategy, ...(warnings.length > 0 && { warnings }) }
+  return {
+    id,
+    name,
+    tenant_id,
+    use_sts,
+    storage_config,
+    vending_strategy,
+    table_location_layout: layout ?? 'plain',
+    ...(warnings.length > 0 && { warnings }),
+  }
 }
 
 export function listWarehouses(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<Warehouse>> {
@@ -89,8 +102,15 @@ function columnsOf(context: ManagementContext, settings: WarehouseSettings, ware
   }
 }
 
+interface NewWarehouse {
+  readonly name: string
+  readonly useSts: boolean
+  readonly settings: WarehouseSettings
+  readonly layout: string | null
+}
+
 /** What a person says of a warehouse that is not there yet. @throws IcebergError 400, 422 */
-export function readNewWarehouse(json: unknown): { name: string; useSts: boolean; settings: WarehouseSettings } {
+export function readNewWarehouse(json: unknown): NewWarehouse {
   checkFields(json, FIELDS)
   const request = decode(CreateWarehouseRequest, json)
   checkName('Warehouse', request.name)
@@ -98,11 +118,11 @@ export function readNewWarehouse(json: unknown): { name: string; useSts: boolean
     storageConfig: withoutNulls(request.storage_config),
     vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
   }
-  return { name: request.name, useSts: request.use_sts ?? false, settings }
+  return { name: request.name, useSts: request.use_sts ?? false, settings, layout: request.table_location_layout ?? null }
 }
 
 export async function createWarehouse(context: ManagementContext, principal: Principal, json: unknown): Promise<Warehouse> {
-  const { name, useSts, settings } = readNewWarehouse(json)
+  const { name, useSts, settings, layout } = readNewWarehouse(json)
   const { now, uuid, store } = context.catalog
   const key = { tenant_id: principal.tenantId, id: uuid() }
   const row: NewRow<'warehouses'> = {
@@ -112,6 +132,7 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
     ...columnsOf(context, settings, key),
     created_at: now(),
     updated_at: now(),
+    table_location_layout: layout,
   }
   try {
     await store.write([{ op: 'insert', entity: 'warehouses', row }])
@@ -143,6 +164,8 @@ export async function updateWarehouse(
     ...rest,
     ...columns,
     use_sts: request.use_sts ?? row.use_sts,
+    table_location_layout:
+      request.table_location_layout === undefined ? row.table_location_layout : request.table_location_layout,
     updated_at: context.catalog.now(),
   }
   await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])

@@ -132,20 +132,23 @@ class AdlsStore implements ObjectStore {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
-    for await (const { name, metadata, properties } of this.#items(prefixBelow(this.#root, prefix))) {
+  async *list(prefix: string, { pageSize }: { readonly pageSize?: number } = {}): AsyncIterable<StoredObject> {
+    for await (const { name, metadata, properties } of this.#items(prefixBelow(this.#root, prefix), pageSize)) {
       if (!isFolder(metadata)) yield { location: this.#location(name), sizeBytes: properties.contentLength ?? 0 }
     }
   }
 
-  async *#items(prefix: string): AsyncIterable<Blob.BlobItem> {
+  async *#items(prefix: string, pageSize?: number): AsyncIterable<Blob.BlobItem> {
     const container = await this.#connect()
     for (let token: string | undefined; ;) {
       const page = await withAttempts(
         ({ signal }) =>
           container
             .listBlobsFlat({ prefix, includeMetadata: true, abortSignal: signal })
-            .byPage(token === undefined ? {} : { continuationToken: token })
+            .byPage({
+              ...(token !== undefined && { continuationToken: token }),
+              ...(pageSize !== undefined && { maxPageSize: pageSize }),
+            })
             .next(),
         failure('list', this.#location(prefix)),
       )

@@ -134,7 +134,8 @@ class FileStore implements ObjectStore {
       if (this.#isGone) throw new StorageError('unavailable', `Can't list ${prefix}: the folder of the warehouse is gone`)
     } catch (error) {
       const problem = this.#failure('list', prefix, error)
-      if (problem.kind !== 'missing') throw problem
+      // A file in the place of a folder is not nothing.
+      if (problem.kind !== 'missing' || codeOf(error) === 'ENOTDIR') throw problem
     }
   }
 

@@ -110,11 +110,16 @@ class GcsStore implements ObjectStore {
     })
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, { pageSize }: { readonly pageSize?: number } = {}): AsyncIterable<StoredObject> {
     const keyPrefix = prefixBelow(this.#options.root, prefix)
     const fields = 'items(name,size),nextPageToken'
     for (let pageToken: string | undefined; ;) {
-      const query = new URLSearchParams({ prefix: keyPrefix, fields, ...(pageToken === undefined ? {} : { pageToken }) })
+      const query = new URLSearchParams({
+        prefix: keyPrefix,
+        fields,
+        ...(pageToken !== undefined && { pageToken }),
+        ...(pageSize !== undefined && { maxResults: String(pageSize) }),
+      })
       const { items = [], nextPageToken } = await withAttempts(
         async ({ signal }) => (await (await this.#send(`${this.#objects}?${query}`, signal)).json()) as Page,
         failure('list', prefix),

@@ -163,11 +163,11 @@ class S3Store implements ObjectStore {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, options: { readonly pageSize?: number } = {}): AsyncIterable<StoredObject> {
     const { bucket } = bucketAndKey(this.#options.root)
     const keyPrefix = prefixBelow(this.#options.root, prefix)
     for (let token: string | undefined; ;) {
-      const page = await this.#page(bucket, keyPrefix, token)
+      const page = await this.#page(bucket, keyPrefix, token, options.pageSize)
       for (const { Key, Size = 0 } of page.Contents ?? []) {
         if (Key !== undefined) yield { location: `s3://${bucket}/${Key}`, sizeBytes: Size }
       }
@@ -176,8 +176,13 @@ class S3Store implements ObjectStore {
     }
   }
 
-  async #page(bucket: string, prefix: string, token: string | undefined) {
-    const input = { Bucket: bucket, Prefix: prefix, ...(token === undefined ? {} : { ContinuationToken: token }) }
+  async #page(bucket: string, prefix: string, token: string | undefined, pageSize: number | undefined) {
+    const input = {
+      Bucket: bucket,
+      Prefix: prefix,
+      ...(token !== undefined && { ContinuationToken: token }),
+      ...(pageSize !== undefined && { MaxKeys: pageSize }),
+    }
     try {
       const { library, client } = await this.#connect()
       const command = new library.ListObjectsV2Command(input)

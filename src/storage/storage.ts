@@ -22,8 +22,11 @@ export interface ObjectStore {
    * together with those in it, as far as they are empty.
    */
   delete(locations: readonly string[]): Promise<void>
-  /** All objects whose location begins with the slash-terminated `prefix`. */
-  list(prefix: string): AsyncIterable<StoredObject>
+  /**
+   * All objects whose location begins with the slash-terminated `prefix`. `pageSize`: how many a request to the storage asks
+   * for, for callers who want no more than the first ones; the storage's own number when absent.
+   */
+  list(prefix: string, options?: { readonly pageSize?: number }): AsyncIterable<StoredObject>
   /** Makes what a client needs to write below a table's location (folders on a local disk; nothing on object stores). */
   prepare(tableLocation: string): Promise<void>
   /**

@@ -86,6 +86,7 @@ export const entities = {
       secrets: 'text?',
       created_at: 'integer',
       updated_at: 'integer',
+      table_location_layout: 'text?',
     },
     key: ['tenant_id', 'name'],
     indexes: {},

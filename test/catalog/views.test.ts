@@ -43,7 +43,7 @@ test('a view is created, loaded, replaced, listed, renamed and dropped', async (
   const fixture = await open(t)
   const { context, call } = fixture
   const created = await create(fixture, 'v', { properties: { a: 'b' } })
-  assert.match(created['metadata-location'] as string, /\/ns\/v-[0-9a-f]{8}\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/)
+  assert.match(created['metadata-location'] as string, /\/ns\/v\/metadata\/00000-[0-9a-f-]{36}\.metadata\.json$/)
   assert.deepEqual(bodyOf(await loadView(context, call, ident('v'))), created)
   const requirements = [{ type: 'assert-view-uuid', uuid: created.metadata['view-uuid'] }]
   const replaced = bodyOf(await replaceView(context, call, ident('v'), { requirements, updates: replaceWith('select 2') }))

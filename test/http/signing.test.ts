@@ -193,8 +193,6 @@ test('nothing is signed outside of the table', async (t) => {
     '/lake/ns/t2/a',
     '/lake/ns/t2',
     '/lake/ns/t',
-    '/lake/ns/t%20/a',
-    '/lake/ns/T/a',
     '/lake/ns/a',
     '/lake/a',
     '/a',
@@ -327,6 +325,58 @@ test('files of a table that is staged are signed for whoever may create it, wher
   assert.equal((await sign({ method: 'PUT', uri: `${uri}/a` }, '/v1/s3/namespaces/none/tables/new/sign')).status, 404)
 })
 
+test('files of a table that is about to move are signed for whoever may create it, where nobody lies', async (t) => {
+  const bench = await openSigning(t)
+  if (bench === undefined) return
+  const { send, sign, ask, base, bucket } = bench
+  const place = `${base}/lake/moved/new`
+  const status = async (method: string, uri: string, token?: string, at?: string) =>
+    (await sign({ method, uri }, at, token)).status
+  assert.equal((await ask({ method: 'PUT', uri: `${place}/metadata/m0.avro`, body: 'x' })).status, 200)
+  assert.equal((await ask({ method: 'GET', uri: `${place}/metadata/m0.avro` })).text, 'x')
+  const list = (prefix: string) => `${base}?list-type=2&prefix=${encodeURIComponent(prefix)}`
+  assert.equal(await status('GET', list('lake/moved/new/')), 200)
+
+  // Not the catalog, not where a namespace lies or what is around it, nothing of others, no metadata, no other spelling.
+  for (const namespace of [['empty'], ['empty', 'ü in']]) {
+    assert.equal((await send('POST', '/v1/s3/namespaces', { body: { namespace } })).status, 200)
+  }
+  const told = { namespace: ['told'], properties: { location: `s3://${bucket}/lake/far/told` } }
+  assert.equal((await send('POST', '/v1/s3/namespaces', { body: told })).status, 200)
+  const named = { name: 'named', schema, properties: { 'write.data.path': `s3://${bucket}/lake/data/of` } }
+  assert.equal((await send('POST', TABLES, { body: named })).status, 200)
+  const refused = [
+    ...['/x', '/lake', '/lake/x', '/lake2/a/b', '/lake/ns', '/lake/ns/x', '/lake/ns/t2/a', '/lake/ns/t2', '/lake/empty/x'],
+    ...['/lake/empty/%25C3%25BC%2520in/x', '/lake/far/x', '/lake/far/told/x', '/lake/data/of/x', '/lake/data/x'],
+    ...['/lake/data/of/deep/x', '/lake/moved/new/metadata/00001-a.metadata.json', '/lake/moved/../ns/t2/a'],
+    ...['/lake/moved/%2e%2e/ns/t2/a', '/lake/moved/%252e%252e/ns/t2/a', '/lake/moved//x'],
+  ]
+  for (const path of refused) assert.ok([400, 403].includes(await status('PUT', base + path)), path)
+  const folders = ['', 'lake', 'lake/', 'lake/empty/', 'lake/far/', 'lake/far/told/', 'lake/data/', 'lake/ns/']
+  for (const prefix of folders) assert.equal(await status('GET', list(prefix)), 403, prefix)
+
+  const mint = async (body: object) => (await send('POST', '/api/v1/tokens', { body })).json.token as string
+  const reader = await mint({ access: 'read' })
+  for (const method of ['GET', 'PUT', 'DELETE']) assert.equal(await status(method, `${place}/data/a`, reader), 403)
+  const bound = (part: object) => mint({ access: 'read-write', within: [{ catalog: 's3', ...part }] })
+  const [one, whole] = [await bound({ namespace: ['ns'], table: 't' }), await bound({ namespace: ['ns'] })]
+  for (const token of [one, whole]) assert.equal(await status('PUT', `${place}/data/a`, token), 403)
+  assert.equal(await status('PUT', `${base}/lake/ns/t-new/data/a`, one), 403)
+  assert.equal(await status('PUT', `${base}/lake/ns/t-new/data/a`, whole), 200)
+  assert.equal(await status('PUT', `${base}/lake/ns/t/data/a`, one), 200)
+
+  // It is somebody's from the moment that it is taken.
+  const taken = { name: 'taken', schema, location: `s3://${bucket}/lake/moved/new` }
+  assert.equal((await send('POST', TABLES, { body: taken })).status, 200)
+  for (const method of ['GET', 'PUT', 'DELETE']) assert.equal(await status(method, `${place}/data/a`), 403)
+  const never = `${TABLES}/never/sign`
+  assert.equal(await status('PUT', `${base}/lake/moved/b/c`, undefined, never), 200)
+  const updates = [{ action: 'set-location', location: `s3://${bucket}/lake/moved/b` }]
+  assert.equal((await send('POST', `${TABLES}/t`, { body: { requirements: [], updates } })).status, 200)
+  assert.equal(await status('PUT', `${base}/lake/moved/b/c`), 200)
+  assert.equal(await status('PUT', `${base}/lake/moved/b/c`, undefined, never), 403)
+})
+
 test('the table at a place is the one that is there now', async (t) => {
   const bench = await openSigning(t)
   if (bench === undefined) return
@@ -385,10 +435,12 @@ test('other places of a table are signed for it, as long as nobody else lies the
   const uri = `${base}/lake/data/shared/a`
   const at = `${TABLES}/u/sign`
   assert.equal((await sign({ method: 'PUT', uri }, at)).status, 200)
-  assert.equal((await sign({ method: 'PUT', uri: `${base}/lake/data/shared2/a` }, at)).status, 403)
+  // A place that it may be moved to.
+  assert.equal((await sign({ method: 'PUT', uri: `${base}/lake/data/shared2/a` }, at)).status, 200)
   const within = [{ catalog: 's3', namespace: ['ns'], table: 'u' }]
   const { token } = (await send('POST', '/api/v1/tokens', { body: { access: 'read-write', within } })).json
   assert.equal((await sign({ method: 'PUT', uri }, at, token)).status, 403)
+  assert.equal((await sign({ method: 'PUT', uri: `${base}/lake/data/shared2/a` }, at, token)).status, 403)
   // The catalog moves: what it had before is not its any more.
   const moved = await send('PUT', '/api/v1/warehouses/w', {
     body: { storage_config: { type: 's3', bucket, endpoint: new URL(base).origin, prefix: 'elsewhere' } },

@@ -52,6 +52,7 @@ async function setUp() {
     storage_config: { region: 'a' },
     vending_strategy: null,
     secrets: secrets.seal({ storageConfig: { key: 'hush' } }, sealOwner({ tenant_id, id: 'w1' })),
+    table_location_layout: null,
     ...times,
   }
   const catalog = {

@@ -204,6 +204,7 @@ describe('store check --files', () => {
         storage_config: {},
         vending_strategy: null,
         secrets: null,
+        table_location_layout: null,
         created_at: 1,
         updated_at: 1,
       }),

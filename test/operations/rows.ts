@@ -44,6 +44,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       storage_config: { type: 'local', path: '/lake' },
       vending_strategy: null,
       secrets: null,
+      table_location_layout: null,
       ...times,
     }),
     insert('catalogs', {

@@ -19,6 +19,7 @@ import { namespaceLocations } from './migrations/0005-namespace-locations.ts'
 import { entryUuids } from './migrations/0006-entry-uuids.ts'
 import { settings } from './migrations/0007-settings.ts'
 import { reportPrincipals } from './migrations/0008-report-principals.ts'
+import { tableLocationLayout } from './migrations/0009-table-location-layout.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -42,6 +43,7 @@ export const migrations: readonly Migration[] = [
   { number: 6, name: 'entry-uuids', statements: entryUuids },
   { number: 7, name: 'settings', statements: (dialect) => createAll(dialect, settings) },
   { number: 8, name: 'report-principals', statements: reportPrincipals },
+  { number: 9, name: 'table-location-layout', statements: tableLocationLayout },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

@@ -1,0 +1,52 @@
+/**
+ * Places at which a table may be created or moved to, for clients that write there before they commit: files of a staged
+ * creation, and of a replacement that takes the table elsewhere. Nothing is kept of either by then. Whoever may create the table
+ * may do so at any place that is free and theirs to choose, so that is what they may write to.
+ */
+import { isAllowed } from '../access/decide.ts'
+import { IcebergError } from '../iceberg/errors.ts'
+import { isBelow, liesWithin, selfAndAbove, type Location } from '../iceberg/location.ts'
+import type { Touched } from '../storage/vending/vending.ts'
+import { placeCheck } from './areas.ts'
+import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
+import { assertLocationFree } from './locations.ts'
+import { holdsNamespace, homeOf, namespaceAt } from './namespace-locations.ts'
+
+export function mayCreate({ principal, catalog }: CatalogCall, { namespace, name }: TableIdentifier): boolean {
+  return isAllowed(principal, 'table.create', { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name })
+}
+
+/** The folder that a table would have to lie at or around for this to be of it. */
+const folderOf = ({ location, isFolder }: Touched): Location =>
+  isFolder ? location : (selfAndAbove(location).at(-2) ?? location)
+
+/**
+ * Whether all that is touched may be of the table when it comes to be committed there.
+ * @throws IcebergError 403 for places that are not the principal's to choose
+ */
+export async function areFree(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  touches: readonly Touched[],
+): Promise<boolean> {
+  const { catalog } = call
+  const { check, settled } = placeCheck(context, call, { identifier, locations: [] })
+  const folders = new Set(touches.map(folderOf))
+  try {
+    for (const folder of folders) check(folder, 'location')
+    await settled()
+    const home = await homeOf(context, catalog, identifier.namespace)
+    for (const folder of folders) {
+      if (!isBelow(catalog.root, folder) && !isBelow(home.location, folder)) return false
+      // Where namespaces lie, tables of theirs are to lie: that is no table's own place.
+      if (liesWithin(folder, home.location)) return false
+      if ((await holdsNamespace(context, catalog, folder)) || (await namespaceAt(context, catalog, folder))) return false
+      await assertLocationFree(context, catalog, folder)
+    }
+    return true
+  } catch (error) {
+    if (error instanceof IcebergError && error.code === 400) return false
+    throw error
+  }
+}
