@@ -63,6 +63,34 @@ test('warehouses as the SDK makes them: kept, changed, listed, dropped; secrets 
   assert.equal((await call(server, 'GET', '/api/v1/warehouses/blue')).json.error.type, 'NoSuchWarehouseException')
 })
 
+test('the layout of locations: set, changed, forgotten, obeyed by what is created from then on', async (t) => {
+  const server = await startTestServer(t)
+  const table = async (name: string) => {
+    const schema = { type: 'struct', fields: [] }
+    const { json } = await call(server, 'POST', '/v1/lake/namespaces/default/tables', { body: { name, schema } })
+    return (json.metadata.location as string).split('/').at(-1)!
+  }
+  const layout = async (table_location_layout: unknown) =>
+    (await call(server, 'PUT', '/api/v1/warehouses/local', { body: { table_location_layout } })).json.table_location_layout
+  assert.equal((await call(server, 'GET', '/api/v1/warehouses/local')).json.table_location_layout, 'plain')
+  assert.equal(await table('a'), 'a')
+  assert.equal(await layout('suffix'), 'suffix')
+  assert.match(await table('b'), /^b-[0-9a-f]{8}$/)
+  assert.equal((await call(server, 'PUT', '/api/v1/warehouses/local', { body: {} })).json.table_location_layout, 'suffix')
+  assert.equal(await layout('uuid'), 'uuid')
+  assert.match(await table('c'), /^c-[0-9a-f]{8}-[0-9a-f-]{27}$/)
+  assert.equal(await layout(null), 'plain')
+  assert.equal(await table('d'), 'd')
+  for (const wrong of ['Plain', 'x', '', 1, {}]) {
+    const answer = await call(server, 'PUT', '/api/v1/warehouses/local', { body: { table_location_layout: wrong } })
+    assert.equal(answer.status, 400, answer.text)
+    assert.match(answer.text, /table_location_layout/)
+    assert.equal((await create(server, 'warehouses', { ...s3('w'), table_location_layout: wrong })).status, 400)
+  }
+  const made = await create(server, 'warehouses', { ...s3('w'), table_location_layout: 'uuid' })
+  assert.equal(made.json.table_location_layout, 'uuid')
+})
+
 test('secrets are sealed in the database and survive a change that does not mention them', async (t) => {
   const server = await startTestServer(t, { DATABASE_URL: '' })
   await create(server, 'warehouses', s3('blue'))
