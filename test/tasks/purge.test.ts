@@ -120,17 +120,21 @@ describe('purge of a table', () => {
       '',
       '\u0000',
       `${lake.root}/ns/t//../../x`,
+      `${lake.root}/ns/T/../t2/data/3.parquet`,
+      `${lake.root}/ns/t/x/\\..\\..\\t2\\data\\3.parquet`,
     ]
     const table = await writeTable(lake, 'ns/t', {
       foreignFiles,
       foreignManifests: [`${lake.root}/ns/t2/metadata/shared-m0.avro`],
+      // Escapes in the names of files are their very text, so the last two would lie below the table.
+      foreignStatistics: [...foreignFiles, ...['%2e%2e/', '..%2f'].map((up) => `${lake.root}/ns/t/${up}t2/data/3.parquet`)],
       properties: { 'write.data.path': `${lake.root}/ns/t2/data` },
     })
     const { events } = await purge(store, lake.storage, table)
     assert.deepEqual(lake.files(), [...others, 'ns/t-secret'].sort())
     assert.ok(fs.existsSync(outside))
-    // The foreign list of files, the neighbour's manifest and the two files that it names.
-    assert.equal(events[0]?.details['kept'], foreignFiles.length + 3)
+    // The foreign list of files, in a manifest and as statistics of two kinds; the neighbour's manifest and the two files that it names.
+    assert.equal(events[0]?.details['kept'], 3 * foreignFiles.length + 3)
     fs.rmSync(path.dirname(outside), { recursive: true })
   })
 

@@ -133,6 +133,7 @@ export interface TableOptions {
   /** More data files, of anywhere, named by the first manifest. */
   readonly foreignFiles?: readonly string[]
   readonly foreignManifests?: readonly string[]
+  readonly foreignStatistics?: readonly string[]
   /** The scheme of all paths in metadata and manifests. */
   readonly spelling?: string
 }
@@ -171,8 +172,11 @@ export async function writeTable(
     location: said(location),
     properties: options.properties ?? {},
     snapshots: lists.map((list, i) => ({ 'snapshot-id': i + 1, 'manifest-list': list, summary: { operation: 'append' } })),
-    statistics: [{ 'snapshot-id': 1, 'statistics-path': statistics }],
-    'partition-statistics': [{ 'snapshot-id': 1, 'statistics-path': partitionStatistics }],
+    statistics: [statistics, ...(options.foreignStatistics ?? [])].map((file) => ({ 'snapshot-id': 1, 'statistics-path': file })),
+    'partition-statistics': [partitionStatistics, ...(options.foreignStatistics ?? [])].map((file) => ({
+      'snapshot-id': 1,
+      'statistics-path': file,
+    })),
     'metadata-log': [{ 'timestamp-ms': 1, 'metadata-file': previous }],
   }
   return { location, metadataLocation: await write('metadata/00001-b.metadata.json', Buffer.from(JSON.stringify(metadata))) }

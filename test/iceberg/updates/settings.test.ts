@@ -220,10 +220,12 @@ describe('statistics', () => {
     it(`${update.action} needs the snapshot`, () => {
       refused(base, [{ ...update, [field]: { ...full, 'snapshot-id': 2 } }], /unknown snapshot: 2/)
     })
-    it(`${update.action} asks whether the file may be there`, () => {
-      const seen: string[] = []
-      run(base, [update], { checkLocation: (location) => void seen.push(location) })
-      assert.deepEqual(seen, ['s3://b/s.puffin'])
+    it(`${update.action} records a file of anywhere`, () => {
+      const refuse = (location: string) => assert.fail(location)
+      for (const path of ['s3://elsewhere/s.puffin', 'file:/etc/passwd', 'hdfs://x/../y', 'x', '%2e%2e/x']) {
+        const foreign = { ...update, [field]: { ...full, 'statistics-path': path } }
+        assert.equal(run(base, [foreign], { checkLocation: refuse }).metadata[field][0]?.['statistics-path'], path)
+      }
     })
   }
   it('refuses two snapshot ids that differ', () => {
