@@ -16,6 +16,8 @@ import { startServer, type Database, type RunningServer } from './server.ts'
 export interface ClientSuite {
   /** Beside this file: its tests, their `requirements.txt`. */
   readonly folder: string
+  /** Another suite's folder, if this one needs the same packages as that. */
+  readonly packagesOf?: string
   /** Arguments for pytest that choose among its tests. */
   readonly selection?: readonly string[]
   /** Fewer would mean that a file of the suite was not found. */
@@ -34,8 +36,8 @@ export interface Target {
 /** The body of a client's test. Servers that it may start are for the caller to stop when all are done. */
 export async function runClient(context: TestContext, suite: ClientSuite, { database, warehouse }: Target): Promise<void> {
   const folder = join(import.meta.dirname, suite.folder)
-  const { selection = [] } = suite
-  const python = requireService(context, await pythonEnv(requirementsOf(suite.folder)))
+  const { selection = [], packagesOf = suite.folder } = suite
+  const python = requireService(context, await pythonEnv(requirementsOf(packagesOf)))
   if (python === undefined) return
   const env = suite.tools === undefined ? {} : requireService(context, await suite.tools())
   if (env === undefined) return

@@ -26,6 +26,8 @@ export interface ServerCommand {
   readonly environment?: Readonly<Record<string, string>>
   /** Whether it serves. */
   readonly isReady: (port: number) => Promise<boolean>
+  /** Within which it must. A minute when nothing is said. */
+  readonly readySeconds?: number
 }
 
 export async function startServerProcess(server: ServerCommand): Promise<Availability<ServerProcess>> {
@@ -38,7 +40,8 @@ export async function startServerProcess(server: ServerCommand): Promise<Availab
   return { missing: `${server.name}: ${server.command} does not start: ${problem}` }
 }
 
-async function tryStart({ name, command, args, environment, isReady }: ServerCommand): Promise<ServerProcess | string> {
+async function tryStart(server: ServerCommand): Promise<ServerProcess | string> {
+  const { name, command, args, environment, isReady, readySeconds = READY_SECONDS } = server
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), `pangolin-${name}-`))
   const logFile = join(folder, 'log')
@@ -60,7 +63,7 @@ async function tryStart({ name, command, args, environment, isReady }: ServerCom
     process.off('exit', end)
     rmSync(folder, { recursive: true, force: true })
   }
-  for (let i = 0; i < READY_SECONDS * 10 && child.exitCode === null && child.pid !== undefined; i += 1) {
+  for (let i = 0; i < readySeconds * 10 && child.exitCode === null && child.pid !== undefined; i += 1) {
     if (await isReady(port).catch(() => false)) {
       // A test process ends when its tests do, not when its servers do.
       child.unref()

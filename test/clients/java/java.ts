@@ -1,11 +1,11 @@
 /**
- * The Java that the compatibility kit, the reference server and Trino's client run in: Maven resolves what a `pom.xml` names,
+ * The Java that the compatibility kit, the reference server and other test tools run in: Maven resolves what a `pom.xml` names,
  * `javac` compiles the few classes beside it, and the outcome is kept in the cache folder, shared by all checkouts with the
  * same.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Availability } from '../../services/require.ts'
@@ -15,10 +15,11 @@ const run = promisify(execFile)
 const FOLDER = import.meta.dirname
 const POM = join(FOLDER, 'pom.xml')
 const SOURCES = ['ReferenceServer.java', 'CapableCatalogTests.java'].map((name) => join(FOLDER, name))
-const TRINO = join(FOLDER, '..', 'trino')
 const CLOUDS = join(FOLDER, '..', 'clouds')
 const RESOLVE = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath'
 const OLDEST = 17
+/** Where Debian and its relatives install them. */
+const JAVA_HOMES = '/usr/lib/jvm'
 
 export interface JavaEnv {
   readonly java: string
@@ -26,9 +27,6 @@ export interface JavaEnv {
 }
 
 export const javaEnv = (): Promise<Availability<JavaEnv>> => compiled(POM, SOURCES)
-
-/** Trino's client and a program that uses it as Trino does. */
-export const trinoEnv = (): Promise<Availability<JavaEnv>> => compiled(join(TRINO, 'pom.xml'), [join(TRINO, 'TrinoSession.java')])
 
 /** The client with its file IO for Google Cloud Storage, and a program that uses both. */
 export const cloudEnv = (): Promise<Availability<JavaEnv>> =>
@@ -75,12 +73,30 @@ function classpath(folder: string): string {
   return [join(folder, 'classes'), readFileSync(join(folder, 'classpath'), 'utf8').trim()].join(delimiter)
 }
 
+/** A Java of this version or a newer one: on the PATH, in JAVA_HOME, or beside the others of the machine. */
+export async function javaOf(oldest: number): Promise<Availability<string>> {
+  const homes = [process.env['JAVA_HOME'] ?? '', ...othersOfTheMachine()].filter((home) => home !== '')
+  for (const java of ['java', ...homes.map((home) => join(home, 'bin', 'java'))]) {
+    if ((await missingTool(java, ['-version'], oldest)) === undefined) return { value: java }
+  }
+  return { missing: `no Java ${oldest} or newer on the PATH, in JAVA_HOME or below ${JAVA_HOMES}` }
+}
+
+function othersOfTheMachine(): string[] {
+  if (!existsSync(JAVA_HOMES)) return []
+  return readdirSync(JAVA_HOMES).map((name) => join(JAVA_HOMES, name))
+}
+
 /** Why the tool can't be used, if so. */
-export async function missingTool(command: string, options: readonly string[]): Promise<string | undefined> {
+export async function missingTool(
+  command: string,
+  options: readonly string[],
+  oldest: number = OLDEST,
+): Promise<string | undefined> {
   try {
     const { stdout, stderr } = await run(command, [...options])
     const major = Number(/(?:version "|javac )(\d+)/.exec(stdout + stderr)?.[1] ?? OLDEST)
-    return major < OLDEST ? `${command} ${major} is older than ${OLDEST}` : undefined
+    return major < oldest ? `${command} ${major} is older than ${oldest}` : undefined
   } catch {
     return `no ${command} on this machine`
   }
@@ -88,7 +104,7 @@ export async function missingTool(command: string, options: readonly string[]): 
 
 // `node test/clients/java/java.ts` installs ahead of the tests.
 if (import.meta.main) {
-  for (const install of [javaEnv, trinoEnv, cloudEnv]) {
+  for (const install of [javaEnv, cloudEnv]) {
     const made = await install()
     const ready = 'value' in made
     console.log(ready ? `ready: ${made.value.classpath.split(delimiter).length} class path entries` : `missing: ${made.missing}`)
