@@ -17,17 +17,15 @@ import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
 import {
-  MAX_METADATA_BYTES,
   answerOf,
   answerSuperseded,
   answerWithEntry,
   composedElsewhere,
   composeNew,
-  discardFiles,
   rememberCurrent,
   uuidOf,
-  writeFile,
 } from './documents.ts'
+import { MAX_METADATA_BYTES, discardFiles, writeFile } from './metadata-files.ts'
 import type { Identified, NewDocument } from './documents.ts'
 import type { NewFile } from './format-work.ts'
 import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
@@ -352,7 +350,7 @@ export async function answerAgain(
   if (entry?.metadata_location === location) return answerWithEntry(context, catalog, entry)
   const before = { ...entryKey(catalog, identifier), kind, id: entry?.id ?? '', uuid: null, location: undefined }
   try {
-    return await answerSuperseded(catalog, { ...before, metadata_location: location }, catalog.clientConfig)
+    return await answerSuperseded(context, catalog, { ...before, metadata_location: location }, catalog.clientConfig)
   } catch (error) {
     if (!(error instanceof IcebergError) || (error.code !== 404 && error.code !== 500)) throw error
     if (entry === undefined) throw noSuch(kind, identifier)

@@ -3,16 +3,14 @@
  * suffix once, and from then on answered as it is. Only commits, and the first `snapshots=refs` of a file, parse.
  */
 import { hash } from 'node:crypto'
-import { displayIdentifier, IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
+import { displayIdentifier, IcebergError, validationFailed } from '../iceberg/errors.ts'
 import { namespaceOfKey } from '../iceberg/identifier.ts'
 import { parse as parseJson } from '../iceberg/json.ts'
 import type { JsonValue } from '../iceberg/json.ts'
 import type { JsonParts } from '../iceberg/json-parts.ts'
 import { checkMetadata, MetadataFault } from '../iceberg/metadata-check.ts'
-import { decodeMetadataFile, encodeMetadataFile } from '../iceberg/metadata-file.ts'
-import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
-import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import { parseViewMetadata } from '../iceberg/view-metadata.ts'
 import type { ViewMetadata } from '../iceberg/view-metadata.ts'
@@ -20,14 +18,19 @@ import { StorageError } from '../storage/storage.ts'
 import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
 import { behindDocument, compose, type ClientConfig, type Composed } from './compose.ts'
 import type { Entry } from './entries.ts'
-import type { NewFile } from './format-work.ts'
+import { FOREIGN_LIMITS, type NewFile } from './format-work.ts'
+import {
+  checkLarge,
+  composeLarge,
+  foreignTableOfLarge,
+  identityOfLarge,
+  INLINE_COPY,
+  INLINE_FILE,
+  refsOfLarge,
+} from './large-documents.ts'
+import { storageFailure, readFile, asBuffer } from './metadata-files.ts'
 import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
 import { soon, type Soon } from './soon.ts'
-
-/** Of a file, and of what it inflates to. */
-export const MAX_METADATA_BYTES = 128 * 1024 * 1024
-/** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
-const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
 
 /** What of an entry's row says which file is its current one, and what the file must say of itself. */
 export type Pointer = Pick<Entry, 'kind' | 'namespace' | 'name' | 'id' | 'uuid' | 'metadata_location'> & {
@@ -41,32 +44,6 @@ const identityOf = ({ id, uuid, metadata_location }: Named): string => `${uuid ?
 
 export const cacheKey = (catalog: CatalogHandle, entry: Named): string =>
   `${catalog.configVersion}\n${catalog.id}\n${identityOf(entry)}`
-
-/** What a storage error means to the caller. Nothing was changed when this is thrown. */
-export function storageFailure(error: unknown, location: string): unknown {
-  if (!(error instanceof StorageError)) return error
-  const options = { cause: error }
-  switch (error.kind) {
-    case 'missing':
-      // The reference's words: clients and their tests look for them.
-      return new IcebergError('NotFoundException', `Failed to open input stream for file: ${location}`, options)
-    case 'too-large':
-      return validationFailed(`Metadata file is larger than ${MAX_METADATA_BYTES} bytes: ${location}`, options)
-    case 'forbidden':
-    case 'invalid':
-      return new IcebergError('ForbiddenException', `The warehouse's storage refuses access to ${location}`, options)
-    default:
-      return unavailable(`The warehouse's storage is not available; nothing was changed: ${location}`, options)
-  }
-}
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-
-async function readFile(catalog: CatalogHandle, location: string): Promise<Buffer> {
-  const bytes = await catalog.storage.read(location, { maxBytes: MAX_METADATA_BYTES })
-  return asBuffer(decodeMetadataFile(location, bytes, { maxInflatedBytes: MAX_METADATA_BYTES }))
-}
 
 /**
  * A file of an entry that is not what it was, or never was what it must be: the server's fault and not the caller's, and said
@@ -85,15 +62,16 @@ export function asFault(error: unknown, entry: Pointer): unknown {
 }
 
 /** What a file of the entry is answered as. */
-export function checkedFor(entry: Pointer, json: Buffer): Buffer {
+export function checkedFor(context: CatalogContext, catalog: CatalogHandle, entry: Pointer, json: Buffer): Soon<Buffer> {
   const { id, uuid, location } = entry
-  return asBuffer(checkMetadata(json, { kind: entry.kind === 'view' ? 'view' : 'table', id, uuid, location }))
+  const owner = { kind: entry.kind === 'view' ? 'view' : 'table', id, uuid, location } as const
+  return json.length > INLINE_FILE ? checkLarge(context, catalog, owner, json) : asBuffer(checkMetadata(json, owner))
 }
 
 /** @throws IcebergError 500 for a file that must not be answered */
-async function readChecked(catalog: CatalogHandle, entry: Pointer): Promise<Buffer> {
+async function readChecked(context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Promise<Buffer> {
   try {
-    return checkedFor(entry, await readFile(catalog, entry.metadata_location))
+    return await checkedFor(context, catalog, entry, await readFile(catalog, entry.metadata_location))
   } catch (error) {
     throw asFault(error, entry)
   }
@@ -101,7 +79,7 @@ async function readChecked(catalog: CatalogHandle, entry: Pointer): Promise<Buff
 
 /** The entry's current file, checked when it is read. */
 export function readDocument(context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Promise<CachedDocument> {
-  return context.cache.load(cacheKey(catalog, entry), () => readChecked(catalog, entry))
+  return context.cache.load(cacheKey(catalog, entry), () => readChecked(context, catalog, entry))
 }
 
 function parsedFor<M>(entry: Pointer, json: Buffer, parse: (json: Buffer) => M): M {
@@ -159,6 +137,12 @@ export function placedOf(context: CatalogContext, catalog: CatalogHandle, entry:
     let placed = placedOfDocuments.get(document)
     if (placed === undefined) {
       const known = context.cache.parsed<TableMetadata>(key)
+      if (known === undefined && document.json.length > INLINE_FILE) {
+        const read = identityOfLarge(context, catalog, document.json).catch((error: unknown) =>
+          Promise.reject(asFault(error, entry)),
+        )
+        return read.then((identity) => (placedOfDocuments.set(document, identity), identity))
+      }
       const { location: place, properties } = known ?? parsedFor(entry, document.json, parseTableMetadata)
       placedOfDocuments.set(document, (placed = { location: place, properties }))
     }
@@ -170,50 +154,22 @@ export const readView = (context: CatalogContext, catalog: CatalogHandle, entry:
   readParsed(context, catalog, entry, parseViewMetadata)
 
 /** A file that somebody else wrote, past every cache: its text and what it says. @throws IcebergError 4xx */
-export async function readForeign<M>(
+export async function readForeign(
+  context: CatalogContext,
   catalog: CatalogHandle,
   location: string,
-  parse: (json: JsonValue) => M,
-): Promise<{ readonly json: Buffer; readonly metadata: M }> {
+  parse: (json: JsonValue) => Identified,
+): Promise<{ readonly json: Buffer; readonly metadata: Identified }> {
   try {
     const json = await readFile(catalog, location)
+    if (json.length > INLINE_FILE) {
+      if (parse !== parseForeignTableMetadata)
+        throw validationFailed(`The metadata of a view is larger than ${INLINE_FILE} bytes`)
+      return { json, metadata: await foreignTableOfLarge(context, catalog, json) }
+    }
     return { json, metadata: parse(parseJson(json, FOREIGN_LIMITS)) }
   } catch (error) {
     throw storageFailure(error, location)
-  }
-}
-
-/** Whether a file is still there, without reading it. @throws IcebergError 404 when not */
-export async function assertPresent(catalog: CatalogHandle, location: string): Promise<void> {
-  try {
-    await catalog.storage.read(location, { maxBytes: 0 })
-  } catch (error) {
-    if (!(error instanceof StorageError) || error.kind !== 'too-large') throw storageFailure(error, location)
-  }
-}
-
-/** Writes a new metadata file, durable when this resolves. */
-export async function writeFile(
-  catalog: CatalogHandle,
-  location: string,
-  { json, encoded }: NewDocument,
-  codec: MetadataCodec,
-): Promise<void> {
-  try {
-    await catalog.storage.create(location, encoded ?? encodeMetadataFile(json, codec))
-  } catch (error) {
-    // Perhaps it got there and only the answer was lost.
-    if (error instanceof StorageError && error.kind === 'unavailable') await discardFiles(catalog, [location])
-    throw storageFailure(error, location)
-  }
-}
-
-/** Removes files that no pointer ever named; best effort, as an orphan does no harm. */
-export async function discardFiles(catalog: CatalogHandle, locations: readonly string[]): Promise<void> {
-  try {
-    await catalog.storage.delete(locations)
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
   }
 }
 
@@ -280,25 +236,58 @@ export function matchesEtag(header: string, etag: string): boolean {
   })
 }
 
-function composeAll(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, entry: Named): ComposedAnswer {
-  const { body, json } = compose(entry.metadata_location, [document.json], catalog.clientConfig)
-  const answer = { etag: etagOf(catalog, entry, 'all'), body }
-  document.json = json
-  context.cache.keep(document, 'all', answer)
-  return answer
+/** Large answers that are being composed, for all who wait for them. */
+const underWay = new WeakMap<CachedDocument, Promise<ComposedAnswer>>()
+
+function composeAll(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  document: CachedDocument,
+  entry: Named,
+): Soon<ComposedAnswer> {
+  const keep = ({ body, json }: Composed): ComposedAnswer => {
+    const answer = { etag: etagOf(catalog, entry, 'all'), body }
+    document.json = json
+    context.cache.keep(document, 'all', answer)
+    return answer
+  }
+  const { metadata_location: location } = entry
+  if (document.json.length <= INLINE_COPY) return keep(compose(location, [document.json], catalog.clientConfig))
+  let composing = underWay.get(document)
+  if (composing === undefined) {
+    composing = composeLarge(location, document.json, catalog.clientConfig)
+      .then(keep)
+      .finally(() => underWay.delete(document))
+    underWay.set(document, composing)
+  }
+  return composing
 }
 
-function composeRefs(context: CatalogContext, catalog: CatalogHandle, document: CachedDocument, entry: Pointer): ComposedAnswer {
+function composeRefs(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  document: CachedDocument,
+  entry: Pointer,
+): Soon<ComposedAnswer> {
+  const keep = (body: Buffer): ComposedAnswer => {
+    const answer = { etag: etagOf(catalog, entry, 'refs'), body }
+    context.cache.keep(document, 'refs', answer)
+    return answer
+  }
+  const all = (): Soon<ComposedAnswer> =>
+    soon(document.all ?? composeAll(context, catalog, document, entry), ({ body }) => keep(body))
+  const { metadata_location: location } = entry
   const known = context.cache.parsed<TableMetadata>(cacheKey(catalog, entry))
+  if (known === undefined && document.json.length > INLINE_FILE) {
+    const reducing = refsOfLarge(context, catalog, location, document.json).catch((error: unknown) =>
+      Promise.reject(asFault(error, entry)),
+    )
+    return reducing.then((body) => (body === undefined ? all() : keep(body)))
+  }
   const metadata = known ?? parsedFor(entry, document.json, parseTableMetadata)
   const reduced = refsOnly(metadata)
-  const same = reduced.snapshots.length === metadata.snapshots.length
-  const body = same
-    ? (document.all ?? composeAll(context, catalog, document, entry)).body
-    : compose(entry.metadata_location, serializeTableMetadata(reduced), catalog.clientConfig).body
-  const answer = { etag: etagOf(catalog, entry, 'refs'), body }
-  context.cache.keep(document, 'refs', answer)
-  return answer
+  if (reduced.snapshots.length === metadata.snapshots.length) return all()
+  return keep(compose(location, serializeTableMetadata(reduced), catalog.clientConfig).body)
 }
 
 export interface AnswerOptions {
@@ -350,20 +339,28 @@ export function answerWithEntry(
     if (isKnown && matchesEtag(ifNoneMatch, etag)) return { status: 304, etag, body: undefined }
   }
   if (ready !== undefined) return answerOf(ready)
-  return soon(cached ?? readDocument(context, catalog, row), (document) => {
-    const answer = document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, row)
+  const composed = soon(
+    cached ?? readDocument(context, catalog, row),
+    (document) => document[mode] ?? (mode === 'all' ? composeAll : composeRefs)(context, catalog, document, row),
+  )
+  return soon(composed, (answer) => {
     const isMatch = ifNoneMatch !== undefined && matchesEtag(ifNoneMatch, answer.etag)
     return isMatch ? { status: 304, etag: answer.etag, body: undefined } : answerOf(answer)
   })
 }
 
 /** A file that is no longer an entry's current one, or whose entry is gone: past every cache. */
-export async function answerSuperseded(catalog: CatalogHandle, entry: Pointer, config: ClientConfig): Promise<MetadataAnswer> {
-  return answerOnce(entry.metadata_location, [await readChecked(catalog, entry)], config)
+export async function answerSuperseded(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  entry: Pointer,
+  config: ClientConfig,
+): Promise<MetadataAnswer> {
+  return answerOnce(entry.metadata_location, [await readChecked(context, catalog, entry)], config)
 }
 
 /** Remembers what a file says that was just read and checked, past what may have been cached of the place before. */
-export function rememberRead(context: CatalogContext, catalog: CatalogHandle, entry: Named, json: Buffer): ComposedAnswer {
+export function rememberRead(context: CatalogContext, catalog: CatalogHandle, entry: Named, json: Buffer): Soon<ComposedAnswer> {
   const key = cacheKey(catalog, entry)
   context.cache.forget(key)
   return composeAll(context, catalog, context.cache.put(key, json), entry)

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
 import { createShares } from '../access/shares.ts'
 import { IcebergError, unavailable } from '../iceberg/errors.ts'
+import { MetadataFault } from '../iceberg/metadata-check.ts'
 import { startThread } from '../threads.ts'
 import type { Failure, FormatWork, InputOf, OutputOf } from './format-work.ts'
 
@@ -149,7 +150,8 @@ export function createFormatThreads(): FormatThreads {
   }
 }
 
-function errorOf({ type, message, stack }: Failure): Error {
+export function errorOf({ type, message, stack, isFault }: Failure): Error {
   if (type !== undefined) return new IcebergError(type, message)
+  if (isFault) return new MetadataFault(message)
   return Object.assign(new Error(message), { stack })
 }

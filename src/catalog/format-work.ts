@@ -9,10 +9,11 @@ import type { JsonParts } from '../iceberg/json-parts.ts'
 import { compressionCodec, encodeMetadataFile, metadataDirectory, metadataFileName } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { foreignFiles } from '../iceberg/named-files.ts'
+import { checkMetadata, MetadataFault, type MetadataOwner } from '../iceberg/metadata-check.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
 import { commitTable, type TableCommit } from '../iceberg/table-commit.ts'
 import type { TableLimits } from '../iceberg/table-limits.ts'
-import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
+import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import { parseTableRequirements } from '../iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
 import { sharedBuffer } from '../threads.ts'
@@ -21,6 +22,9 @@ import { CommitTableRequest, CommitTransactionRequest, decode } from './shapes.t
 
 /** A whole request, or one table's part of a transaction. */
 const REQUEST_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
+
+/** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
+export const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
 
 export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
   requirements: parseTableRequirements((request.requirements ?? []) as JsonValue),
@@ -198,6 +202,20 @@ function composeRefs({ json, location, config }: RefsInput): Uint8Array | undefi
   return compose(location, serializeTableMetadata(reduced), config, sharedBuffer).body
 }
 
+/** As `iceberg/metadata-check.ts` says; undefined where the file's own bytes are the answer. */
+function checkFile({ json, owner }: { readonly json: Uint8Array; readonly owner: MetadataOwner }): Uint8Array | undefined {
+  const checked = checkMetadata(json, owner)
+  if (checked === json) return undefined
+  const bytes = sharedBuffer(checked.length)
+  bytes.set(checked)
+  return bytes
+}
+
+/** What a file says that somebody else wrote, judged as in a request. */
+function readForeignTable({ json }: { readonly json: Uint8Array }): Identity {
+  return identityOf(parseForeignTableMetadata(parse(json, FOREIGN_LIMITS)))
+}
+
 const readIdentity = ({ json }: { readonly json: Uint8Array }): Identity => identityOf(parseTableMetadata(json))
 
 export interface Failure {
@@ -205,15 +223,17 @@ export interface Failure {
   readonly type: ErrorType | undefined
   readonly message: string
   readonly stack: string | undefined
+  /** A `MetadataFault`. */
+  readonly isFault: boolean
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof IcebergError) return { type: error.type, message: error.message, stack: undefined }
+  if (error instanceof IcebergError) return { type: error.type, message: error.message, stack: undefined, isFault: false }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
-  return { type: undefined, message, stack }
+  return { type: undefined, message, stack, isFault: error instanceof MetadataFault }
 }
 
-export const WORK = { commitToTable, readCommits, composeRefs, readIdentity }
+export const WORK = { commitToTable, readCommits, composeRefs, readIdentity, checkFile, readForeignTable }
 
 export type FormatWork = keyof typeof WORK
 export type InputOf<W extends FormatWork> = Parameters<(typeof WORK)[W]>[0]

@@ -3,7 +3,6 @@
  * parsed form. A thread works out what they come to; what that names is judged here, before anything is written.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { IcebergError } from '../iceberg/errors.ts'
 import { parse, stringify } from '../iceberg/json.ts'
 import { nextVersion } from '../iceberg/metadata-file.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
@@ -14,6 +13,7 @@ import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { stageMade, type Staged } from './commit.ts'
 import { asFault, cacheKey, readDocument } from './documents.ts'
 import type { Entry } from './entries.ts'
+import { errorOf } from './format-threads.ts'
 import {
   factsOf,
   parseTableCommit,
@@ -162,6 +162,5 @@ export async function planLarge(
 function settled({ outcome }: CommitOutput) {
   if ('unchanged' in outcome) return undefined
   if (!('failure' in outcome)) return outcome
-  const { type, message, stack } = outcome.failure
-  throw type === undefined ? Object.assign(new Error(message), { stack }) : new IcebergError(type, message)
+  throw errorOf(outcome.failure)
 }

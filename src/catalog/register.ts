@@ -17,13 +17,13 @@ import {
   answerOf,
   answerOnce,
   answerSuperseded,
-  assertPresent,
   checkedFor,
   readDocument,
   readForeign,
   rememberRead,
   uuidOf,
 } from './documents.ts'
+import { assertPresent } from './metadata-files.ts'
 import type { Identified } from './documents.ts'
 import {
   FIRST_EPOCH,
@@ -81,7 +81,7 @@ async function readRegistered(
   if (!canonical.endsWith('.json') && !canonical.endsWith('.json.gz')) {
     throw badRequest(`Invalid metadata-location: expected a file *.metadata.json or *.gz.metadata.json, got ${file}`)
   }
-  const { json, metadata } = await readForeign(catalog, file, parse)
+  const { json, metadata } = await readForeign(context, catalog, file, parse)
   const location = checkedLocation(catalog, metadata.location)
   check(location, 'location')
   for (const [property, place] of namedPlaces(metadata.properties)) check(place, property)
@@ -94,7 +94,7 @@ async function readRegistered(
   await assertPresent(catalog, file)
   const id = row?.id ?? context.uuid()
   const entry = { metadata_location: file, location, id, uuid: uuidOf(metadata) ?? id }
-  return { entry, json: checkedFor({ ...entryKey(catalog, identifier), kind, ...entry }, json), beside }
+  return { entry, json: await checkedFor(context, catalog, { ...entryKey(catalog, identifier), kind, ...entry }, json), beside }
 }
 
 function registerStep(
@@ -168,7 +168,7 @@ export async function registerEntry(
             outcome: source.file,
           })
           if (outcome === 'conflict') return undefined
-          const answer = answerOf(rememberRead(context, catalog, registered.entry, registered.json))
+          const answer = answerOf(await rememberRead(context, catalog, registered.entry, registered.json))
           return { answer, status: 200, outcome: source.file }
         }),
       ),
@@ -231,7 +231,7 @@ export async function unregisterTable(
     replay: (recorded) => {
       const [location = '', id = ''] = typeof recorded === 'string' ? [recorded] : (recorded as readonly string[])
       const gone = { ...key, kind: 'table', id, uuid: null, location: undefined, metadata_location: location }
-      return answerSuperseded(catalog, gone, undefined)
+      return answerSuperseded(context, catalog, gone, undefined)
     },
   })
 }

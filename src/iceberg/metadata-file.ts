@@ -40,7 +40,7 @@ export function encodeMetadataFile(json: Uint8Array, codec: MetadataCodec): Uint
   return codec === 'gzip' ? gzipSync(json) : json
 }
 
-function isGzip(location: string): boolean {
+export function isGzip(location: string): boolean {
   // The second spelling is that of early versions.
   return location.endsWith('.gz.metadata.json') || location.endsWith('.metadata.json.gz')
 }

@@ -1,0 +1,70 @@
+/** Metadata files in the storage of a catalog: read, written, removed; and what a failure of the storage means to the caller. */
+import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
+import type { MetadataCodec } from '../iceberg/metadata-file.ts'
+import { StorageError } from '../storage/storage.ts'
+import type { CatalogHandle } from './call.ts'
+import type { NewDocument } from './documents.ts'
+import { decodeFile, encodeFile } from './large-documents.ts'
+
+/** Of a file, and of what it inflates to. */
+export const MAX_METADATA_BYTES = 128 * 1024 * 1024
+
+/** What a storage error means to the caller. Nothing was changed when this is thrown. */
+export function storageFailure(error: unknown, location: string): unknown {
+  if (!(error instanceof StorageError)) return error
+  const options = { cause: error }
+  switch (error.kind) {
+    case 'missing':
+      // The reference's words: clients and their tests look for them.
+      return new IcebergError('NotFoundException', `Failed to open input stream for file: ${location}`, options)
+    case 'too-large':
+      return validationFailed(`Metadata file is larger than ${MAX_METADATA_BYTES} bytes: ${location}`, options)
+    case 'forbidden':
+    case 'invalid':
+      return new IcebergError('ForbiddenException', `The warehouse's storage refuses access to ${location}`, options)
+    default:
+      return unavailable(`The warehouse's storage is not available; nothing was changed: ${location}`, options)
+  }
+}
+
+export const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+export async function readFile(catalog: CatalogHandle, location: string): Promise<Buffer> {
+  const bytes = await catalog.storage.read(location, { maxBytes: MAX_METADATA_BYTES })
+  return asBuffer(await decodeFile(location, bytes, MAX_METADATA_BYTES))
+}
+
+/** Whether a file is still there, without reading it. @throws IcebergError 404 when not */
+export async function assertPresent(catalog: CatalogHandle, location: string): Promise<void> {
+  try {
+    await catalog.storage.read(location, { maxBytes: 0 })
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.kind !== 'too-large') throw storageFailure(error, location)
+  }
+}
+
+/** Writes a new metadata file, durable when this resolves. */
+export async function writeFile(
+  catalog: CatalogHandle,
+  location: string,
+  { json, encoded }: NewDocument,
+  codec: MetadataCodec,
+): Promise<void> {
+  try {
+    await catalog.storage.create(location, encoded ?? (await encodeFile(json, codec)))
+  } catch (error) {
+    // Perhaps it got there and only the answer was lost.
+    if (error instanceof StorageError && error.kind === 'unavailable') await discardFiles(catalog, [location])
+    throw storageFailure(error, location)
+  }
+}
+
+/** Removes files that no pointer ever named; best effort, as an orphan does no harm. */
+export async function discardFiles(catalog: CatalogHandle, locations: readonly string[]): Promise<void> {
+  try {
+    await catalog.storage.delete(locations)
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+  }
+}
