@@ -28,6 +28,7 @@ import { unfinishedFilling } from './operations/fill.ts'
 import type { StorageOf } from './operations/check-files.ts'
 import type { RekeyOptions } from './operations/rekey.ts'
 import {
+  changedNames,
   changedSettings,
   clientConfig,
   joinSecrets,
@@ -39,6 +40,7 @@ import {
   splitSecrets,
   validateWarehouse,
   warehouseWarnings,
+  defaultStrategy,
 } from './storage/open.ts'
 import { probeWarehouse } from './storage/probe/probe.ts'
 import { databaseFile, openStore } from './stores/open.ts'
@@ -66,6 +68,8 @@ function storageOf({ localRoots, webIdentityTokenFile }: Settings): WarehouseSto
     split: splitSecrets,
     join: joinSecrets,
     change: changedSettings,
+    changed: changedNames,
+    defaultStrategy,
     rootOf: rootLocation,
     clientConfig,
     open: (settings) => openObjectStore(settings, options),

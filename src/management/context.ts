@@ -2,7 +2,7 @@
 import type { SecretBox } from '../access/secrets.ts'
 import type { CatalogContext } from '../catalog/call.ts'
 import type { Location } from '../iceberg/location.ts'
-import type { WarehouseChange, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
+import type { VendingStrategy, WarehouseChange, WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { RequestSigner, VendScope, Vending } from '../storage/vending/vending.ts'
 import type { CatalogHandles } from './handles.ts'
@@ -23,8 +23,12 @@ export interface WarehouseStorage {
   /** @throws IcebergError 400 that names what is wrong */
   validate(settings: WarehouseSettings): void
   split(settings: WarehouseSettings): { readonly open: WarehouseSettings; readonly secrets: WarehouseSecrets | undefined }
-  /** The settings after a change: what is sent replaces, secrets that are not sent stay. */
+  /** The settings after a change: what is given replaces, `null` removes, the rest stays. */
   change(old: WarehouseSettings, change: WarehouseChange): WarehouseSettings
+  /** Names of the settings in which they differ. */
+  changed(old: WarehouseSettings, next: WarehouseSettings): readonly string[]
+  /** What may be tried where a user says nothing of credentials for clients. */
+  defaultStrategy(settings: WarehouseSettings): VendingStrategy | undefined
   join(open: WarehouseSettings, secrets: WarehouseSecrets | undefined): WarehouseSettings
   rootOf(settings: WarehouseSettings): Location
   clientConfig(settings: WarehouseSettings): Readonly<Record<string, string>>

@@ -5,7 +5,7 @@ import { forbidden, IcebergError } from '../iceberg/errors.ts'
 import type { WarehouseSettings } from '../storage/open.ts'
 import type { ManagementContext, WarehouseTestAnswer } from './context.ts'
 import { settingsOf } from './handles.ts'
-import { readNewWarehouse, warehouseRow } from './warehouses.ts'
+import { readNewWarehouse, warehouseRow, type WarehouseTrial } from './warehouses.ts'
 
 /** Each holds connections and waits for other services. */
 const MOST_AT_ONCE = 4
@@ -61,3 +61,9 @@ export async function testNewWarehouse(
   const { name, settings } = readNewWarehouse(json)
   return test(context, principal, name, settings)
 }
+
+/** For settings that are about to be saved. */
+export const trialOf =
+  (context: ManagementContext, principal: Principal): WarehouseTrial =>
+  (name, settings) =>
+    test(context, principal, name, settings)

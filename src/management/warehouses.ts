@@ -7,11 +7,12 @@ import type { Principal } from '../access/principal.ts'
 import type { SecretJson } from '../access/secrets.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
+import { RawNumber } from '../iceberg/json.ts'
 import { canonicalLocation, isBelow } from '../iceberg/location.ts'
 import type { VendingStrategy, WarehouseSettings } from '../storage/open.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
-import type { ManagementContext } from './context.ts'
+import type { ManagementContext, WarehouseTestAnswer } from './context.ts'
 import { openSettings, sealOwner, settingsOf } from './handles.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../catalog/pages.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
@@ -39,6 +40,24 @@ const UpdateWarehouseRequest = Type.Object({
 })
 const FIELDS = ['name', 'use_sts', 'storage_config', 'vending_strategy', 'table_location_layout']
 
+/** Numbers and truths are as good as their text. */
+function withTexts(json: unknown): unknown {
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) return json
+  const { storage_config: config, vending_strategy: strategy } = json as Readonly<Record<string, unknown>>
+  return {
+    ...json,
+    ...(config !== undefined && { storage_config: textsOf(config, 1) }),
+    ...(strategy !== undefined && { vending_strategy: textsOf(strategy, 2) }),
+  }
+}
+
+function textsOf(value: unknown, depth: number): unknown {
+  if (value instanceof RawNumber) return String(value)
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value)
+  if (depth === 0 || value === null || typeof value !== 'object' || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, textsOf(one, depth - 1)]))
+}
+
 export interface Warehouse {
   readonly id: string
   readonly name: string
@@ -48,6 +67,8 @@ export interface Warehouse {
   readonly vending_strategy: Json
   readonly table_location_layout: string
   readonly warnings?: readonly string[]
+  /** Of an update: the names of the settings that it changed. */
+  readonly changed?: readonly string[]
 }
 
 function shown(context: ManagementContext, row: NewRow<'warehouses'>): Warehouse {
@@ -112,7 +133,7 @@ interface NewWarehouse {
 /** What a person says of a warehouse that is not there yet. @throws IcebergError 400, 422 */
 export function readNewWarehouse(json: unknown): NewWarehouse {
   checkFields(json, FIELDS)
-  const request = decode(CreateWarehouseRequest, json)
+  const request = decode(CreateWarehouseRequest, withTexts(json))
   checkName('Warehouse', request.name)
   const settings = {
     storageConfig: withoutNulls(request.storage_config),
@@ -121,8 +142,18 @@ export function readNewWarehouse(json: unknown): NewWarehouse {
   return { name: request.name, useSts: request.use_sts ?? false, settings, layout: request.table_location_layout ?? null }
 }
 
-export async function createWarehouse(context: ManagementContext, principal: Principal, json: unknown): Promise<Warehouse> {
-  const { name, useSts, settings, layout } = readNewWarehouse(json)
+/**
+ * @param trial tries the settings, where the answer may rest on it: a strategy that the user did not name is taken when it works
+ * @throws IcebergError 400, 409, 422
+ */
+export async function createWarehouse(
+  context: ManagementContext,
+  principal: Principal,
+  json: unknown,
+  trial?: WarehouseTrial,
+): Promise<Warehouse> {
+  const { name, useSts, settings: given, layout } = readNewWarehouse(json)
+  const settings = await withDefaultStrategy(context, given, name, trial)
   const { now, uuid, store } = context.catalog
   const key = { tenant_id: principal.tenantId, id: uuid() }
   const row: NewRow<'warehouses'> = {
@@ -143,22 +174,63 @@ export async function createWarehouse(context: ManagementContext, principal: Pri
   return shown(context, row)
 }
 
+/** Tests settings under the name of a warehouse. */
+export type WarehouseTrial = (name: string, settings: WarehouseSettings) => Promise<WarehouseTestAnswer>
+
+async function withDefaultStrategy(
+  { storage }: ManagementContext,
+  settings: WarehouseSettings,
+  name: string,
+  trial: WarehouseTrial | undefined,
+): Promise<WarehouseSettings> {
+  storage.validate(settings)
+  const vendingStrategy = trial && storage.defaultStrategy(settings)
+  if (trial === undefined || vendingStrategy === undefined) return settings
+  const wished = { ...settings, vendingStrategy }
+  try {
+    return (await trial(name, wished)).ok ? wished : settings
+  } catch (error) {
+    // Too many tests at a time: the answer's warning says what clients get.
+    if (error instanceof IcebergError && error.code === 429) return settings
+    throw error
+  }
+}
+
+/** @throws IcebergError 400 that says what failed, and what to do about it */
+function refuseFailed(name: string, { checks }: WarehouseTestAnswer): void {
+  const failed = checks.filter(({ status }) => status === 'failed')
+  if (failed.length === 0) return
+  const said = failed.map((check) => `${check.name}: ${check.message}${check.fix === null ? '' : ` (${check.fix})`}`)
+  throw badRequest(
+    `Warehouse ${name} is not changed, since its test failed with the new settings. ${said.join('. ')}. With ?test=false they are saved untested`,
+  )
+}
+
+/**
+ * What is given replaces, `null` removes, the rest stays.
+ * @param trial tries the settings before they are saved; absent, they are saved untested
+ * @throws IcebergError 400 also where the test fails, 404, 409 where catalogs would lie outside, 422
+ */
 export async function updateWarehouse(
   context: ManagementContext,
   principal: Principal,
   name: string,
   json: unknown,
+  trial?: WarehouseTrial,
 ): Promise<Warehouse> {
   checkFields(json, FIELDS)
-  const request = decode(UpdateWarehouseRequest, json)
+  const request = decode(UpdateWarehouseRequest, withTexts(json))
   const row = await warehouseRow(context, principal, name)
   if (typeof request.name === 'string' && request.name !== name) throw badRequest(`Warehouse ${name} can't be renamed`)
-  const settings = context.storage.change(settingsOf(row, context), {
+  const before = settingsOf(row, context)
+  const settings = context.storage.change(before, {
     storageConfig: request.storage_config ?? undefined,
-    vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
+    vendingStrategy: request.vending_strategy,
   })
   const columns = columnsOf(context, settings, row)
   await refuseStranding(context, principal, name, context.storage.rootOf(settings))
+  const names = [...context.storage.changed(before, settings)]
+  if (trial !== undefined && names.length > 0) refuseFailed(name, await trial(name, settings))
   const { version, ...rest } = row
   const changed: NewRow<'warehouses'> = {
     ...rest,
@@ -170,7 +242,9 @@ export async function updateWarehouse(
   }
   await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])
   context.handles.forget(principal.tenantId)
-  return shown(context, changed)
+  if (changed.use_sts !== row.use_sts) names.push('use_sts')
+  if (changed.table_location_layout !== row.table_location_layout) names.push('table_location_layout')
+  return { ...shown(context, changed), changed: names }
 }
 
 /** Tables of a catalog that lies outside the warehouse's new root could not be read any more. */

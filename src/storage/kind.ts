@@ -74,6 +74,8 @@ export interface StorageKind {
   readonly credentials?: readonly Credential[]
   /** The vending strategies that may stand beside this kind, by name. */
   readonly strategies: { readonly [variant: string]: VendingStrategyDeclaration }
+  /** The strategy that a service of this kind may well carry out, though the user named none. */
+  readonly defaultStrategy?: (settings: Settings) => { readonly [variant: string]: Settings } | undefined
   readonly refreshKeys?: RefreshKeys
   /** Checks what single keys can't show. @throws IcebergError 400 */
   readonly validate?: (settings: Settings) => void

@@ -17,6 +17,9 @@ import type { RequestSigner, Vending } from './vending/vending.ts'
 
 const OPENS_ALL = 'everybody who may read one table of this warehouse gets keys that open all of it, and that do not expire'
 
+const GETS_NOTHING =
+  'vending_strategy None: clients get no credentials for this storage, and fail at their first file unless they have keys of their own'
+
 const KINDS: readonly StorageKind[] = [fileKind, s3Kind, adlsKind, gcsKind]
 
 /** `{"AwsStatic": {...}}`, `"None"`, or nothing. */
@@ -54,15 +57,17 @@ function kindOf(config: Settings): StorageKind {
     throw badRequest(`Unknown storage type "${type}"${nearest(type, types)}: expected one of ${types.join(', ')}`)
   }
   // Without a type, the keys tell: those of one kind that has what it requires, best of one that knows them all.
-  const candidates = KINDS.filter(({ keys }) =>
-    Object.entries(keys).some(
-      ([name, { aliases, required }]) => required && [name, ...aliases].some((key) => Object.hasOwn(config, key)),
-    ),
-  )
+  const candidates = KINDS.filter((kind) => requires(kind, config))
   const knowsAll = ({ keys }: StorageKind): boolean => Object.keys(config).every((key) => knows(keys, key))
   const kind = candidates.find(knowsAll) ?? candidates[0]
   if (kind) return kind
-  throw badRequest(`storage_config must have a type, one of ${KINDS.map(({ name }) => name).join(', ')}`)
+  const types = KINDS.map(({ name }) => name).join(', ')
+  // A misspelt key of a kind says more than that there is no type.
+  const [key] = Object.keys(config).filter((one) => !KINDS.some(({ keys }) => knows(keys, one)))
+  const known = KINDS.flatMap(({ keys }) => Object.entries(keys).flatMap(([name, { aliases }]) => [name, ...aliases]))
+  if (key !== undefined && nearest(key, known) !== '')
+    throw badRequest(`Unknown key "${key}" in storage_config${nearest(key, known)}`)
+  throw badRequest(`storage_config must have a type, one of ${types}, or the keys that one of them requires`)
 }
 
 function parse(config: Settings): Parsed {
@@ -201,12 +206,15 @@ export function joinSecrets(open: WarehouseSettings, secrets: WarehouseSecrets |
 /** What a user says of a warehouse that there is. A setting that is `null` is one to forget. */
 export interface WarehouseChange {
   readonly storageConfig?: Readonly<Record<string, string | null>> | undefined
-  readonly vendingStrategy?: VendingStrategy | undefined
+  readonly vendingStrategy?: VendingStrategyChange | undefined
 }
 
+/** As a `VendingStrategy`, with `null` for fields to forget. */
+export type VendingStrategyChange = string | { readonly [variant: string]: Readonly<Record<string, string | null>> } | null
+
 /**
- * The settings after a change, whose parts replace the old ones. Only secrets stay where they are not sent again, as nobody
- * can read them to send them: those of the same credential, or of a storage whose credential is not mentioned at all.
+ * The settings after a change: what is given replaces, `null` removes, the rest stays. Of secrets only those stay that belong
+ * to the same id and go where they went before: nobody can read them to send them elsewhere.
  */
 export function changedSettings(old: WarehouseSettings, change: WarehouseChange): WarehouseSettings {
   const { storageConfig: config, vendingStrategy: strategy } = change
@@ -218,40 +226,81 @@ export function changedSettings(old: WarehouseSettings, change: WarehouseChange)
   }
 }
 
-function sendsSecretsElsewhere(old: Settings, sent: Settings): boolean {
+/** The settings that a change gave another value, took away or added; names and no values. */
+export function changedNames(old: WarehouseSettings, next: WarehouseSettings): string[] {
+  const flat = ({ storageConfig, vendingStrategy }: WarehouseSettings): ReadonlyMap<string, string> => {
+    const strategy = strategyOf(parse(storageConfig).kind, vendingStrategy)
+    const fields = Object.entries(strategy?.fields ?? {}).map(([field, value]) => [`vending_strategy.${field}`, value] as const)
+    const { names } = parse(storageConfig)
+    const settings = Object.entries(storageConfig).map(
+      ([key, value]) => [`storage_config.${names.get(key) ?? key}`, value] as const,
+    )
+    return new Map([...settings, ...fields, ['vending_strategy', strategy?.variant ?? 'None']])
+  }
+  const [before, after] = [flat(old), flat(next)]
+  return [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name))
+}
+
+function sendsSecretsElsewhere(old: Settings, next: Settings): boolean {
   const { kind, settings: before } = parse(old)
-  if (kindOf(sent) !== kind) return true
-  const { settings: after } = parse(sent)
+  if (kindOf(next) !== kind) return true
+  const { settings: after } = parse(next)
   return (kind.credentials ?? []).some(({ boundTo = [] }) => boundTo.some((name) => before[name] !== after[name]))
+}
+
+const requires = ({ keys }: StorageKind, config: Settings): boolean =>
+  Object.entries(keys).some(
+    ([name, { aliases, required }]) => required && [name, ...aliases].some((key) => Object.hasOwn(config, key)),
+  )
+
+/** Without a type, it is a change of what there is, unless it has what another kind requires. */
+function staysOfKind(kind: StorageKind, given: Settings): boolean {
+  if (given['type'] !== undefined) return kindOf(given) === kind
+  return Object.keys(given).every((key) => knows(kind.keys, key)) || !KINDS.some((other) => requires(other, given))
 }
 
 function changedConfig(old: Settings, sent: Readonly<Record<string, string | null>>): Settings {
   // A form that was left empty sends empty text.
   const given = Object.fromEntries(Object.entries(sent).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''))
   const before = parse(old)
-  if (kindOf(given) !== before.kind) return given
-  const { settings: after } = parse(given)
-  const forgotten = (name: string): boolean =>
-    [name, ...(before.kind.keys[name]?.aliases ?? [])].some((key) => Object.hasOwn(sent, key) && sent[key] === null)
-  const isAnother = ({ keys, boundTo = [] }: Credential): boolean =>
-    keys.slice(0, 2).some((name) => forgotten(name) || (after[name] !== undefined && after[name] !== before.settings[name])) ||
-    boundTo.some((name) => after[name] !== before.settings[name])
-  const kept = (before.kind.credentials ?? []).filter((credential) => !isAnother(credential)).flatMap(({ keys }) => keys)
+  const { kind } = before
+  if (!staysOfKind(kind, given)) return given
+  const nameOf = (key: string): string =>
+    Object.entries(kind.keys).find(([name, { aliases }]) => name === key || aliases.includes(key))?.[0] ?? key
+  const replaced = new Map(Object.entries(given).map(([key, value]) => [nameOf(key), value]))
+  const forgotten = new Set(
+    Object.keys(sent)
+      .filter((key) => sent[key] === null)
+      .map(nameOf),
+  )
+  const isChanged = (name: string): boolean =>
+    forgotten.has(name) || (replaced.has(name) && replaced.get(name) !== before.settings[name])
+  const isAnother = ({ keys, boundTo = [] }: Credential): boolean => [...keys.slice(0, 2), ...boundTo].some(isChanged)
+  const gone = (kind.credentials ?? []).filter(isAnother).flatMap(({ keys }) => keys)
   const stays = (key: string): boolean => {
-    const name = before.names.get(key)
-    return name !== undefined && kept.includes(name) && after[name] === undefined && !forgotten(name)
+    const name = nameOf(key)
+    return !replaced.has(name) && !forgotten.has(name) && !gone.includes(name)
   }
   return { ...pick(old, stays), ...given }
 }
 
-function changedStrategy(old: WarehouseSettings, sent: VendingStrategy): VendingStrategy {
+/** Within one variant as above; another one replaces it. */
+function changedStrategy(old: WarehouseSettings, sent: VendingStrategyChange): VendingStrategy {
+  if (sent === null || typeof sent !== 'object') return sent
   const before = strategyOf(parse(old.storageConfig).kind, old.vendingStrategy)
-  if (before === undefined || sent === null || typeof sent !== 'object') return sent
-  const fields = Object.hasOwn(sent, before.variant) ? sent[before.variant] : undefined
+  const [variant, fields] = Object.entries(sent)[0] ?? []
+  const given = (values: Readonly<Record<string, string | null>>): Settings =>
+    Object.fromEntries(Object.entries(values).filter((entry): entry is [string, string] => entry[1] !== null))
+  if (variant === undefined || Object.keys(sent).length > 1 || fields === null || typeof fields !== 'object')
+    return sent as VendingStrategy
+  if (before?.variant !== variant) return { [variant]: given(fields) }
   const isSecret = (field: string): boolean => before.declared.fields[field]?.secret === true
-  const open = Object.entries(before.fields).filter(([field]) => !isSecret(field))
-  if (fields === undefined || open.length === 0 || open.some(([field, value]) => fields[field] !== value)) return sent
-  return { ...sent, [before.variant]: { ...pick(before.fields, isSecret), ...fields } }
+  const isAnother = Object.entries(fields).some(
+    ([field, value]) =>
+      before.declared.isCredential === true && before.fields[field] !== undefined && before.fields[field] !== value,
+  )
+  const stays = (field: string): boolean => !Object.hasOwn(fields, field) && !(isAnother && isSecret(field))
+  return { [variant]: { ...pick(before.fields, stays), ...given(fields) } }
 }
 
 /** The location at which the warehouse begins: everything it serves lies below. */
@@ -277,6 +326,13 @@ export function openVending(warehouse: WarehouseSettings, options: ServerOptions
   return { vendor, always: strategy.declared.isStatic === true && handsOutAlways(fields), refreshKeys: kind.refreshKeys }
 }
 
+/** What may be tried where a user says nothing of credentials for clients: nothing where no such thing can be guessed. */
+export function defaultStrategy(warehouse: WarehouseSettings): VendingStrategy | undefined {
+  if (warehouse.vendingStrategy !== undefined) return undefined
+  const { kind, settings } = parse(warehouse.storageConfig)
+  return kind.defaultStrategy?.(settings)
+}
+
 /** Who signs requests of clients, where the warehouse says so. `warehouse`: with the secrets in it. */
 export function openSigner(warehouse: WarehouseSettings): RequestSigner | undefined {
   const { kind, settings } = parse(warehouse.storageConfig)
@@ -288,7 +344,7 @@ export function openSigner(warehouse: WarehouseSettings): RequestSigner | undefi
 export function warehouseWarnings(warehouse: WarehouseSettings): string[] {
   const { kind } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)
-  if (strategy === undefined) return []
+  if (strategy === undefined) return kind.name === 'file' ? [] : [GETS_NOTHING]
   const { variant, declared } = strategy
   const warnings = [declared.isStatic === true ? OPENS_ALL : undefined, declared.warning?.(strategySettings(strategy))]
   return warnings.filter((text) => text !== undefined).map((text) => `vending_strategy ${variant}: ${text}`)

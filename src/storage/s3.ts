@@ -11,7 +11,7 @@ import type { Settings, StorageKind } from './kind.ts'
 import { clientConfig, credentialsOf, pathStyle, region, rootLocation, validate, type S3Credentials } from './s3-settings.ts'
 import { s3Advice } from './probe/s3-advice.ts'
 import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObject } from './storage.ts'
-import { s3Strategies } from './vending/s3.ts'
+import { defaultS3Strategy, s3Strategies } from './vending/s3.ts'
 import { signedBy } from './s3-signed.ts'
 import type { RequestSigner } from './vending/vending.ts'
 
@@ -248,8 +248,9 @@ export const s3Kind: StorageKind = {
     's3.role-arn': { aliases: ['role_arn'] },
     's3.external-id': { aliases: ['external_id'] },
   },
-  credentials: [{ keys: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'] }],
+  credentials: [{ keys: ['s3.access-key-id', 's3.secret-access-key', 's3.session-token'], boundTo: ['s3.endpoint'] }],
   strategies: s3Strategies,
+  defaultStrategy: defaultS3Strategy,
   refreshKeys: { endpoint: 'client.refresh-credentials-endpoint', enabled: 'client.refresh-credentials-enabled' },
   rootLocation,
   validate,

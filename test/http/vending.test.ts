@@ -171,7 +171,7 @@ test('a warehouse that changes makes others, and one that hands its own keys out
   await send('POST', TABLES, { body: { name: 't', schema } })
   const load = async (headers: Record<string, string> = ASKING) => (await send('GET', `${TABLES}/t`, { headers })).json.config
   const first = await load()
-  const strategy = (vending_strategy: unknown) => send('PUT', '/api/v1/warehouses/w', { body: { vending_strategy } })
+  const strategy = (vending_strategy: unknown) => send('PUT', '/api/v1/warehouses/w?test=false', { body: { vending_strategy } })
   const role_arn = 'arn:aws:iam::123456789012:role/other'
   await strategy({ AwsSts: { role_arn, sts_endpoint: sts.endpoint, lifetime_seconds: '900' } })
   const second = await load()

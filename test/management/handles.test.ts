@@ -32,6 +32,8 @@ async function setUp() {
     validate: () => undefined,
     split: (open) => ({ open, secrets: undefined }),
     change: (old) => old,
+    changed: () => [],
+    defaultStrategy: () => undefined,
     join: (open, secrets) => ({ storageConfig: { ...open.storageConfig, ...secrets?.storageConfig } }),
     rootOf: () => canonicalLocation('s3://bucket/root'),
     clientConfig: ({ storageConfig }) => ({ 'client.region': storageConfig['region'] ?? '' }),

@@ -43,14 +43,14 @@ test('warehouses as the SDK makes them: kept, changed, listed, dropped; secrets 
     ['green'],
   )
   const config = { 's3.bucket': 'bucket-blue', 's3.region': 'eu-west-2' }
-  const half = await call(server, 'PUT', '/api/v1/warehouses/blue', { body: { storage_config: config } })
+  const half = await call(server, 'PUT', '/api/v1/warehouses/blue?test=false', { body: { storage_config: config } })
   assert.equal(half.status, 200, half.text)
   assert.equal(half.json.storage_config['s3.access-key-id'], 'AKIAEXAMPLE', 'a credential that is not mentioned stays whole')
-  const foreign = await call(server, 'PUT', '/api/v1/warehouses/blue', {
+  const foreign = await call(server, 'PUT', '/api/v1/warehouses/blue?test=false', {
     body: { storage_config: { ...config, 's3.access-key-id': 'AKIAANOTHER' } },
   })
   assert.equal(foreign.status, 400, 'never the secret of one credential with the id of another')
-  const changed = await call(server, 'PUT', '/api/v1/warehouses/blue', {
+  const changed = await call(server, 'PUT', '/api/v1/warehouses/blue?test=false', {
     body: { storage_config: { ...config, 's3.access-key-id': 'AKIAEXAMPLE' } },
   })
   assert.equal(changed.status, 200, changed.text)
@@ -94,7 +94,7 @@ test('the layout of locations: set, changed, forgotten, obeyed by what is create
 test('secrets are sealed in the database and survive a change that does not mention them', async (t) => {
   const server = await startTestServer(t, { DATABASE_URL: '' })
   await create(server, 'warehouses', s3('blue'))
-  await call(server, 'PUT', '/api/v1/warehouses/blue', {
+  await call(server, 'PUT', '/api/v1/warehouses/blue?test=false', {
     body: { storage_config: { 's3.bucket': 'bucket-blue', 's3.region': 'eu-west-2', 's3.access-key-id': 'AKIAEXAMPLE' } },
   })
   assert.equal((await create(server, 'warehouses', { ...s3('bare'), vending_strategy: 'None' })).status, 201)
@@ -118,7 +118,7 @@ test('a warehouse that can not be one', async (t) => {
     [s3('x', { tenant_id: 't', role: 'root' }), 422, /Unknown field "tenant_id"/],
     [s3('x', { storage_config: { type: 'azure', container: 'c' } }), 400, /azure/],
     [s3('x', { storage_config: { 's3.bukket': 'b' } }), 400, /storage_config/],
-    [s3('x', { storage_config: { 's3.bucket': 7 } }), 400, /storage_config/],
+    [s3('x', { storage_config: { 's3.bucket': [7] } }), 400, /storage_config/],
     [s3('x', { vending_strategy: { GcpStatic: {} } }), 400, /vending_strategy/],
     [{ name: 'x', storage_config: { type: 'local', path: '/etc' } }, 400, /must lie below/],
     [

@@ -12,6 +12,7 @@ import {
   splitSecrets,
   validateWarehouse,
   warehouseWarnings,
+  type WarehouseChange,
   type WarehouseSettings,
 } from '../../src/storage/open.ts'
 
@@ -155,31 +156,43 @@ describe('a change of a warehouse', () => {
   const config = (sent: Record<string, string | null>) => changedSettings(old, { storageConfig: sent }).storageConfig
   const place = { 's3.bucket': 'other', 's3.region': 'us-east-1' }
 
-  it('replaces what is sent, and keeps a credential that is not mentioned', () => {
-    assert.deepEqual(config(place), { ...place, ...credential })
+  const { endpoint, type } = s3
+  const kept = { endpoint, type }
+
+  it('replaces what is given, removes what is null, and keeps the rest', () => {
+    assert.deepEqual(config(place), { ...kept, ...place, ...credential })
     assert.deepEqual(changedSettings(old, {}), old)
-    assert.deepEqual(config({ ...place, secret_access_key: '' }), { ...place, ...credential })
+    assert.deepEqual(config({ ...place, secret_access_key: '' }), { ...kept, ...place, ...credential })
+    assert.deepEqual(config({ bucket: 'other' }), { ...old.storageConfig, bucket: 'other' })
+    assert.deepEqual(config({ 's3.region': null, 's3.path-style-access': 'true' }), {
+      ...Object.fromEntries(Object.entries(old.storageConfig).filter(([key]) => key !== 'region')),
+      's3.path-style-access': 'true',
+    })
   })
   it('keeps the secret of an id that is sent as it was, in any spelling', () => {
     const { access_key_id: _id, ...secrets } = credential
     const sent = { ...place, 's3.access-key-id': 'AK' }
-    assert.deepEqual(config(sent), { ...sent, ...secrets })
+    assert.deepEqual(config(sent), { ...kept, ...sent, ...secrets })
     const all = { ...sent, 's3.secret-access-key': 'hunter2' }
-    assert.deepEqual(config(all), { ...all, session_token: 'hunter2-token' })
-    assert.deepEqual(config({ ...sent, session_token: null }), { ...sent, secret_access_key: 'hunter2' })
+    assert.deepEqual(config(all), { ...kept, ...all, session_token: 'hunter2-token' })
+    assert.deepEqual(config({ ...sent, session_token: null }), { ...kept, ...sent, secret_access_key: 'hunter2' })
   })
-  it('never puts the secret of one credential to the id of another', () => {
+  it('never puts the secret of one credential to the id of another, or sends it to another endpoint', () => {
     for (const sent of [{ access_key_id: 'AK9' }, { 's3.secret-access-key': 'new' }, { access_key_id: 'AK9', secret_key: 'new' }])
-      assert.deepEqual(config({ ...place, ...sent }), { ...place, ...sent })
-    assert.deepEqual(config({ ...place, access_key_id: null, secret_access_key: null }), place)
+      assert.deepEqual(config({ ...place, ...sent }), { ...kept, ...place, ...sent })
+    assert.deepEqual(config({ ...place, access_key_id: null, secret_access_key: null }), { ...kept, ...place })
+    assert.deepEqual(config({ ...place, endpoint: 'http://evil' }), { ...place, type, endpoint: 'http://evil' })
+    assert.deepEqual(config({ ...place, endpoint: null }), { ...place, type })
     assert.deepEqual(config({ type: 'local', path: '/x' }), { type: 'local', path: '/x' })
   })
-  it('keeps the secret of a vending strategy whose id is sent as it was', () => {
-    const strategy = (vendingStrategy: WarehouseSettings['vendingStrategy']) =>
+  it('merges a vending strategy within its variant, and keeps its secret where the id is as it was', () => {
+    const strategy = (vendingStrategy: WarehouseChange['vendingStrategy']) =>
       changedSettings(old, { vendingStrategy }).vendingStrategy
     assert.deepEqual(strategy({ AwsStatic: { access_key_id: 'AK2' } }), old.vendingStrategy)
-    for (const sent of [{ AwsStatic: { access_key_id: 'AK3' } }, { AwsStatic: {} }, { AwsSts: { role_arn: 'r' } }, 'None', null])
+    assert.deepEqual(strategy({ AwsStatic: {} }), old.vendingStrategy)
+    for (const sent of [{ AwsStatic: { access_key_id: 'AK3' } }, { AwsSts: { role_arn: 'r' } }, 'None', null])
       assert.deepEqual(strategy(sent), sent)
+    assert.deepEqual(strategy({ AwsStatic: { access_key_id: null, secret_access_key: null } }), { AwsStatic: {} })
   })
 })
 
@@ -232,7 +245,8 @@ describe('the vendor of a warehouse', () => {
     assert.equal(openVending(strategy('true'))?.always, true)
     refused(strategy('maybe'), /always must be true or false/)
     assert.match(warehouseWarnings(strategy()).join(), /AwsStatic: everybody who may read one table/)
-    assert.deepEqual(warehouseWarnings({ storageConfig: s3 }), [])
+    assert.match(warehouseWarnings({ storageConfig: s3 }).join(), /clients get no credentials/)
+    assert.deepEqual(warehouseWarnings({ storageConfig: { type: 'local', path: '/x' } }), [])
   })
   it('assumes roles only with settings that can be used', () => {
     const sts = (fields: Record<string, string>, options = {}) => {

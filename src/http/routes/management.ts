@@ -5,12 +5,24 @@ import { badRequest } from '../../iceberg/errors.ts'
 import { parse } from '../../iceberg/json.ts'
 import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
 import { catalogSummary } from '../../management/summary.ts'
-import { testNewWarehouse, testWarehouse } from '../../management/warehouse-test.ts'
-import { createWarehouse, dropWarehouse, listWarehouses, loadWarehouse, updateWarehouse } from '../../management/warehouses.ts'
+import { testNewWarehouse, testWarehouse, trialOf } from '../../management/warehouse-test.ts'
+import {
+  createWarehouse,
+  dropWarehouse,
+  listWarehouses,
+  loadWarehouse,
+  updateWarehouse,
+  type WarehouseTrial,
+} from '../../management/warehouses.ts'
 import { array, json, NO_CONTENT } from '../answer.ts'
-import { integerParameter, pageOf, paging, parameter } from '../query.ts'
+import type { Exchange } from '../exchange.ts'
+import { booleanParameter, integerParameter, pageOf, paging, parameter } from '../query.ts'
 import { settings } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
+
+/** Settings are tried before they are saved, unless the caller says `?test=false`. */
+const trialFor = ({ query, context, caller }: Exchange): WarehouseTrial | undefined =>
+  booleanParameter(query, 'test') === false ? undefined : trialOf(context.management, caller)
 
 const WAREHOUSES = '/api/v1/warehouses'
 const WAREHOUSE = `${WAREHOUSES}/{name}`
@@ -30,7 +42,10 @@ const warehouseRoutes: readonly Route[] = [
     action: 'warehouse.manage',
     mutation: true,
     body: settings,
-    handler: async (exchange) => json(await createWarehouse(exchange.context.management, exchange.caller, exchange.json()), 201),
+    handler: async (exchange) => {
+      const { caller, context } = exchange
+      return json(await createWarehouse(context.management, caller, exchange.json(), trialFor(exchange)), 201)
+    },
   },
   {
     method: 'GET',
@@ -47,7 +62,15 @@ const warehouseRoutes: readonly Route[] = [
     mutation: true,
     body: settings,
     handler: async (exchange) =>
-      json(await updateWarehouse(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
+      json(
+        await updateWarehouse(
+          exchange.context.management,
+          exchange.caller,
+          exchange.segment(0),
+          exchange.json(),
+          trialFor(exchange),
+        ),
+      ),
   },
   {
     method: 'DELETE',

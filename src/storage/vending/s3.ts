@@ -123,3 +123,13 @@ export const s3Strategies: Readonly<Record<string, VendingStrategyDeclaration>> 
       }),
   },
 }
+
+/** Services like S3 with a token service of their own take any role for the keys of a user. AWS wants one that is the user's. */
+const ANY_ROLE = 'arn:aws:iam::000000000000:role/pangolin'
+
+export function defaultS3Strategy(settings: Settings): { readonly AwsSts: Settings } | undefined {
+  const { 's3.endpoint': endpoint } = settings
+  if (credentialsOf(settings) === undefined) return undefined
+  if (settings[ROLE] !== undefined) return { AwsSts: {} }
+  return endpoint === undefined || isAws(endpoint) ? undefined : { AwsSts: { role_arn: ANY_ROLE } }
+}
