@@ -14,6 +14,7 @@ interface Payloads {
     readonly location: string
     readonly metadata_location: string
   }
+  'remove-folders': { readonly location: string }
   'delete-files': { readonly entry_id: string; readonly location: string; readonly files: readonly string[] }
 }
 
@@ -22,7 +23,7 @@ export function storeTask<K extends keyof Payloads>(
   call: CatalogCall,
   kind: K,
   payload: Payloads[K] & { readonly [key: string]: Json },
-  id = context.uuidV7(),
+  { id = context.uuidV7(), dueInMs = 0 }: { readonly id?: string; readonly dueInMs?: number } = {},
 ): Mutation {
   const now = context.now()
   const row = {
@@ -30,7 +31,7 @@ export function storeTask<K extends keyof Payloads>(
     tenant_id: call.catalog.tenantId,
     kind,
     payload: { catalog_id: call.catalog.id, warehouse_name: call.catalog.warehouseName, ...payload },
-    due_at: now,
+    due_at: now + dueInMs,
     owner: null,
     attempts: 0,
     last_error: null,

@@ -85,6 +85,8 @@ export interface CatalogContext {
 export interface CatalogCall {
   readonly principal: Principal
   readonly catalog: CatalogHandle
+  /** The client writes files, and makes no folder for them on a local disk: those of a staged table must be there before. */
+  readonly makesNoFolders?: boolean | undefined
   /** Present when the request carried an Idempotency-Key; the fingerprint covers principal, method, path and body. */
   readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined
   /** The client wants credentials for the table's files (`vended-credentials` in the header of access delegation). */

@@ -12,7 +12,7 @@ import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } fr
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { checkLimit, type TableLimits } from '../iceberg/table-limits.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
-import type { Mutation, Version } from '../stores/store.ts'
+import { StoreError, type Mutation, type Version } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
@@ -153,15 +153,62 @@ const describe = (staged: Staged): { readonly [key: string]: Json } => ({
   'previous-metadata-location': staged.row?.metadata_location ?? null,
 })
 
-async function writeFiles(catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
+async function writeFiles(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
   const writes = await Promise.allSettled(staged.map(({ file, document, codec }) => writeFile(catalog, file, document, codec)))
   const failed = writes.find((write) => write.status === 'rejected')
   if (failed === undefined) return
-  await discardFiles(
+  await discard(
+    context,
     catalog,
-    staged.filter((_, at) => writes[at]?.status === 'fulfilled').map(({ file }) => file),
+    staged.filter((_, at) => writes[at]?.status === 'fulfilled'),
   )
+  await leave(catalog, staged)
   throw failed.reason
+}
+
+/**
+ * Removes the files of a change that did not come about, and the folders that were made for them. Their names were told
+ * nobody, but whoever lists the storage may have registered one meanwhile: that one stays.
+ */
+async function discard(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
+  const doomed = await Promise.all(
+    staged.map(async ({ file, location }) => ((await isNamed(context, catalog, location, file)) ? [] : [file])),
+  )
+  await discardFiles(catalog, doomed.flat())
+  await leave(catalog, staged)
+}
+
+/** Whether an entry points to the file, as far as is known. */
+async function isNamed(
+  { store }: CatalogContext,
+  { tenantId: tenant_id }: CatalogHandle,
+  location: Location,
+  file: string,
+): Promise<boolean> {
+  try {
+    const rows = await store.list('entries', { index: 'by_location', where: { tenant_id, location }, limit: 10 })
+    return rows.some((row) => row.metadata_location === file)
+  } catch (error) {
+    if (error instanceof StoreError) return true
+    throw error
+  }
+}
+
+/** Takes back the folders of places that were not taken in the end. */
+async function leave(catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
+  for (const { file, location, row } of staged) {
+    if (row?.location !== location) await catalog.storage.removeEmptyFolders?.(file, location)
+  }
+}
+
+/** Makes the folders that clients on a local disk write to. The table is there, so nothing that fails in here is an error. */
+async function prepare({ log }: CatalogContext, { storage }: CatalogHandle, { kind, row, location }: Staged): Promise<void> {
+  if (kind !== 'table' || row !== undefined) return
+  try {
+    await storage.prepare(location)
+  } catch (error) {
+    log('folders-not-made', { location, error: error instanceof Error ? error.message : String(error) })
+  }
 }
 
 /** Whether an error says for certain that no pointer names our files. Whatever is unexpected does not. */
@@ -186,11 +233,10 @@ export async function flip(
   options: FlipOptions,
 ): Promise<'done' | undefined> {
   const { catalog } = call
-  const files = staged.map(({ file }) => file)
   const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim, beside?.claim]).filter((claim) => claim !== undefined))
   if (claims === undefined) return undefined
   const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one))]
-  await writeFiles(catalog, staged)
+  await writeFiles(context, catalog, staged)
   let outcome
   try {
     outcome = await writeChange(context, call, record, {
@@ -202,17 +248,18 @@ export async function flip(
       landed: (versions) => rememberLanded(context, changes, versions),
     })
   } catch (error) {
-    if (nothingChanged(error)) await discardFiles(catalog, files)
+    if (nothingChanged(error)) await discard(context, catalog, staged)
     throw error
   }
   if (outcome === 'conflict') {
     for (const { identifier } of staged) context.landed.missed(laneOf(catalog, identifier))
-    await discardFiles(catalog, files)
+    await discard(context, catalog, staged)
     return undefined
   }
   for (const { file: metadata_location, uuid, document, metadata, row } of staged) {
     rememberCurrent(context, catalog, { file: { metadata_location, id: '', uuid }, document, metadata }, row)
   }
+  await Promise.all(staged.map((one) => prepare(context, catalog, one)))
   return 'done'
 }
 

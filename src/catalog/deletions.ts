@@ -2,8 +2,9 @@
  * Places whose files are about to be deleted. A purge is decided by the batch that removes its table and inserts its task, and
  * that task has the place until it has ended: whatever would take a place at, in or around it is refused meanwhile.
  *
- * Look after looking for entries, never before: then a place without an entry either has the task of its purge still, or the
- * purge has ended and its files are gone.
+ * What takes a place looks on a ground (`locations.ts`) that it requires to be unchanged. A purge changes that ground when it
+ * is begun with, and looks for entries then. So of what looked too early to see the purge, either the batch comes before that
+ * change, and the purge finds an entry and gives way; or the batch fails, and what looks again finds the purge or no files.
  *
  * Single metadata files are deleted too, when they fall off the log of a table (`delete-files`). The batch that decides so
  * replaces the table's row, and until the task has ended such a file can't be registered.

@@ -42,7 +42,7 @@ async function dropEntry(
           const freed = await freedPlaces(context, call.catalog, row.id)
           const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed]
           const id = context.uuidV7()
-          if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row), id))
+          if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }))
           const outcome = await writeChange(context, call, record, {
             message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
             operations: [

@@ -125,7 +125,7 @@ export async function assertNoEntryAt(
   const { store } = context
   const { tenantId: tenant_id } = catalog
   // Of the rows at one place at most one is our own: two tell whether there is another.
-  const near = await rowsNear(location, reach, (where, after) =>
+  const entries = rowsNear(location, reach, (where, after) =>
     store.list('entries', {
       index: 'by_location',
       where: { tenant_id, ...where },
@@ -133,10 +133,10 @@ export async function assertNoEntryAt(
       ...(after && { after: { ...after, catalog_id: '', branch: '', namespace: '', name: '' } }),
     }),
   )
+  const [near] = await Promise.all([entries, assertNotBeingDeleted(context, catalog, location, reach)])
   if (near.flat().some((entry) => entry.id !== ownId)) {
     throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
   }
-  await assertNotBeingDeleted(context, catalog, location, reach)
 }
 
 /**

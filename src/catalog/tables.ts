@@ -9,6 +9,7 @@ import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
 import { placeCheck } from './areas.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
+import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage } from './commit.ts'
@@ -119,15 +120,6 @@ export async function placeNew(
   return { location, claim: { ground, own: false } }
 }
 
-/** Makes the folder that clients on a local disk will write to. */
-export async function prepareLocation(call: CatalogCall, location: string): Promise<void> {
-  try {
-    await call.catalog.storage.prepare(location)
-  } catch (error) {
-    throw storageFailure(error, location)
-  }
-}
-
 async function newTable(
   context: CatalogContext,
   call: CatalogCall,
@@ -152,8 +144,26 @@ async function newTable(
   })
   await places.settled()
   const beside = await takePlaces(context, call.catalog, metadata, { ground: claim.ground })
-  await prepareLocation(call, metadata.location)
   return { metadata, claim, beside }
+}
+
+/** A transaction that has staged a table may stay open for long. */
+const STAGED_MS = 86_400_000
+
+/**
+ * The folders of a staged table, for a client that makes none itself. Nobody may ever come to commit, so a task comes for
+ * those that are empty then.
+ */
+async function prepareStaged(context: CatalogContext, call: CatalogCall, location: string): Promise<void> {
+  const { storage } = call.catalog
+  if (call.makesNoFolders !== true || storage.removeEmptyFolders === undefined) return
+  const payload = { location: checkedLocation(call.catalog, location) }
+  await context.store.write([storeTask(context, call, 'remove-folders', payload, { dueInMs: STAGED_MS })])
+  try {
+    await storage.prepare(location)
+  } catch (error) {
+    throw storageFailure(error, location)
+  }
 }
 
 /** Nothing is stored but what a repetition of the request is to be told: the same uuid and place. The answer has no ETag. */
@@ -167,6 +177,7 @@ function stageTable(
   return idempotent(context, call, {
     run: async () => {
       const { metadata } = await newTable(context, call, identifier, request)
+      await prepareStaged(context, call, metadata.location)
       const json = joinParts(serializeTableMetadata(metadata)).toString()
       const answer = await stagedWithCredentials(context, call, identifier, metadata, plain(json))
       return { answer, status: 200, outcome: json }

@@ -166,7 +166,8 @@ export class Exchange {
     const { principal, catalog } = this.asking
     const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
     const { asksForCredentials, asksForSigning } = delegationOf(this.header('x-iceberg-access-delegation'))
-    return { principal, catalog, idempotency, asksForCredentials, asksForSigning }
+    const makesNoFolders = this.header('user-agent')?.startsWith('duckdb/')
+    return { principal, catalog, idempotency, asksForCredentials, asksForSigning, makesNoFolders }
   }
 
   #idempotency(): CatalogCall['idempotency'] {

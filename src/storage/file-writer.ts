@@ -65,7 +65,20 @@ function openOrMakeFolder(root: string, folder: string): OpenFolder {
   }
 }
 
+/** Folders that were found or made may be removed as empty before anything is in them. */
+const TRIES = 100
+
 function createFile(root: string, file: string, bytes: Uint8Array): void {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return createFileOnce(root, file, bytes)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || tries === TRIES) throw error
+    }
+  }
+}
+
+function createFileOnce(root: string, file: string, bytes: Uint8Array): void {
   const folder = openOrMakeFolder(root, path.dirname(file))
   try {
     const place = `${folder.path}${path.sep}${path.basename(file)}`

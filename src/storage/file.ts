@@ -18,6 +18,7 @@ import { StorageError, type ObjectStore, type StorageErrorKind, type StoredObjec
 const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY } = fs.constants
 const read = promisify(fs.read)
 const unlink = promisify(fs.unlink)
+const rmdir = promisify(fs.rmdir)
 
 const KINDS: Readonly<Record<string, StorageErrorKind>> = {
   ENOENT: 'missing',
@@ -146,6 +147,18 @@ class FileStore implements ObjectStore {
       }
     } catch (error) {
       throw this.#failure('prepare', tableLocation, error)
+    }
+  }
+
+  async removeEmptyFolders(file: string, top: string): Promise<void> {
+    try {
+      const last = path.dirname(this.#pathOf(`${top}/-`))
+      for (let folder = path.dirname(this.#checkedPath(file)); ; folder = path.dirname(folder)) {
+        if (folder !== last && !folder.startsWith(last + path.sep)) return
+        await rmdir(folder)
+      }
+    } catch {
+      // In use again, or gone already. An empty folder harms nobody.
     }
   }
 

@@ -30,6 +30,11 @@ export interface ObjectStore {
   /** Makes what a client needs to write below a table's location (folders on a local disk; nothing on object stores). */
   prepare(tableLocation: string): Promise<void>
   /**
+   * Removes the folder of a file that is gone again, and those above it up to `top`, as long as they are empty: only where
+   * there are folders. One that something else has just begun to use, or that can't be removed, stays.
+   */
+  readonly removeEmptyFolders?: (file: string, top: string) => Promise<void>
+  /**
    * Whether an object that was there is gone: only where that takes microseconds and no waiting (a local disk).
    * @throws StorageError `unavailable` when the disk is
    */

@@ -57,6 +57,8 @@ export interface Runner {
 
 const PAGE = 64
 const MAX_BACKOFF_MS = 3_600_000
+/** Others change the tenant's row too. The next look tries again. */
+const CLAIM_TRIES = 10
 
 export const realTimer: Timer = (callback, ms) => {
   const timeout = setTimeout(callback, ms)
@@ -218,7 +220,8 @@ class TaskRunner implements Runner {
       return
     }
     const changes = { owner, due_at: now() + leaseMs, attempts: task.attempts + 1 }
-    const taken = task.location === null ? await this.#claim(task, changes) : await this.#replace(task, changes)
+    const taken =
+      task.attempts === 0 || task.location === null ? await this.#claim(task, changes) : await this.#replace(task, changes)
     if (taken === undefined) return
     const run = this.#run(taken).finally(() => {
       this.#running.delete(task.id)
@@ -229,17 +232,26 @@ class TaskRunner implements Runner {
   }
 
   /**
-   * Takes a task that a program of before has stored, with its place: whatever is about to take that place and has not seen
-   * the task requires the tenant's row as it was, and fails.
+   * Takes a task with its place for the first time: whatever is about to take that place and has not seen the task requires
+   * the tenant's row as it was, and fails. (A task that a program of before has stored does not name its place yet.)
    */
   async #claim(task: Row<'tasks'>, changes: Partial<NewRow<'tasks'>>): Promise<Row<'tasks'> | undefined> {
-    const placeOf = Object.hasOwn(this.#options.claims, task.kind) ? this.#options.claims[task.kind] : undefined
+    const { store, claims } = this.#options
+    const placeOf = Object.hasOwn(claims, task.kind) ? claims[task.kind] : undefined
     const location = placeOf && allowing(() => placeOf(task.payload))
     if (location === undefined) return this.#replace(task, changes)
-    const tenant = await this.#options.store.get('tenants', { id: task.tenant_id })
-    const ground: Mutation[] =
-      tenant === undefined ? [] : [{ op: 'replace', entity: 'tenants', row: tenant, expected: tenant.version }]
-    return this.#replace(task, { ...changes, location }, ground)
+    for (let tries = 1; tries <= CLAIM_TRIES; tries += 1) {
+      const [tenant, same] = await Promise.all([
+        store.get('tenants', { id: task.tenant_id }),
+        store.get('tasks', { id: task.id }),
+      ])
+      if (same?.version !== task.version) return undefined
+      const ground: Mutation[] =
+        tenant === undefined ? [] : [{ op: 'replace', entity: 'tenants', row: tenant, expected: tenant.version }]
+      const taken = await this.#replace(task, { ...changes, location }, ground)
+      if (taken !== undefined) return taken
+    }
+    return undefined
   }
 
   /** The row as written, or `undefined` when somebody else changed it first. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { deleteFiles } from './delete-files.ts'
 import { startExpiry, type ExpiryOptions } from './expire.ts'
 import { locationOf, purgeTable, type PurgeOptions } from './purge.ts'
+import { removeFolders } from './remove-folders.ts'
 import { startRunner, type RunnerOptions } from './runner.ts'
 
 export type TasksOptions = PurgeOptions &
@@ -24,7 +25,11 @@ export function startTasks(options: TasksOptions): Tasks {
     owner: randomUUID(),
     ...options,
     claims: { 'purge-table': locationOf },
-    handlers: { 'purge-table': purgeTable(options), 'delete-files': deleteFiles(options) },
+    handlers: {
+      'purge-table': purgeTable(options),
+      'delete-files': deleteFiles(options),
+      'remove-folders': removeFolders(options),
+    },
   })
   const expiry = startExpiry(options)
   return {

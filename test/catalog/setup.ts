@@ -114,6 +114,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     delete: (locations) => files.delete(locations),
     list: (prefix, options) => files.list(prefix, options),
     prepare: (location) => files.prepare(location),
+    removeEmptyFolders: (file, top) => files.removeEmptyFolders?.(file, top) ?? Promise.resolve(),
     isMissing: (location) => files.isMissing?.(location) ?? false,
     close: () => files.close(),
   }
