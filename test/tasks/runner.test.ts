@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { NEVER } from '../../src/catalog/background.ts'
 import { startRunner, TaskRefused, type Runner, type RunnerOptions, type TaskHandler } from '../../src/tasks/runner.ts'
+import type { Location } from '../../src/iceberg/location.ts'
 import type { Row } from '../../src/stores/entities.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import { StoreError, type Store } from '../../src/stores/store.ts'
@@ -100,6 +101,86 @@ describe('task runner', () => {
     assert.equal(ran.length, 3)
     assert.deepEqual(await tasks(), [])
     assert.deepEqual(events, ['task-done', 'task-done', 'task-done'])
+    await runner.stop()
+  })
+
+  it('tells when a task has ended, here or elsewhere, was put off, or takes longer than one would wait', async () => {
+    const { store, clock, run, add } = world()
+    let release = (): void => {}
+    const slow: TaskHandler = () => new Promise((resolve) => (release = resolve))
+    const failing: TaskHandler = async () => {
+      throw new Error('no luck')
+    }
+    const runner = run({ k: async () => {}, slow, failing }, { concurrency: 1 })
+    const ended = async (id: string): Promise<() => boolean> => {
+      let done = false
+      void runner.ended(id, 1000).then(() => (done = true))
+      runner.stored()
+      await settle()
+      return () => done
+    }
+    assert.ok((await ended(await add('k')))())
+    assert.ok((await ended(await add('failing')))())
+    const one = await add('slow')
+    const isDone = await ended(one)
+    assert.ok(!isDone())
+    await clock.advance(999)
+    assert.ok(!isDone())
+    await clock.advance(1)
+    assert.ok(isDone(), 'after a second')
+    await clock.advance(1000)
+    assert.ok((await ended(await add('k')))(), 'at once where all that runs has run for long')
+    release()
+    await settle()
+    // Another process takes it, and ends it.
+    const other = await add('unknown here')
+    const isOtherDone = await ended(other)
+    assert.ok(!isOtherDone())
+    await store.write([{ op: 'remove', entity: 'tasks', key: { id: other }, expected: 'any' }])
+    await clock.advance(500)
+    assert.ok(isOtherDone())
+    const last = await add('unknown here')
+    const isLastDone = await ended(last)
+    await runner.stop()
+    await settle()
+    assert.ok(isLastDone(), 'when the process stops')
+  })
+
+  it('claims the place of a task that deletes when it is first begun with, and makes those fail who have not seen it', async () => {
+    const { store, run, add, tasks } = world()
+    await store.write([{ op: 'insert', entity: 'tenants', row: { id: 't1', name: 'one', properties: {}, created_at: 0 } }])
+    const ground = async (): Promise<number | undefined> => (await store.get('tenants', { id: 't1' }))?.version
+    const before = await ground()
+    const seen: (string | null)[] = []
+    const failOnce: TaskHandler = async (task) => {
+      seen.push(task.location)
+      throw new TaskRefused('no')
+    }
+    // As a program of before stores it, and as this one does.
+    await add('del', { payload: { location: 's3://b/t' } })
+    const runner = run(
+      { del: failOnce },
+      { claims: { del: (payload) => (payload as { location: string }).location as Location } },
+    )
+    await settle()
+    const first = await ground()
+    assert.notEqual(first, before)
+    await add('del', { payload: { location: 's3://b/u' }, location: 's3://b/u' })
+    runner.stored()
+    await settle()
+    const second = await ground()
+    assert.notEqual(second, first)
+    assert.deepEqual(seen, ['s3://b/t', 's3://b/u'])
+    assert.deepEqual(
+      (await tasks()).map(({ location }) => location).sort(),
+      ['s3://b/t', 's3://b/u'],
+      'also when it was given up',
+    )
+    // Later attempts change nothing: whatever is under way has seen it.
+    await add('del', { payload: { location: 's3://b/v' }, location: 's3://b/v', attempts: 1 })
+    runner.stored()
+    await settle()
+    assert.equal(await ground(), second)
     await runner.stop()
   })
 
