@@ -12,7 +12,7 @@ import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } fr
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { checkLimit, type TableLimits } from '../iceberg/table-limits.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
-import { StoreError, type Mutation, type Version } from '../stores/store.ts'
+import type { Mutation, Version } from '../stores/store.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { untilDecided, writeChange } from './change.ts'
@@ -28,6 +28,7 @@ import {
 import { MAX_METADATA_BYTES, discardFiles, writeFile } from './metadata-files.ts'
 import type { Identified, NewDocument } from './documents.ts'
 import type { NewFile } from './format-work.ts'
+import { discard, leave, prepare } from './discard.ts'
 import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
@@ -164,51 +165,6 @@ async function writeFiles(context: CatalogContext, catalog: CatalogHandle, stage
   )
   await leave(catalog, staged)
   throw failed.reason
-}
-
-/**
- * Removes the files of a change that did not come about, and the folders that were made for them. Their names were told
- * nobody, but whoever lists the storage may have registered one meanwhile: that one stays.
- */
-async function discard(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
-  const doomed = await Promise.all(
-    staged.map(async ({ file, location }) => ((await isNamed(context, catalog, location, file)) ? [] : [file])),
-  )
-  await discardFiles(catalog, doomed.flat())
-  await leave(catalog, staged)
-}
-
-/** Whether an entry points to the file, as far as is known. */
-async function isNamed(
-  { store }: CatalogContext,
-  { tenantId: tenant_id }: CatalogHandle,
-  location: Location,
-  file: string,
-): Promise<boolean> {
-  try {
-    const rows = await store.list('entries', { index: 'by_location', where: { tenant_id, location }, limit: 10 })
-    return rows.some((row) => row.metadata_location === file)
-  } catch (error) {
-    if (error instanceof StoreError) return true
-    throw error
-  }
-}
-
-/** Takes back the folders of places that were not taken in the end. */
-async function leave(catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
-  for (const { file, location, row } of staged) {
-    if (row?.location !== location) await catalog.storage.removeEmptyFolders?.(file, location)
-  }
-}
-
-/** Makes the folders that clients on a local disk write to. The table is there, so nothing that fails in here is an error. */
-async function prepare({ log }: CatalogContext, { storage }: CatalogHandle, { kind, row, location }: Staged): Promise<void> {
-  if (kind !== 'table' || row !== undefined) return
-  try {
-    await storage.prepare(location)
-  } catch (error) {
-    log('folders-not-made', { location, error: error instanceof Error ? error.message : String(error) })
-  }
 }
 
 /** Whether an error says for certain that no pointer names our files. Whatever is unexpected does not. */

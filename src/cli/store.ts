@@ -13,6 +13,8 @@ import type { CheckReport } from '../operations/check.ts'
 import type { StorageOf } from '../operations/check-files.ts'
 import { SecretError } from '../access/secrets.ts'
 import { copyStore } from '../operations/copy.ts'
+import { cancelDeletion, listDeletions, resumeDeletion } from '../operations/deletions.ts'
+import type { Deletion } from '../operations/deletions.ts'
 import { OperationError } from '../operations/fill.ts'
 import type { FillReport } from '../operations/fill.ts'
 import { rekeyStore, type RekeyOptions } from '../operations/rekey.ts'
@@ -41,8 +43,10 @@ const USAGE = `Usage:
   pangolin store restore FILE                read such a file into an empty database
   pangolin store rekey                       seal all secrets with PANGOLIN_ENCRYPTION_KEY, which were sealed with one of
                                              PANGOLIN_PREVIOUS_ENCRYPTION_KEYS, while servers run that have both
+  pangolin store deletions                   purges and other deletions that have not ended, and why; --resume ID tries one
+                                             again that was given up, --cancel ID ends one and leaves what it has not deleted
 
-check, backup, restore and rekey work on DATABASE_URL, or on --database URL. --json answers for programs, --quiet tells no progress.
+check, backup, restore, rekey and deletions work on DATABASE_URL, or on --database URL. --json answers for programs, --quiet tells no progress.
 `
 
 class UsageError extends Error {}
@@ -51,6 +55,8 @@ const OPTIONS = {
   from: { type: 'string' },
   to: { type: 'string' },
   database: { type: 'string' },
+  resume: { type: 'string' },
+  cancel: { type: 'string' },
   files: { type: 'boolean' },
   json: { type: 'boolean' },
   quiet: { type: 'boolean' },
@@ -71,6 +77,7 @@ const COMMANDS: Readonly<Record<string, { readonly options: readonly OptionName[
   backup: { options: ['database'], file: true },
   restore: { options: ['database'], file: true },
   rekey: { options: ['database'], file: false },
+  deletions: { options: ['database', 'resume', 'cancel'], file: false },
 }
 
 function parse(args: readonly string[]): Command | undefined {
@@ -249,7 +256,30 @@ async function rekey(run: Run): Promise<number> {
   })
 }
 
-const RUNS: Readonly<Record<string, (run: Run) => Promise<number>>> = { copy, check, backup, restore, rekey }
+const describeDeletion = ({ id, kind, location, state, attempts, lastError, since }: Deletion): string =>
+  `${id}  ${kind}  ${state}, ${attempts} attempts since ${new Date(since).toISOString()}  ${location}${lastError === null ? '' : `: ${lastError}`}\n`
+
+async function deletions(run: Run): Promise<number> {
+  const { resume, cancel, json } = run.command.values
+  if (resume !== undefined && cancel !== undefined) throw new UsageError('store deletions takes one of --resume and --cancel')
+  return withStore(placeOf(run), true, async (store) => {
+    const now = Date.now()
+    const tell = (found: object, text: string): void => run.out(json === true ? `${JSON.stringify(found)}\n` : text)
+    if (resume !== undefined) {
+      const resumed = await resumeDeletion(store, resume, now)
+      tell(resumed, `Servers will try again: ${describeDeletion(resumed)}`)
+    } else if (cancel !== undefined) {
+      const cancelled = await cancelDeletion(store, cancel, now)
+      tell(cancelled, `Cancelled, what it has not deleted stays: ${describeDeletion(cancelled)}`)
+    } else {
+      const found = await listDeletions(store, now)
+      tell(found, found.length === 0 ? 'No deletion is waiting.\n' : found.map(describeDeletion).join(''))
+    }
+    return 0
+  })
+}
+
+const RUNS: Readonly<Record<string, (run: Run) => Promise<number>>> = { copy, check, backup, restore, rekey, deletions }
 
 /** Resolves to the exit code. */
 export async function storeCommand(args: readonly string[], parts: StoreCommandParts): Promise<number> {

@@ -152,7 +152,12 @@ function doubtsOf(entity: EntityName, row: Row<EntityName>, now: number, catalog
     const task = row as Row<'tasks'>
     if (task.due_at === NEVER) {
       const why = `${task.kind} after ${task.attempts} attempts: ${task.last_error ?? 'no reason is known'}`
-      return [warning('task-given-up', `Background work was given up, ${why}. Its files stay until somebody removes them.`)]
+      return [
+        warning(
+          'task-given-up',
+          `Background work was given up, ${why}. Its files stay, and nothing can take their place: see \`pangolin store deletions\`.`,
+        ),
+      ]
     }
     if (task.due_at < now - GRACE_MS) {
       return [warning('task-overdue', `The task ${task.kind} should have run more than an hour ago. Is a server running?`)]
