@@ -145,10 +145,10 @@ describe('folders of a local warehouse', () => {
   test('a writer makes a folder again that is removed as empty before its file is in it', { timeout: 60_000 }, async (t) => {
     const fixture = await open(t)
     const { storage, root } = fixture.catalog
-    let ended = false
+    const removal = new AbortController()
     const folder = path.join(fixture.folder, 'lake', 'ns', 'shared')
     const removing = (async () => {
-      while (!ended) {
+      while (!removal.signal.aborted) {
         try {
           rmdirSync(folder)
         } catch {}
@@ -163,7 +163,7 @@ describe('folders of a local warehouse', () => {
         await storage.removeEmptyFolders?.(file, `${root}/ns/shared`)
       }
     } finally {
-      ended = true
+      removal.abort()
       await removing
     }
   })

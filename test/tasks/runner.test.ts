@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { NEVER } from '../../src/catalog/background.ts'
 import { startRunner, TaskRefused, type Runner, type RunnerOptions, type TaskHandler } from '../../src/tasks/runner.ts'
-import type { Location } from '../../src/iceberg/location.ts'
 import type { Row } from '../../src/stores/entities.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import { StoreError, type Store } from '../../src/stores/store.ts'
@@ -144,44 +143,6 @@ describe('task runner', () => {
     await runner.stop()
     await settle()
     assert.ok(isLastDone(), 'when the process stops')
-  })
-
-  it('claims the place of a task that deletes when it is first begun with, and makes those fail who have not seen it', async () => {
-    const { store, run, add, tasks } = world()
-    await store.write([{ op: 'insert', entity: 'tenants', row: { id: 't1', name: 'one', properties: {}, created_at: 0 } }])
-    const ground = async (): Promise<number | undefined> => (await store.get('tenants', { id: 't1' }))?.version
-    const before = await ground()
-    const seen: (string | null)[] = []
-    const failOnce: TaskHandler = async (task) => {
-      seen.push(task.location)
-      throw new TaskRefused('no')
-    }
-    // As a program of before stores it, and as this one does.
-    await add('del', { payload: { location: 's3://b/t' } })
-    const runner = run(
-      { del: failOnce },
-      { claims: { del: (payload) => (payload as { location: string }).location as Location } },
-    )
-    await settle()
-    const first = await ground()
-    assert.notEqual(first, before)
-    await add('del', { payload: { location: 's3://b/u' }, location: 's3://b/u' })
-    runner.stored()
-    await settle()
-    const second = await ground()
-    assert.notEqual(second, first)
-    assert.deepEqual(seen, ['s3://b/t', 's3://b/u'])
-    assert.deepEqual(
-      (await tasks()).map(({ location }) => location).sort(),
-      ['s3://b/t', 's3://b/u'],
-      'also when it was given up',
-    )
-    // Later attempts change nothing: whatever is under way has seen it.
-    await add('del', { payload: { location: 's3://b/v' }, location: 's3://b/v', attempts: 1 })
-    runner.stored()
-    await settle()
-    assert.equal(await ground(), second)
-    await runner.stop()
   })
 
   it('waits until a task is due', async () => {
