@@ -25,7 +25,7 @@ import {
   rememberCurrent,
   uuidOf,
 } from './documents.ts'
-import { MAX_METADATA_BYTES, discardFiles, writeFile } from './metadata-files.ts'
+import { MAX_METADATA_BYTES, writeFile } from './metadata-files.ts'
 import type { Identified, NewDocument } from './documents.ts'
 import type { NewFile } from './format-work.ts'
 import { discard, leave, prepare } from './discard.ts'

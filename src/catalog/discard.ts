@@ -2,7 +2,7 @@
 import type { Location } from '../iceberg/location.ts'
 import { StoreError } from '../stores/store.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
-import { discardFiles } from './documents.ts'
+import { discardFiles } from './metadata-files.ts'
 import type { Entry, EntryKind } from './entries.ts'
 
 /** See `commit.ts`. */
