@@ -88,6 +88,32 @@ test('commits as the reference implementation makes them', async (context) => {
     const core = { reference: httpSide(theirs), ours: coreSide, reader, root }
     await context.test('tables, in our core', (test) => compare(test, 'table', SEQUENCES, core))
     await context.test('views, in our core', (test) => compare(test, 'view', SEQUENCES / 2, core))
+    await context.test('a spec of before meets a schema that does not suit it', async () => {
+      const column = (id: number, name: string, type: string) => ({ id, name, required: false, type })
+      const table = [column(1, 'id', 'int'), column(2, 'ts', 'timestamp')]
+      const columns = (...fields: object[]) => ({ type: 'struct', 'schema-id': 0, fields })
+      const day = { name: 'ts_day', transform: 'day', 'source-id': 2 }
+      const unpartitioned = [
+        { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
+        { action: 'set-default-spec', 'spec-id': -1 },
+      ]
+      for (const [name, fields] of Object.entries({
+        named: [...table, column(3, 'ts_day', 'int')],
+        retyped: [column(1, 'id', 'int'), column(2, 'ts', 'long')],
+      })) {
+        const statuses = [core.reference, core.ours].map(async (make) => {
+          const side = make('table', name)
+          const first = { name, schema: columns(...table), 'partition-spec': { 'spec-id': 0, fields: [day] }, properties: {} }
+          const location = `${root}/${name}`
+          assert.equal((await side.create({ ...first, location })).status, 200)
+          assert.equal((await side.commit({ requirements: [], updates: unpartitioned })).status, 200)
+          const schema = { action: 'add-schema', schema: columns(...fields) }
+          const current = { action: 'set-current-schema', 'schema-id': -1 }
+          return (await side.commit({ requirements: [], updates: [schema, current] })).status
+        })
+        assert.deepEqual(await Promise.all(statuses), [400, 400], name)
+      }
+    })
     await context.test('files of other writers are taken where the reader takes them', async () => {
       for (const [what, fields] of TABLES) assert.equal(await reader('table', tableFile(fields)), undefined, what)
       for (const [what, fields] of TABLE_FAULTS) assert.notEqual(await reader('table', tableFile(fields)), undefined, what)
