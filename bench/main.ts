@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: every figure of one run on one machine, as ratios where the machine's speed would matter. Names a part
- * (`reads`, `commits`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`, `attack`, `readers`) to run it alone. Exits with 1 when a target is missed.
+ * (`reads`, `commits`, `stalls`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`, `attack`, `readers`) to run it alone. Exits with 1 when a target is missed.
  */
 import { startServer } from '../test/clients/server.ts'
 import { benchAttack } from './attack.ts'
@@ -11,6 +11,7 @@ import { benchReaders } from './readers.ts'
 import { benchReads } from './reads.ts'
 import { benchIdle, benchPostgresScale, benchScale, targetOf } from './scale.ts'
 import { benchSigning } from './signing.ts'
+import { benchStalls } from './stalls.ts'
 import { benchVending } from './vending.ts'
 import { benchWorkers } from './workers.ts'
 
@@ -23,6 +24,11 @@ if (wanted('reads') || wanted('commits')) {
   const server = await startServer({ database: 'sqlite', dist: true })
   const yardstick = await benchReads(targetOf(server), server.pid)
   if (wanted('commits')) await benchCommits(targetOf(server), server.pid, yardstick)
+  await server.stop()
+}
+if (wanted('stalls')) {
+  const server = await startServer({ database: 'sqlite', dist: true })
+  await benchStalls(targetOf(server))
   await server.stop()
 }
 if (wanted('scale')) await benchScale()
