@@ -5,7 +5,15 @@
  * other namespaces may lie in it.
  */
 import { badRequest } from '../iceberg/errors.ts'
-import { canonicalLocation, isBelow, joinLocation, liesWithin, locationSegment, schemeOf } from '../iceberg/location.ts'
+import {
+  canonicalFile,
+  canonicalLocation,
+  isBelow,
+  joinLocation,
+  liesWithin,
+  locationSegment,
+  schemeOf,
+} from '../iceberg/location.ts'
 import { MAX_LEVELS } from '../iceberg/identifier.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
@@ -16,7 +24,7 @@ import { soon, type Soon } from './soon.ts'
 
 const LOCATION = 'location'
 export type Properties = Readonly<Record<string, string>>
-type Located = Pick<Row<'namespaces'>, 'location'>
+type Located = Pick<Row<'namespaces'>, 'location' | 'properties'>
 type Line = readonly (Located | undefined)[]
 
 /** In bytes. Object stores allow keys of 1024, and tables with their files go below. */
@@ -37,9 +45,17 @@ export function checkedLocationOf({ root, allowedRoots }: CatalogHandle, text: s
   return refuse('location', text)
 }
 
+/** The property as it was checked; none where a program that does not check changed the property since. */
+export function settledLocation(row: Located): Location | undefined {
+  if (row.location === null) return undefined
+  const given = givenLocation(row.properties as Properties)
+  const isSame = given !== undefined && canonicalFile(given.replace(/\/$/, '')) === row.location
+  return isSame ? (row.location as Location) : undefined
+}
+
 /** The location that was set. One that the warehouse of today does not have is as if it had not been. */
 function usableLocation({ root, allowedRoots }: CatalogHandle, row: Located | undefined): Location | undefined {
-  const location = (row?.location ?? undefined) as Location | undefined
+  const location = row === undefined ? undefined : settledLocation(row)
   return location !== undefined && [root, ...allowedRoots].some((above) => liesWithin(above, location)) ? location : undefined
 }
 
@@ -113,7 +129,7 @@ export function answeredProperties(
   context: CatalogContext,
   catalog: CatalogHandle,
   namespace: Namespace,
-  row: Located & Pick<Row<'namespaces'>, 'properties'>,
+  row: Located,
 ): Soon<Properties> {
   const properties = row.properties as Properties
   if (givenLocation(properties) !== undefined) return properties

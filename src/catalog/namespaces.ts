@@ -29,6 +29,7 @@ import {
   checkedLocationOf,
   givenLocation,
   locationOfNamespace,
+  settledLocation,
   type Properties,
 } from './namespace-locations.ts'
 import { listPage } from './page-token.ts'
@@ -220,7 +221,8 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
 
 /**
  * Where the properties that a namespace is to have let it lie (`null`: nowhere in particular), and what makes a batch fail when
- * that has been taken meanwhile. `before` is the namespace as it is.
+ * that has been taken meanwhile. `before` is the namespace as it is; a `location` of it that is not `set` stays what it was,
+ * though a program that does not check may have stored it.
  * @throws IcebergError 400 for what the warehouse does not have and for what is in a table's place, 403 for a narrowed token
  */
 async function takeLocation(
@@ -229,16 +231,18 @@ async function takeLocation(
   namespace: Namespace,
   properties: Properties,
   before?: Pick<NewRow<'namespaces'>, 'properties' | 'location'>,
+  isSet = true,
 ): Promise<{ readonly location: Location | null; readonly steps: readonly Mutation[] }> {
   const { catalog } = call
   const given = givenLocation(properties)
-  const last = (before?.location ?? null) as Location | null
+  const last = (before && settledLocation(before)) ?? null
   if (given === undefined) {
     const derived = last === null ? undefined : await locationOfNamespace(context, catalog, namespace, undefined)
     if (derived !== undefined) await assertInArea(context, call, namespace, derived)
     return { location: null, steps: [] }
   }
-  if (last !== null && given === givenLocation(before?.properties as Properties)) return { location: last, steps: [] }
+  const isKept = before !== undefined && given === givenLocation(before.properties as Properties)
+  if (isKept && (last !== null || !isSet)) return { location: last, steps: [] }
   const location = checkedLocationOf(catalog, given)
   await assertInArea(context, call, namespace, location)
   const ground = await groundOf(context, catalog)
@@ -290,7 +294,8 @@ export async function updateProperties(
         const { version, ...row } = await getNamespace(context, call.catalog, namespace)
         const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
         checkSize(properties)
-        const { location, steps } = await takeLocation(context, call, namespace, properties, row)
+        const isSet = givenLocation(request.updates ?? {}) !== undefined
+        const { location, steps } = await takeLocation(context, call, namespace, properties, row, isSet)
         const changed = { ...row, properties, location, updated_at: context.now() }
         const outcome = answer as unknown as Json
         const written = await writeChange(context, call, record, {

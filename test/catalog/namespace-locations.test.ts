@@ -121,17 +121,47 @@ describe('the location of a namespace', () => {
 
   test('was not checked when a program of before stored it, and has no effect until it is set again', async (t) => {
     const fixture = await open(t)
-    const { context, call, store, folder, catalog } = fixture
-    const key = { tenant_id: 't1', catalog_id: 'c1', branch: 'main', parent: '', name: 'ns' }
-    const { version, ...row } = (await store.get('namespaces', key))!
+    const { context, call, folder, catalog } = fixture
     const location = `file://${folder}/extra/old`
-    await store.write([{ op: 'replace', entity: 'namespaces', row: { ...row, properties: { location } }, expected: version }])
+    await storeUnchecked(fixture, { location })
     assert.equal(await told(fixture, ['ns']), location)
     below(`${catalog.root}/ns`, await tableIn(fixture, ['ns'], 't1'))
     await updateProperties(context, call, ['ns'], { updates: { location } })
     below(location, await tableIn(fixture, ['ns'], 't2'))
+
+    // One that had been checked, and then a program of before changed or removed the property beside it.
+    const later = `file://${folder}/extra/later`
+    await storeUnchecked(fixture, { location: later })
+    assert.equal(await told(fixture, ['ns']), later)
+    below(`${catalog.root}/ns`, await tableIn(fixture, ['ns'], 't3'))
+    await updateProperties(context, call, ['ns'], { updates: { location: later } })
+    below(later, await tableIn(fixture, ['ns'], 't4'))
+    await storeUnchecked(fixture, {})
+    assert.equal(await told(fixture, ['ns']), `${catalog.root}/ns`)
+    below(`${catalog.root}/ns`, await tableIn(fixture, ['ns'], 't5'))
+  })
+
+  test('that a program of before stored stands in the way of no other property', async (t) => {
+    const fixture = await open(t)
+    const { context, call, catalog } = fixture
+    const location = 's3://elsewhere/a'
+    await storeUnchecked(fixture, { location })
+    await updateProperties(context, call, ['ns'], { updates: { owner: 'x' } })
+    const { properties } = await loadNamespaceMetadata(context, call, ['ns'])
+    assert.deepEqual(properties, { location, owner: 'x' })
+    below(`${catalog.root}/ns`, await tableIn(fixture, ['ns']))
+    await assert.rejects(updateProperties(context, call, ['ns'], { updates: { location } }), rejects(400, /location/))
+    await updateProperties(context, call, ['ns'], { removals: ['location'] })
+    assert.equal(await told(fixture, ['ns']), `${catalog.root}/ns`)
   })
 })
+
+/** As a program of before does, which knows nothing of the column. */
+async function storeUnchecked({ store }: Fixture, properties: Record<string, string>): Promise<void> {
+  const key = { tenant_id: 't1', catalog_id: 'c1', branch: 'main', parent: '', name: 'ns' }
+  const { version, ...row } = (await store.get('namespaces', key))!
+  await store.write([{ op: 'replace', entity: 'namespaces', row: { ...row, properties }, expected: version }])
+}
 
 describe('a location that a namespace can not have is 400', () => {
   /** By creation and by update; each leaves nothing. */
