@@ -43,7 +43,7 @@ import {
   defaultStrategy,
 } from './storage/open.ts'
 import { probeWarehouse } from './storage/probe/probe.ts'
-import { databaseFile, openStore } from './stores/open.ts'
+import { databaseFile, databaseWarning, openStore } from './stores/open.ts'
 import { StoreError, type Store } from './stores/store.ts'
 import { watchWrites } from './stores/watched.ts'
 import { startTasks, type Tasks } from './tasks/start.ts'
@@ -95,6 +95,8 @@ export async function startApp(settings: Settings, log: Log): Promise<App> {
   try {
     mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 })
     store = openDatabase(settings)
+    const message = databaseWarning(settings.databaseUrl)
+    if (message !== undefined) log('setting-read-as', { level: 'warn', setting: 'DATABASE_URL', message })
     await store.migrate()
     const source = await unfinishedFilling(store)
     if (source !== undefined) {

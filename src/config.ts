@@ -24,6 +24,7 @@ import {
   workers,
   type Setting,
 } from './setting-kinds.ts'
+import { distance } from './nearest.ts'
 import type { ConnectionSettings } from './stores/open.ts'
 
 export { SettingsError }
@@ -181,6 +182,7 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
     if (Object.hasOwn(SETTINGS, name)) given.set(name, value)
     else if (name.startsWith('PANGOLIN_') && !name.startsWith('PANGOLIN_TEST_') && !IGNORED.has(name))
       refuseUnknown(name, 'the environment')
+    else refuseNearMiss(name, environment)
   }
   const dataDirectory = resolve(given.get('PANGOLIN_DATA') ?? 'data')
   const file = environment['PANGOLIN_CONFIG'] || join(dataDirectory, 'pangolin.env')
@@ -366,16 +368,22 @@ function refuseUnknown(name: string, where: string): never {
   throw new SettingsError(`${where}: there is no setting ${name}. Did you mean ${nearest}?`)
 }
 
-/** Edit distance of two short names. */
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, substituted))
-    }
-    previous = current
+/** Names as short as PORT are near to too much. */
+const LEAST_NEAR = 10
+
+/**
+ * Names that other programs may have given something, and that are nearly one of ours: refused where ours is not given, since
+ * a server on an empty database would be the answer to a typing error.
+ */
+function refuseNearMiss(name: string, environment: Readonly<Record<string, string | undefined>>): void {
+  const isNear = (known: string): boolean => {
+    if (environment[known] !== undefined && environment[known] !== '') return false
+    const [prefix, rest] = [known.slice(0, PREFIX.length), known.slice(PREFIX.length)]
+    if (prefix !== PREFIX) return known.length >= LEAST_NEAR && distance(name, known) <= 2
+    // A misspelt prefix: what follows is ours to the letter.
+    return name.endsWith(rest) && distance(name.slice(0, name.length - rest.length), PREFIX) <= 2
   }
-  return previous[b.length]!
+  const near = Object.keys(SETTINGS).find(isNear)
+  if (near !== undefined) throw new SettingsError(`the environment: there is no setting ${name}. Did you mean ${near}?`)
 }
+const PREFIX = 'PANGOLIN_'

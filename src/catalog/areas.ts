@@ -3,7 +3,8 @@
  * already. Else whoever may write one table could have it name the files of another one.
  */
 import { namespacesAround } from '../access/decide.ts'
-import { forbidden, type IcebergError } from '../iceberg/errors.ts'
+import { notAllowed } from '../access/refusals.ts'
+import type { IcebergError } from '../iceberg/errors.ts'
 import { liesWithin, type Location } from '../iceberg/location.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
 import { canonicalPlace, locationCheck, namedPlaces, type LocationCheck } from './locations.ts'
@@ -67,7 +68,7 @@ const isInArea = (areas: readonly Location[] | undefined, location: Location): b
   areas === undefined || areas.some((area) => liesWithin(area, location))
 
 const outOfArea = ({ principal }: CatalogCall, location: string, what: string): IcebergError =>
-  forbidden(`${principal.name}'s token does not allow this ${what}: ${location.slice(0, 300).toWellFormed()}`)
+  notAllowed(principal, `the ${what} ${location.slice(0, 300).toWellFormed()}`)
 
 /** For where a namespace is to lie. @throws IcebergError 403 */
 export async function assertInArea(

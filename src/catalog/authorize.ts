@@ -4,14 +4,15 @@
  */
 import { isAllowed, mayEver, namesWithin, type Action } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { displayIdentifier, displayNamespace, forbidden, noSuchWarehouse } from '../iceberg/errors.ts'
+import { notAllowed } from '../access/refusals.ts'
+import { displayIdentifier, displayNamespace, noSuchWarehouse } from '../iceberg/errors.ts'
 import type { CatalogCall, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 
 /** @throws IcebergError 403 */
 export function assertMayTouch({ principal, catalog }: CatalogCall, action: Action, identifier: TableIdentifier): void {
   const { namespace, name } = identifier
   if (isAllowed(principal, action, { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name })) return
-  throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}.${displayIdentifier(identifier)}`)
+  throw notAllowed(principal, `${action} of ${catalog.name}.${displayIdentifier(identifier)}`)
 }
 
 /** Before it is known whether the commit creates its table. @throws IcebergError 403 when the principal may do neither */
@@ -26,7 +27,7 @@ export function assertMayPlaceIn(call: CatalogCall, action: 'table.create' | 'vi
   const { principal, catalog } = call
   const names = namesWithin(principal, catalog.name, namespace, 'entries')
   if (mayEver(principal, action) && names?.length !== 0) return
-  throw forbidden(`${principal.name}'s token does not allow ${action} in ${catalog.name}.${displayNamespace(namespace)}`)
+  throw notAllowed(principal, `${action} in ${catalog.name}.${displayNamespace(namespace)}`)
 }
 
 export function mayTouchNamespace({ principal, catalog }: CatalogCall, action: Action, namespace: Namespace): boolean {
@@ -37,7 +38,7 @@ export function mayTouchNamespace({ principal, catalog }: CatalogCall, action: A
 export function assertMayTouchNamespace(call: CatalogCall, action: Action, namespace: Namespace): void {
   if (mayTouchNamespace(call, action, namespace)) return
   const { principal, catalog } = call
-  throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}.${displayNamespace(namespace)}`)
+  throw notAllowed(principal, `${action} of ${catalog.name}.${displayNamespace(namespace)}`)
 }
 
 /** Asked for every table of a request before any of them is looked at. @throws IcebergError 403 */
@@ -56,5 +57,5 @@ export function assertSees(principal: Principal, catalog: CatalogHandle, asked: 
 /** For what is about a catalog as a whole. @throws IcebergError 403 */
 export function assertMayTouchCatalog({ principal, catalog }: CatalogCall, action: Action): void {
   if (isAllowed(principal, action, { tenantId: catalog.tenantId, catalog: catalog.name })) return
-  throw forbidden(`${principal.name}'s token does not allow ${action} of ${catalog.name}`)
+  throw notAllowed(principal, `${action} of ${catalog.name}`)
 }

@@ -2,7 +2,10 @@
  * Where the tables and views of a catalog may lie: below its root or another root of its warehouse, and never in, around
  * or at the place of another entry. Every location that metadata names comes through here before it is stored.
  */
-import { badRequest } from '../iceberg/errors.ts'
+import { isAllowed as isReadable } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
+import { badRequest, displayIdentifier, type IcebergError } from '../iceberg/errors.ts'
+import { LEVEL_SEPARATOR } from '../iceberg/identifier.ts'
 import { canonicalFile, canonicalLocation, isBelow } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
@@ -16,9 +19,15 @@ import { rowsNear, type Reach } from './near.ts'
 const isAllowed = (catalog: CatalogHandle, location: Location): boolean =>
   isBelow(catalog.root, location) || catalog.allowedRoots.some((root) => isBelow(root, location))
 
-export function refuse(what: string, location: string): never {
+/** The allowed places, for messages: the catalog's own first. */
+const allowedPlaces = ({ root, allowedRoots }: CatalogHandle): string =>
+  [...new Set([root, ...allowedRoots.filter((other) => !isBelow(other, root) || other === root)])].join(' or ')
+
+export function refuse(catalog: CatalogHandle, what: string, location: string): never {
   const shown = location.slice(0, 300).toWellFormed()
-  throw badRequest(`Invalid ${what}: expected a place below one of the warehouse's allowed locations, got ${shown}`)
+  throw badRequest(
+    `Invalid ${what}: expected a place below ${allowedPlaces(catalog)}, one of the warehouse's allowed locations, got ${shown}`,
+  )
 }
 
 export type LocationCheck = (location: string, what: string) => void
@@ -30,7 +39,7 @@ export const canonicalPlace = (location: string): Location | undefined =>
 export function locationCheck(catalog: CatalogHandle): LocationCheck {
   return (location, what) => {
     const canonical = canonicalPlace(location)
-    if (canonical === undefined || !isAllowed(catalog, canonical)) refuse(what, location)
+    if (canonical === undefined || !isAllowed(catalog, canonical)) refuse(catalog, what, location)
   }
 }
 
@@ -44,7 +53,7 @@ export const namedPlaces = (properties: Readonly<Record<string, string>>): (read
 /** The canonical location of a table or view. @throws IcebergError 400 */
 export function checkedLocation(catalog: CatalogHandle, location: string): Location {
   const canonical = canonicalLocation(location)
-  if (!isAllowed(catalog, canonical)) refuse('location', location)
+  if (!isAllowed(catalog, canonical)) refuse(catalog, 'location', location)
   return canonical
 }
 
@@ -111,6 +120,21 @@ async function assertNoPlaceAt(
   }
 }
 
+/** The entry that is in the way, for those who may see it, and the catalog that was asked. */
+type Overlap = Pick<Row<'entries'>, 'catalog_id' | 'namespace' | 'name' | 'location'> & { readonly asked: CatalogHandle }
+
+/** Names the entry whose location is in the way to a caller who may read it, and the places that are allowed. */
+export function explainOverlap(error: IcebergError, principal: Principal | undefined): IcebergError {
+  const overlap = error.details['overlaps'] as Overlap | undefined
+  if (overlap === undefined || principal === undefined) return error
+  const { asked, name, location } = overlap
+  const namespace = overlap.namespace.split(LEVEL_SEPARATOR)
+  const resource = { tenantId: asked.tenantId, catalog: asked.name, namespace, name }
+  const isSeen = overlap.catalog_id === asked.id && isReadable(principal, 'table.read', resource)
+  const which = isSeen ? `, ${displayIdentifier({ namespace, name })} at ${location}` : ''
+  return badRequest(`${error.message}${which}; expected a free place below ${allowedPlaces(asked)}`)
+}
+
 /** At one place. Where there are more, nobody looks whether all of their tables are gone. */
 const MOST_PLACES = 32
 
@@ -134,8 +158,10 @@ export async function assertNoEntryAt(
     }),
   )
   const [near] = await Promise.all([entries, assertNotBeingDeleted(context, catalog, location, reach)])
-  if (near.flat().some((entry) => entry.id !== ownId)) {
-    throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`)
+  const other = near.flat().find((entry) => entry.id !== ownId)
+  if (other !== undefined) {
+    const overlaps: Overlap = { ...other, asked: catalog }
+    throw badRequest(`Invalid location: ${location} overlaps the location of another table or view`, { details: { overlaps } })
   }
 }
 

@@ -37,12 +37,13 @@ export const givenLocation = (properties: Properties): string | undefined =>
   Object.hasOwn(properties, LOCATION) ? properties[LOCATION] : undefined
 
 /** For a property that is to be stored. @throws IcebergError 400 */
-export function checkedLocationOf({ root, allowedRoots }: CatalogHandle, text: string): Location {
+export function checkedLocationOf(catalog: CatalogHandle, text: string): Location {
+  const { root, allowedRoots } = catalog
   const location = canonicalLocation(text)
   const length = Buffer.byteLength(location)
   if (length > MAX_LENGTH) throw badRequest(`Invalid location: ${length} bytes, expected at most ${MAX_LENGTH} for a namespace`)
   if ([root, ...allowedRoots].some((above) => liesWithin(above, location))) return location
-  return refuse('location', text)
+  return refuse(catalog, 'location', text)
 }
 
 /** The property as it was checked; none where a program that does not check changed the property since. */

@@ -11,9 +11,10 @@ import { INLINE_REQUEST } from '../catalog/large-commit.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
 import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
-import { badRequest } from '../iceberg/errors.ts'
+import { badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
 import { parse, type JsonValue } from '../iceberg/json.ts'
+import { explainMissing } from '../management/catalogs.ts'
 import { withoutBranch } from '../management/handles.ts'
 import { connectionOf } from './connections.ts'
 import type { ServerContext } from './context.ts'
@@ -150,15 +151,27 @@ export class Exchange {
 
   /** @throws IcebergError 404, also for a catalog in which the caller may do nothing */
   catalogNamed(name: string): Soon<CatalogHandle> {
-    return soon(this.context.handles.resolve(this.caller.tenantId, name), (catalog) =>
-      assertSees(this.caller, catalog, withoutBranch(name) ?? name),
-    )
+    const asked = withoutBranch(name) ?? name
+    try {
+      const found = soon(this.context.handles.resolve(this.caller.tenantId, name), (catalog) =>
+        assertSees(this.caller, catalog, asked),
+      )
+      return found instanceof Promise ? found.catch((error: unknown) => this.#explain(error, asked)) : found
+    } catch (error) {
+      return this.#explain(error, asked)
+    }
   }
 
   /** Who asks, in which catalog: all that is known before the body is read. */
   get asking(): Pick<CatalogCall, 'principal' | 'catalog'> {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     return { principal: this.caller, catalog: this.catalog }
+  }
+
+  /** Adds what the caller may have meant to the refusal of a catalog that does not exist for them. */
+  async #explain(error: unknown, name: string): Promise<never> {
+    if (!(error instanceof IcebergError) || error.type !== 'NoSuchWarehouseException') throw error
+    throw noSuchWarehouse(name, await explainMissing(this.context.management, this.caller, name))
   }
 
   /** For the use cases of the catalog. */

@@ -1,4 +1,5 @@
 /** From an answer, or an error, to headers and bytes on a socket. */
+import { explainOverlap } from '../catalog/locations.ts'
 import type { ServerResponse } from 'node:http'
 import { FAILED_LOGINS } from '../access/throttle.ts'
 import { IcebergError, refusal } from '../iceberg/errors.ts'
@@ -79,7 +80,8 @@ export function rendered(parts: Parts, exchange: Exchange, error: unknown): Answ
   if (error instanceof IcebergError && error.details['refusal'] === FAILED_LOGINS && exchange.isForwardedInVain)
     tellOfProxy(parts, exchange)
   const oauth = exchange.route?.oauth === true
-  return renderError(error, { requestId, oauth, address: exchange.clientAddress, floods, log: context.log })
+  const explained = error instanceof IcebergError ? explainOverlap(error, exchange.principal) : error
+  return renderError(explained, { requestId, oauth, address: exchange.clientAddress, floods, log: context.log })
 }
 
 /** Once: behind a proxy that is not trusted all clients are locked out together. */

@@ -9,8 +9,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import { mayEver } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
+import { notAllowed } from '../access/refusals.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
-import { commitStateUnknown, forbidden, IcebergError, refusal } from '../iceberg/errors.ts'
+import { commitStateUnknown, IcebergError, refusal } from '../iceberg/errors.ts'
 import { NO_CONTENT, type Answer } from './answer.ts'
 import { answerBrokenRequest, refuseTunnel } from './broken-requests.ts'
 import { connectionOf } from './connections.ts'
@@ -129,9 +130,7 @@ function admit({ connections }: Parts, exchange: Exchange, { action }: Route, pr
   const connection = connectionOf(exchange.request.socket)
   if (connection?.isKnown === false) connections.known(connection)
   if (action === 'public' || mayEver(principal, action)) return
-  throw forbidden(
-    `${principal.name} may not ${action}${principal.bounds === undefined ? '' : ' with a token that is narrowed so'}`,
-  )
+  throw notAllowed(principal, action)
 }
 
 function carryOut(parts: Parts, exchange: Exchange, match: Match): Soon<Answer> {

@@ -82,8 +82,9 @@ export const validationFailed = (message: string, options?: ErrorOptions): Icebe
   new IcebergError('ValidationException', message, options)
 /** Says nothing of whether the object exists. */
 export const forbidden = (message: string): IcebergError => new IcebergError('ForbiddenException', message)
-export const noSuchWarehouse = (name: string): IcebergError =>
-  new IcebergError('NoSuchWarehouseException', `Warehouse does not exist: ${name}`)
+/** `hint` goes on with the sentence. */
+export const noSuchWarehouse = (name: string, hint = ''): IcebergError =>
+  new IcebergError('NoSuchWarehouseException', `Warehouse does not exist: ${name}${hint}`)
 export const noSuchNamespace = (namespace: readonly string[]): IcebergError =>
   new IcebergError('NoSuchNamespaceException', `Namespace does not exist: ${displayNamespace(namespace)}`)
 export const noSuchTable = (identifier: Identifier): IcebergError =>

@@ -14,6 +14,7 @@ export interface Fault {
 /** What schemas of ours are made of. */
 interface Parts {
   readonly type?: string
+  readonly const?: unknown
   readonly anyOf?: readonly TSchema[]
   readonly required?: readonly string[]
   readonly properties?: Readonly<Record<string, TSchema>>
@@ -83,6 +84,10 @@ function ownFault(parts: Parts, schema: TSchema, value: unknown): string {
     const known = Object.keys(parts.properties ?? {})
     const unknown = Object.keys(value).find((key) => !known.includes(key))
     if (unknown !== undefined) return `has the field ${unknown.slice(0, 60).toWellFormed()}, expected only ${known.join(', ')}`
+  }
+  const choices = (parts.anyOf ?? [schema]).map((option) => (option as Parts).const).filter((choice) => choice !== undefined)
+  if (choices.length > 0 && (choices.length > 1 || parts.anyOf === undefined)) {
+    return `must be ${choices.length > 1 ? 'one of ' : ''}${choices.map((choice) => `"${String(choice)}"`).join(', ')}`
   }
   // Of another kind than the schema's, or a single value: there is nothing to walk.
   const [first] = validatorOf(schema).Errors(value)

@@ -12,6 +12,7 @@ import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { settingsOf } from './handles.ts'
+import { nearest } from '../nearest.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 
 const text = Type.Optional(Type.Union([Type.String(), Type.Null()]))
@@ -243,4 +244,30 @@ async function dropFirstNamespace(context: ManagementContext, principal: Princip
     if (error instanceof IcebergError && error.code === 409) throw inUse(row.name, 'drop it')
     if (!(error instanceof IcebergError) || error.code !== 404) throw error
   })
+}
+
+/** So many names are compared with one that does not exist, in one look. */
+const MOST_COMPARED = 200
+
+/**
+ * What a person may have meant by the name of a catalog that does not exist for them: of what they see alone, so that a hidden
+ * catalog is answered as an absent one is. Empty where nothing is near.
+ */
+export async function explainMissing(context: ManagementContext, principal: Principal, name: string): Promise<string> {
+  if (/^v\d+$/.test(name)) return `: a client's URI ends before /${name}; leave that away`
+  const { store } = context.catalog
+  const { tenantId: tenant_id } = principal
+  const [warehouse, rows] = await Promise.all([
+    isAllowed(principal, 'warehouse.read', { tenantId: tenant_id }) ? store.get('warehouses', { tenant_id, name }) : undefined,
+    store.list('catalogs', { index: 'primary', where: { tenant_id }, limit: MOST_COMPARED }),
+  ])
+  const seen = rows.filter((row) => isAllowed(principal, 'config.read', { tenantId: tenant_id, catalog: row.name }))
+  if (warehouse === undefined)
+    return nearest(
+      name,
+      seen.map((row) => row.name),
+    )
+  const here = seen.filter((row) => row.warehouse_name === name).map((row) => JSON.stringify(row.name))
+  const which = here.length === 0 ? 'there is none in it yet' : `in it are ${here.slice(0, 5).join(', ')}`
+  return `: that is a warehouse of this server, and clients name a catalog; ${which}`
 }

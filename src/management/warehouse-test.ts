@@ -1,7 +1,8 @@
 /** Warehouses are tested before they are trusted: as they are, or as they would be, before they are saved. */
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { forbidden, IcebergError } from '../iceberg/errors.ts'
+import { notAllowed } from '../access/refusals.ts'
+import { IcebergError } from '../iceberg/errors.ts'
 import type { WarehouseSettings } from '../storage/open.ts'
 import type { ManagementContext, WarehouseTestAnswer } from './context.ts'
 import { settingsOf } from './handles.ts'
@@ -14,8 +15,7 @@ const running = new WeakMap<ManagementContext, number>()
 
 /** Asked before anything is looked up. @throws IcebergError 403 */
 function assertMayTest(principal: Principal): void {
-  if (!isAllowed(principal, 'warehouse.manage', { tenantId: principal.tenantId }))
-    throw forbidden(`${principal.name}'s token does not allow warehouse.manage`)
+  if (!isAllowed(principal, 'warehouse.manage', { tenantId: principal.tenantId })) throw notAllowed(principal, 'warehouse.manage')
 }
 
 async function test(

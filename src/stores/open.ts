@@ -7,6 +7,7 @@ import { openMemoryStore } from './memory.ts'
 import { openMongoStore } from './mongo.ts'
 import type { MongoOptions } from './mongo.ts'
 import { openPostgresStore } from './sql/postgres.ts'
+import { sslModeWarning } from './sql/postgres-connection.ts'
 import { openSqliteStore } from './sql/sqlite.ts'
 import type { Store } from './store.ts'
 
@@ -68,4 +69,9 @@ function sqlitePath(databaseUrl: string): string {
     // Falls through to the one message.
   }
   throw new TypeError(`The sqlite: URL names no file. ${SUPPORTED}.`)
+}
+
+/** What a person should know of a URL that is accepted; undefined where there is nothing. */
+export function databaseWarning(databaseUrl: string): string | undefined {
+  return /^postgres(ql)?:/i.test(databaseUrl) ? sslModeWarning(databaseUrl) : undefined
 }

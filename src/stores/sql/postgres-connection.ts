@@ -262,7 +262,7 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     const { default: pg } = await import('pg')
     const made = new pg.Client({
       application_name: 'pangolin',
-      connectionString: url,
+      connectionString: withPlainSslMode(url),
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       statement_timeout: statementTimeoutMs,
@@ -282,6 +282,19 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
     clearTimeout(timer)
   }
 }
+
+/** Modes of libpq that this server takes for a stricter one, since they prove nothing of the server they reach. */
+const LAX_SSL = /([?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/i
+
+/** What a person should know of the URL's `sslmode`, in a line. */
+export function sslModeWarning(url: string): string | undefined {
+  const mode = LAX_SSL.exec(url)?.[2]
+  if (mode === undefined) return undefined
+  return `sslmode=${mode} is taken as verify-full: the server's certificate and host name are checked. sslmode=no-verify encrypts without a check`
+}
+
+/** The library says as much in lines of its own. */
+const withPlainSslMode = (url: string): string => url.replace(LAX_SSL, '$1verify-full')
 
 interface Greeting {
   readonly variant: PostgresVariant

@@ -2,7 +2,8 @@
  * Connections to an SQLite file as both threads open them, and what SQLite's errors mean. The writer's thread loads this
  * file, so it imports little.
  */
-import { closeSync, openSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreError } from '../store.ts'
 import type { StoreErrorKind } from '../store.ts'
@@ -54,6 +55,32 @@ export function connectSqlite(path: string, busyTimeoutMs: number): DatabaseSync
     throw error
   }
   return connection
+}
+
+/** Why a file can't be opened, where the file system tells: SQLite says neither which file nor what is in the way. */
+export function problemOf(path: string): string | undefined {
+  const folder = dirname(path)
+  const file = statSync(path, { throwIfNoEntry: false })
+  if (file === undefined) {
+    const above = statSync(folder, { throwIfNoEntry: false })
+    if (above === undefined) return `the folder ${folder} of the database file does not exist`
+    if (!above.isDirectory()) return `${folder} is no folder, so it holds no database file`
+    return mayUse(folder, constants.W_OK | constants.X_OK) ? undefined : `this user may not write into ${folder}`
+  }
+  if (file.isDirectory()) return `${path} is a folder, and a database is a file`
+  if (!mayUse(path, constants.R_OK | constants.W_OK)) return `this user may not read and write ${path}`
+  return mayUse(folder, constants.W_OK | constants.X_OK)
+    ? undefined
+    : `this user may not write into ${folder}, where the database has files beside ${path}`
+}
+
+function mayUse(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The journal mode is a property of the file. Changing it needs the file alone, and SQLite does not wait for that. */

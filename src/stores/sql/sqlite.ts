@@ -12,7 +12,7 @@ import type { Dialect, SqlValue } from './dialect.ts'
 import { openSqlStore } from './engine.ts'
 import type { SqlDriver } from './engine.ts'
 import type { MigrationSession } from './migrations.ts'
-import { connectSqlite, errorCode, isBusy, isUniqueViolation, sqliteError } from './sqlite-connection.ts'
+import { connectSqlite, errorCode, isBusy, isUniqueViolation, problemOf, sqliteError } from './sqlite-connection.ts'
 import { CommitCounter } from './sqlite-commit-counter.ts'
 import { WriterThread } from './sqlite-writer-thread.ts'
 import type { SqlRow, Statement } from './statements.ts'
@@ -194,7 +194,8 @@ function connect(path: string, busyTimeoutMs: number): DatabaseSync {
   try {
     return connectSqlite(path, busyTimeoutMs)
   } catch (error) {
-    throw sqliteError('unavailable', error)
+    const why = problemOf(path)
+    throw why === undefined ? sqliteError('unavailable', error) : new StoreError('unavailable', why, { cause: error })
   }
 }
 

@@ -1,6 +1,7 @@
 /** Suggests the known name that was probably meant, for messages about unknown ones. */
 
-function distance(a: string, b: string): number {
+/** Edit distance of two short names. */
+export function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i]

@@ -1,0 +1,27 @@
+/** What a principal is told of what it may not do: which token refuses, and what that one allows. */
+import { forbidden, type IcebergError } from '../iceberg/errors.ts'
+import type { Bound } from './bounds.ts'
+import type { Principal } from './principal.ts'
+
+const SHOWN = 3
+
+function placeOf({ catalog, namespace, table }: Bound): string {
+  return [catalog, ...(namespace ?? []), table ?? '*'].join('.')
+}
+
+/** In words of the request that made the token. */
+function allowedBy({ bounds }: Principal): string {
+  if (bounds === undefined) return 'everything'
+  const { access, within } = bounds
+  if (within === undefined) return `${access} everywhere`
+  const more = within.length > SHOWN ? ` and ${within.length - SHOWN} more` : ''
+  return `${access} within ${within.slice(0, SHOWN).map(placeOf).join(', ')}${more}`
+}
+
+/** `what` says what was asked for, such as `table.commit of lake.a.b`. */
+export function notAllowed(principal: Principal, what: string): IcebergError {
+  const { name, tokenId, bounds } = principal
+  if (bounds === undefined) return forbidden(`${name} may not ${what}`)
+  const token = tokenId === undefined ? `${name}'s token` : `${name}'s token ${tokenId}`
+  return forbidden(`${token} does not allow ${what}; it allows ${allowedBy(principal)}`)
+}
