@@ -128,14 +128,19 @@ export function primitiveOf(text: string): Primitive {
 }
 
 /**
- * The text as the reference implementation writes it: names in lower case, a coordinate reference system as it was spelled.
- * Throws for what is no primitive.
+ * The text as every reader takes it: as it was sent where it is that already, otherwise as the reference implementation writes
+ * it, with names in lower case. A coordinate reference system stays as it was spelled. Throws for what is no primitive.
  */
 export function writtenType(text: string): string {
   const primitive = primitiveOf(text)
+  if (primitive.kind === 'decimal') return text.replace(',', ', ') === primitive.text ? text : primitive.text
   if (primitive.crs === undefined || primitive.text === primitive.kind) return primitive.text
-  const [crs = ''] = (parameters(text, primitive.kind.length) ?? '').split(',', 1)
-  return primitive.algorithm === undefined ? `geometry(${crs.trim()})` : `geography(${crs.trim()}, ${primitive.algorithm})`
+  const sent = parameters(text, primitive.kind.length) ?? ''
+  if (primitive.algorithm === undefined) return `geometry(${sent})`
+  const [crs = '', algorithm] = sent.split(',').map((part) => part.trim())
+  // PyIceberg puts the name in quotes, which belong to it for all others, and reads no bare algorithm behind them.
+  const unsaid = algorithm === undefined || (primitive.algorithm === DEFAULT_ALGORITHM && /^['"]/.test(crs))
+  return unsaid ? `geography(${crs})` : `geography(${crs}, ${primitive.algorithm})`
 }
 
 /** The text between the prefix and the closing character, if the text ends with that. */

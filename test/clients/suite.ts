@@ -100,6 +100,23 @@ export async function s3Catalog(server: RunningServer, minio: Minio): Promise<Ca
   return { properties, username: server.username, password: server.password, kind: 's3', storage }
 }
 
+/** A catalog in a bucket of its own, whose warehouse hands out nothing and signs requests instead. */
+export async function signingCatalog(
+  server: RunningServer,
+  { createBucket, endpoint, region, accessKey, secretKey }: Minio,
+): Promise<{ readonly warehouse: string; readonly location: string }> {
+  const bucket = `signed-${process.pid}-${Date.now()}`
+  await createBucket(bucket)
+  const keys = { access_key_id: accessKey, secret_access_key: secretKey }
+  await create(server, 'warehouses', {
+    name: 'signed',
+    storage_config: { type: 's3', bucket, endpoint, region, ...keys },
+    vending_strategy: { AwsSigning: {} },
+  })
+  await create(server, 'catalogs', { name: 'signed', warehouse_name: 'signed' })
+  return { warehouse: 'signed', location: `s3://${bucket}` }
+}
+
 /** Makes one through the management API, as the administrator. */
 export async function create(
   server: RunningServer,

@@ -9,20 +9,33 @@ import type { Schema } from '../../src/iceberg/schema.ts'
 import { parseForeignTableMetadata } from '../../src/iceberg/table-metadata.ts'
 import { changed, LOCATION, NOW, refuses, table, tableText, UUID, viewText } from './metadata.ts'
 
-/** As sent, and as Iceberg 1.11 writes it. */
+/** As sent, and as every reader takes it: Iceberg's parsers in Java, Python, Go and Rust. */
 const TYPES: readonly [sent: string, written: string][] = [
   ['STRING', '"string"'],
   ['Int', '"int"'],
   ['Timestamptz_NS', '"timestamptz_ns"'],
   ['Variant', '"variant"'],
+  ['decimal(9,2)', '"decimal(9,2)"'],
+  ['decimal(9, 2)', '"decimal(9, 2)"'],
+  ['decimal(9,  2)', '"decimal(9, 2)"'],
+  ['decimal(09,2)', '"decimal(9, 2)"'],
   ['Decimal(9,2)', '"decimal(9, 2)"'],
   ['DECIMAL( 9 , 2 )', '"decimal(9, 2)"'],
+  ['fixed[4]', '"fixed[4]"'],
   ['FIXED[ 4 ]', '"fixed[4]"'],
   ['GEOMETRY', '"geometry"'],
   ['Geometry(OGC:CRS84)', '"geometry"'],
   ['GEOMETRY( SRID:4326 )', '"geometry(SRID:4326)"'],
   ['Geography(EPSG:4326, KARNEY)', '"geography(EPSG:4326, karney)"'],
   ['geography(OGC:CRS84, Karney)', '"geography(OGC:CRS84, karney)"'],
+  ['geography(EPSG:4326,karney)', '"geography(EPSG:4326, karney)"'],
+  ['geography(EPSG:4326, spherical)', '"geography(EPSG:4326, spherical)"'],
+  ['geography(EPSG:4326)', '"geography(EPSG:4326)"'],
+  ['geometry(A,B)', '"geometry(A,B)"'],
+  ["geometry('EPSG:4326')", `"geometry('EPSG:4326')"`],
+  ["geography('EPSG:4326')", `"geography('EPSG:4326')"`],
+  ["geography( 'EPSG:4326' , Spherical )", `"geography('EPSG:4326')"`],
+  ["geography('EPSG:4326', karney)", `"geography('EPSG:4326', karney)"`],
 ]
 const DEFAULTS: readonly [type: string, sent: string, written: string][] = [
   ['double', '1', '1.0'],

@@ -14,7 +14,7 @@ import { cacheFolder, madeOnce } from '../cache.ts'
 const run = promisify(execFile)
 const FOLDER = import.meta.dirname
 const POM = join(FOLDER, 'pom.xml')
-const SOURCES = ['ReferenceServer.java', 'CapableCatalogTests.java'].map((name) => join(FOLDER, name))
+const SOURCES = ['ReferenceServer.java', 'CapableCatalogTests.java', 'SigningCatalogTests.java'].map((name) => join(FOLDER, name))
 const CLOUDS = join(FOLDER, '..', 'clouds')
 const RESOLVE = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath'
 const OLDEST = 17

@@ -10,6 +10,7 @@ const KIT = 'org.apache.iceberg.rest'
 export const TABLE_TESTS = `${KIT}.RESTCompatibilityKitCatalogTests`
 export const VIEW_TESTS = `${KIT}.RESTCompatibilityKitViewCatalogTests`
 export const CAPABLE_TESTS = 'pangolin.CapableCatalogTests'
+export const SIGNING_TESTS = 'pangolin.SigningCatalogTests'
 const CAPABLE_METHODS = [
   'testDropNamespaceWithNestedNamespace',
   'testListNestedNamespaces',
@@ -17,14 +18,36 @@ const CAPABLE_METHODS = [
   'testTableNameWithSlash',
 ]
 
+/**
+ * The kit as shipped; its tests of abilities that it takes for absent, see CapableCatalogTests.java; or its tests of tables by a
+ * client without keys, for whom the server signs, see SigningCatalogTests.java.
+ */
+export type KitPart = 'shipped' | 'capable' | 'signing'
+
 export interface KitTarget {
   readonly url: string
   readonly warehouse: string
   readonly token?: string
-  /** The kit as shipped, or its tests of abilities that it takes for absent: see CapableCatalogTests.java. */
-  readonly part: 'shipped' | 'capable'
+  readonly part: KitPart
+  /** Where the part `signing` asks for its tables: a folder of a bucket, without a trailing slash. */
+  readonly tables?: string
   /** The reference server on a JDBC catalog can't have them. */
   readonly namesWithDots?: boolean
+}
+
+const SELECTED: Readonly<Record<KitPart, readonly string[]>> = {
+  shipped: [TABLE_TESTS, VIEW_TESTS].map((name) => `--select-class=${name}`),
+  capable: CAPABLE_METHODS.map((method) => `--select-method=${CAPABLE_TESTS}#${method}`),
+  signing: [`--select-class=${SIGNING_TESTS}`],
+}
+
+/** All else that the client needs comes from the server. Nothing of the machine's own may stand in for what it does not give. */
+const SIGNED = {
+  CATALOG_IO__IMPL: 'org.apache.iceberg.aws.s3.S3FileIO',
+  CATALOG_HEADER_X__ICEBERG__ACCESS__DELEGATION: 'remote-signing',
+  AWS_EC2_METADATA_DISABLED: 'true',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
 }
 
 export interface KitResult {
@@ -64,11 +87,9 @@ async function launch(env: JavaEnv, target: KitTarget, reports: string): Promise
     'rck.supports-names-with-dot': String(target.namesWithDots ?? true),
     'rck.purge-test-namespaces': 'true',
     'org.slf4j.simpleLogger.defaultLogLevel': 'error',
+    'pangolin.tables': target.tables ?? '',
   }
   const properties = Object.entries(switches).map(([key, value]) => `-D${key}=${value}`)
-  const shipped = [TABLE_TESTS, VIEW_TESTS].map((name) => `--select-class=${name}`)
-  const select =
-    target.part === 'shipped' ? shipped : CAPABLE_METHODS.map((method) => `--select-method=${CAPABLE_TESTS}#${method}`)
   const flags = ['-Xmx768m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...properties, '-cp', env.classpath]
   const console = [
     'org.junit.platform.console.ConsoleLauncher',
@@ -81,10 +102,10 @@ async function launch(env: JavaEnv, target: KitTarget, reports: string): Promise
   const client = {
     CATALOG_URI: target.url,
     CATALOG_WAREHOUSE: target.warehouse,
-    CATALOG_IO__IMPL: 'org.apache.iceberg.hadoop.HadoopFileIO',
+    ...(target.part === 'signing' ? SIGNED : { CATALOG_IO__IMPL: 'org.apache.iceberg.hadoop.HadoopFileIO' }),
     ...(target.token === undefined ? {} : { CATALOG_TOKEN: target.token }),
   }
-  const child = spawn(env.java, [...flags, ...console, ...select], {
+  const child = spawn(env.java, [...flags, ...console, ...SELECTED[target.part]], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...client },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MINUTES * 60_000,
