@@ -1,5 +1,5 @@
 /** What a principal is told of what it may not do: which token refuses, and what that one allows. */
-import { forbidden, type IcebergError } from '../iceberg/errors.ts'
+import { IcebergError } from '../iceberg/errors.ts'
 import type { Bound } from './bounds.ts'
 import type { Principal } from './principal.ts'
 
@@ -21,7 +21,13 @@ function allowedBy({ bounds }: Principal): string {
 /** `what` says what was asked for, such as `table.commit of lake.a.b`. */
 export function notAllowed(principal: Principal, what: string): IcebergError {
   const { name, tokenId, bounds } = principal
-  if (bounds === undefined) return forbidden(`${name} may not ${what}`)
+  if (bounds === undefined) return refusalOf(`${name} may not ${what}`)
   const token = tokenId === undefined ? `${name}'s token` : `${name}'s token ${tokenId}`
-  return forbidden(`${token} does not allow ${what}; it allows ${allowedBy(principal)}`)
+  return refusalOf(`${token} does not allow ${what}; it allows ${allowedBy(principal)}`)
 }
+
+const MARK = { notAllowed: true }
+const refusalOf = (message: string): IcebergError => new IcebergError('ForbiddenException', message, { details: MARK })
+
+/** Whether an error is such a refusal: it names what was asked for, which may not be for others to know. */
+export const isNotAllowed = ({ details }: IcebergError): boolean => details['notAllowed'] === true

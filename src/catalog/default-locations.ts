@@ -34,19 +34,30 @@ export const ownLocations = (catalog: CatalogHandle, home: Home, identifier: Tab
   apart(catalog, uuid),
 ]
 
+/**
+ * Those that a staged creation may have been told, which its commit brings back. Where namespaces share a location, the plain one
+ * may hold files of another's table, so it is for those alone who may choose places there.
+ */
+export const toldLocations = (catalog: CatalogHandle, home: Home, identifier: TableIdentifier, uuid: string): Location[] => [
+  ...(home.isDerived ? [joinLocation(home.location, identifier.name)] : []),
+  ...ownLocations(catalog, home, identifier, uuid),
+]
+
 export interface Wanted {
   readonly identifier: TableIdentifier
   readonly home: Home
   readonly uuid: string
-  /** For a creation that is staged: nothing keeps its place until it is committed, so nothing else may come by the same. */
-  readonly isStaged?: boolean
 }
 
-/** @throws IcebergError 400 when there is no place at all */
+/**
+ * A staged creation is told the plain location too, and nothing keeps that for it: of two that are staged under one name the
+ * first commit wins, and the other one is refused, by its name or its location.
+ * @throws IcebergError 400 when there is no place at all
+ */
 export async function makeUpLocation(context: CatalogContext, catalog: CatalogHandle, wanted: Wanted): Promise<MadeUp> {
-  const { identifier, home, uuid, isStaged = false } = wanted
+  const { identifier, home, uuid } = wanted
   const layout = catalog.tableLayout
-  if (layout === 'plain' && !isStaged) {
+  if (layout === 'plain') {
     const plain = joinLocation(home.location, identifier.name)
     if (await isUntouched(context, catalog, identifier, plain)) {
       const child = namespaceKey(catalog, [...identifier.namespace, identifier.name])

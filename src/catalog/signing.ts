@@ -3,6 +3,7 @@
  * storage's own signer; here stands who may have it signed: for files of a table alone, to write only who may commit to it,
  * and never over a metadata file, which the catalog alone writes.
  */
+import { isNotAllowed } from '../access/refusals.ts'
 import { createHash } from 'node:crypto'
 import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../iceberg/errors.ts'
 import { encodePathSegment, namespaceOfKey } from '../iceberg/identifier.ts'
@@ -210,7 +211,7 @@ export async function signS3Request(
       return await signFor(context, call, table.identifier, table.row, unsigned)
     } catch (error) {
       if (!(error instanceof IcebergError) || error.code !== 403) throw error
-      if (calls.length === 1 && !error.message.includes('token does not allow')) refusal = error
+      if (calls.length === 1 && !isNotAllowed(error)) refusal = error
     }
   }
   throw refusal ?? forbidden('No table that you may touch so lies where this request goes')

@@ -90,14 +90,13 @@ export interface NewPlace {
   /** By the client; else the server makes one up. */
   readonly requested: string | undefined
   readonly uuid: string
-  readonly isStaged?: boolean
 }
 
 /** Where something new goes, as metadata will spell it. @throws IcebergError when its name or place is taken */
 export async function placeNew(
   context: CatalogContext,
   call: CatalogCall,
-  { identifier, kind, requested, uuid, isStaged = false }: NewPlace,
+  { identifier, kind, requested, uuid }: NewPlace,
 ): Promise<{ readonly location: string; readonly claim: Claim }> {
   const { catalog } = call
   // Before anybody learns what lies there.
@@ -112,7 +111,7 @@ export async function placeNew(
     assertNameFree(context, catalog, identifier, kind),
   ])
   if (requested === undefined) {
-    const { location, own, steps } = await makeUpLocation(context, catalog, { identifier, home, uuid, isStaged })
+    const { location, own, steps } = await makeUpLocation(context, catalog, { identifier, home, uuid })
     return { location, claim: { ground, own, steps } }
   }
   const location = acceptLocation(requested).spelling
@@ -128,8 +127,7 @@ async function newTable(
 ): Promise<{ readonly metadata: TableMetadata; readonly claim: Claim; readonly beside: Beside | undefined }> {
   const uuid = context.uuid()
   const requested = request.location ?? undefined
-  const isStaged = request['stage-create'] === true
-  const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid, isStaged })
+  const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid })
   const places = placeCheck(context, call, { identifier, locations: requested === undefined ? [location] : [] })
   const metadata = newTableMetadata({
     uuid,

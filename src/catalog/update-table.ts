@@ -10,7 +10,7 @@ import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableI
 import { claimed, commitEntry, stage } from './commit.ts'
 import type { Plan, Staged } from './commit.ts'
 import { assertFilesKept } from './deletions.ts'
-import { makeUpLocation, ownLocations, type MadeUp } from './default-locations.ts'
+import { makeUpLocation, toldLocations, type MadeUp } from './default-locations.ts'
 import { jsonBytesOf, readTable, type Placed } from './documents.ts'
 import { findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
 import type { Entry } from './entries.ts'
@@ -64,7 +64,7 @@ async function planOnEntry(
   // A client that stages nothing may leave the place of its new table to us.
   const madeUp =
     home === undefined || change.setsLocation ? undefined : await makeUpLocation(context, catalog, { identifier, home, uuid })
-  const chosen = madeUp ? [madeUp.location] : home && ownLocations(catalog, home, identifier, change.assignedUuid ?? uuid)
+  const chosen = madeUp ? [madeUp.location] : home && toldLocations(catalog, home, identifier, change.assignedUuid ?? uuid)
   const own = row === undefined ? (chosen ?? []) : [row.location]
   const { commit } = change
   if (commit === undefined || (await isLarge(context, call, change, row))) {

@@ -11,7 +11,7 @@ import { createTable } from '../../src/catalog/tables.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
 import { createView } from '../../src/catalog/views.ts'
 import { StorageError, type ObjectStore } from '../../src/storage/storage.ts'
-import { VIEW_VERSION, bodyOf, ident, open, schema, type Fixture } from './setup.ts'
+import { VIEW_VERSION, bodyOf, ident, open, rejects, schema, type Fixture } from './setup.ts'
 import { NEW, creation } from './shared-bucket.ts'
 
 const table = async ({ context, call }: Fixture, name: string, namespace = ['ns'], more: object = {}) =>
@@ -103,18 +103,27 @@ describe('a new table or view', () => {
     }
   })
 
-  test('has an ending when its creation is staged, which no other one has', async (t) => {
+  test('is the name when its creation is staged, which the first commit takes', async (t) => {
     const fixture = await open(t)
     const { context, call, catalog } = fixture
     const plain = `${catalog.root}/ns/t`
     const staged = async () =>
       bodyOf(await createTable(context, call, ['ns'], { name: 't', schema, 'stage-create': true })).metadata
+    const commit = (one: { location: string; 'table-uuid': string }, name = 't') => {
+      const updates = [{ action: 'assign-uuid', uuid: one['table-uuid'] }, ...creation(one.location)]
+      return updateTable(context, call, ident(name), { ...NEW, updates })
+    }
     const [one, two] = [await staged(), await staged()]
-    for (const { location } of [one, two]) suffixed(location, plain)
-    assert.notEqual(one.location, two.location)
-    const updates = [{ action: 'assign-uuid', uuid: one['table-uuid'] }, ...creation(one.location)]
-    const { metadata } = bodyOf(await updateTable(context, call, ident('t'), { ...NEW, updates }))
-    assert.equal(metadata.location, one.location)
+    assert.deepEqual([one.location, two.location], [plain, plain])
+    assert.notEqual(one['table-uuid'], two['table-uuid'])
+    const { metadata } = bodyOf(await commit(two))
+    assert.equal(metadata.location, plain)
+    await assert.rejects(commit(one), rejects(409, /already exists/i))
+    await assert.rejects(commit(one, 'other'), rejects(400, /overlaps the location of another table/))
+    // What is there keeps the next one away, in whatever way it is made.
+    await dropTable(context, call, ident('t'))
+    suffixed((await staged()).location, plain)
+    suffixed(await table(fixture, 't'), plain)
   })
 
   test('has an ending where the storage does not list', async (t) => {
