@@ -5,7 +5,7 @@
  */
 import { isAllowed } from '../access/decide.ts'
 import { IcebergError } from '../iceberg/errors.ts'
-import { isBelow, liesWithin, selfAndAbove, type Location } from '../iceberg/location.ts'
+import { liesWithin, selfAndAbove, type Location } from '../iceberg/location.ts'
 import type { Touched } from '../storage/vending/vending.ts'
 import { placeCheck } from './areas.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
@@ -19,6 +19,28 @@ export function mayCreate({ principal, catalog }: CatalogCall, { namespace, name
 /** The folder that a table would have to lie at or around for this to be of it. */
 const folderOf = ({ location, isFolder }: Touched): Location =>
   isFolder ? location : (selfAndAbove(location).at(-2) ?? location)
+
+/** That no table has. */
+const ANY_NAME = ''
+
+/**
+ * The same for clients that do not say for which table: whether the principal may create one there, in the catalog as a whole
+ * or in what its token is narrowed to.
+ */
+export async function areFreeForAny(context: CatalogContext, call: CatalogCall, touches: readonly Touched[]): Promise<boolean> {
+  const { principal, catalog } = call
+  const within = principal.bounds?.within?.filter((bound) => bound.catalog === catalog.name && bound.table === undefined)
+  for (const { namespace = [] } of within ?? [{ namespace: [] }]) {
+    const identifier = { namespace, name: ANY_NAME }
+    try {
+      if (mayCreate(call, identifier) && (await areFree(context, call, identifier, touches))) return true
+    } catch (error) {
+      // Outside of what the token allows, or no such namespace.
+      if (!(error instanceof IcebergError) || (error.code !== 403 && error.code !== 404)) throw error
+    }
+  }
+  return false
+}
 
 /**
  * Whether all that is touched may be of the table when it comes to be committed there.
@@ -36,11 +58,11 @@ export async function areFree(
   try {
     for (const folder of folders) check(folder, 'location')
     await settled()
-    const home = await homeOf(context, catalog, identifier.namespace)
+    const { namespace } = identifier
+    const home = namespace.length === 0 ? catalog.root : (await homeOf(context, catalog, namespace)).location
     for (const folder of folders) {
-      if (!isBelow(catalog.root, folder) && !isBelow(home.location, folder)) return false
       // Where namespaces lie, tables of theirs are to lie: that is no table's own place.
-      if (liesWithin(folder, home.location)) return false
+      if (liesWithin(folder, home)) return false
       if ((await holdsNamespace(context, catalog, folder)) || (await namespaceAt(context, catalog, folder))) return false
       await assertLocationFree(context, catalog, folder)
     }

@@ -14,7 +14,7 @@ import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedReques
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { withoutConfig } from './documents.ts'
-import { areFree, mayCreate } from './free-places.ts'
+import { areFree, areFreeForAny, mayCreate } from './free-places.ts'
 import { assertNamespace, findEntry, noSuch, type Entry } from './entries.ts'
 import type { RemoteSignRequest } from './shapes.ts'
 import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
@@ -191,7 +191,7 @@ async function tableAt(context: CatalogContext, { catalog }: CatalogCall, locati
 
 /**
  * The same for clients that do not say for which table: that at whose location the file lies, in the first of the catalogs
- * that has one. A refusal is the same whether there is a table or not.
+ * that has one; in one catalog also for places where the caller may create a table. A refusal is the same whether there is a table or not.
  */
 export async function signS3Request(
   context: CatalogContext,
@@ -205,7 +205,13 @@ export async function signS3Request(
       const unsigned = call.catalog.signer?.read(sent)
       const first = unsigned?.touches[0]
       const table = first && (await tableAt(context, call, first.location))
-      if (unsigned === undefined || table === undefined) continue
+      if (unsigned === undefined) continue
+      if (table === undefined) {
+        // A client moves a table to where none is: Iceberg's Java client asks here up to its version 1.11.
+        const isFree = calls.length === 1 && !unsigned.touches.some(isMetadataFile)
+        if (isFree && (await areFreeForAny(context, call, unsigned.touches))) return await sign(context, call, unsigned)
+        continue
+      }
       assertMayTouch(call, 'table.read', table.identifier)
       assertMayAsk(call, table.identifier, unsigned)
       return await signFor(context, call, table.identifier, table.row, unsigned)

@@ -292,6 +292,31 @@ test('to whom what is signed', async (t) => {
   assert.equal((await sign(get!, `${TABLES}/never/sign`, mine)).status, 403)
 })
 
+// Iceberg's Java client asks where the table is not named, also for files of a replacement that moves a table.
+test('for whatever table: places where the caller may create one', async (t) => {
+  const bench = await openSigning(t)
+  if (bench === undefined) return
+  const { send, sign, base } = bench
+  const mint = async (body: object) => (await send('POST', '/api/v1/tokens', { body })).json.token as string
+  const narrowed = (...within: object[]) => mint({ access: 'read-write', within })
+  const at = '/v1/s3/aws/s3/sign'
+  const statuses = async (path: string, token?: string) => {
+    const sent = ['GET', 'PUT'].map((method) => sign({ method, uri: `${base}/${path}` }, at, token))
+    return (await Promise.all(sent)).map(({ status }) => status).join(' ')
+  }
+  const free = 'lake/ns/fresh/data/a'
+  assert.equal(await statuses(free), '200 200')
+  assert.equal(await statuses('lake/ns/fresh/metadata/00000-x.metadata.json'), '403 403')
+  // The folder of a namespace is no table's.
+  assert.equal(await statuses('lake/ns/a'), '403 403')
+  assert.equal(await statuses(free, await mint({ access: 'read' })), '403 403')
+  assert.equal(await statuses(free, await narrowed({ catalog: 's3' })), '200 200')
+  const ours = await narrowed({ catalog: 's3', namespace: ['never'] }, { catalog: 's3', namespace: ['ns'] })
+  assert.equal(await statuses(free, ours), '200 200')
+  assert.equal(await statuses('lake/other/fresh/data/a', ours), '403 403')
+  assert.equal(await statuses(free, await narrowed({ catalog: 's3', namespace: ['ns'], table: 't' })), '403 403')
+})
+
 test('the table at a place is the one that is there now', async (t) => {
   const bench = await openSigning(t)
   if (bench === undefined) return
