@@ -1,5 +1,6 @@
 /** Backups: whole and of one moment while others write, private, and not trusted when they are read. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,12 +9,13 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { backupStore, restoreStore } from '../../src/operations/backup.ts'
 import { OperationError, unfinishedFilling } from '../../src/operations/fill.ts'
 import { allRows } from '../../src/operations/rows.ts'
+import { entities } from '../../src/stores/entities.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { backends } from '../stores/backends.ts'
 import { faultyStore } from '../stores/faulty.ts'
 import { insert, metricsReport, replace, tenant } from '../stores/suite/rows.ts'
-import { writeLake } from './rows.ts'
+import { lakeRows, writeLake } from './rows.ts'
 
 const now = (): number => 1_700_000_000_000
 
@@ -135,6 +137,68 @@ describe('a restore', () => {
     await assert.rejects(restoreStore({ file: otherFile, store: target, now }), refused(/unfinished copy of the backup of 2023/))
     assert.ok((await restoreStore({ file, store: target, now })).resumed)
     assert.equal((await linesOf(target)).length + 1, (await linesOf(store)).length)
+  })
+
+  it('of a version before is restored, with nothing in what has come since', async (t) => {
+    const store = openMemoryStore()
+    await writeLake(store)
+    const file = join(folder(t), 'backup')
+    await backupStore({ store, file, now })
+    const [header, ...lines] = gunzipSync(readFileSync(file)).toString().split('\n')
+    const { columns, ...others } = JSON.parse(header!) as { columns: Record<string, string[]> }
+    const since = [
+      'warehouses.table_location_layout',
+      'namespaces.location',
+      'entries.uuid',
+      'metrics.principal_id',
+      'tasks.location',
+    ]
+    const older: string[] = []
+    const expected: string[] = []
+    let rows: string[] = []
+    let total = 0
+    for (const line of lines.slice(0, -2)) {
+      const { end: entity } = JSON.parse(line) as { readonly end?: string }
+      if (entity === undefined) rows.push(line)
+      else if (entity !== 'settings') {
+        const isOld = (column: string): boolean => !since.includes(`${entity}.${column}`)
+        const names = columns[entity] ?? []
+        const values = rows.map((row) => JSON.parse(row) as unknown[])
+        const kept = values.map((row) => JSON.stringify(row.filter((_, at) => isOld(names[at] ?? ''))))
+        expected.push(
+          ...values.map((row) => `${entity} ${JSON.stringify(row.map((v, at) => (isOld(names[at] ?? '') ? v : null)))}`),
+        )
+        const sha256 = createHash('sha256')
+          .update(kept.map((row) => `${row}\n`).join(''))
+          .digest('hex')
+        older.push(...kept, JSON.stringify({ end: entity, rows: kept.length, sha256 }))
+        columns[entity] = names.filter(isOld)
+        total += kept.length
+      }
+      if (entity !== undefined) rows = []
+    }
+    delete columns['settings']
+    older.unshift(JSON.stringify({ ...others, columns }))
+    older.push(JSON.stringify({ complete: true, rows: total, consistency: 'verified' }), '')
+    writeFileSync(file, gzipSync(older.join('\n')))
+    const restored = openMemoryStore()
+    await restoreStore({ file, store: restored, now })
+    assert.deepEqual(await linesOf(restored), expected)
+  })
+
+  it('and copies are tried with a value in every column of every entity', () => {
+    const filled = new Set<string>()
+    for (const step of lakeRows('t1', 2)) {
+      if (step.op !== 'insert') continue
+      for (const [column, value] of Object.entries(step.row)) if (value !== null) filled.add(`${step.entity}.${column}`)
+    }
+    const all = Object.entries(entities).flatMap(([name, { columns }]) =>
+      Object.keys(columns).map((column) => `${name}.${column}`),
+    )
+    assert.deepEqual(
+      all.filter((column) => !filled.has(column)),
+      [],
+    )
   })
 
   it('refuses a store that is not empty', async (t) => {
