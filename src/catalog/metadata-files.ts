@@ -44,6 +44,15 @@ export async function assertPresent(catalog: CatalogHandle, location: string): P
   }
 }
 
+/** Whether the storage of a new table answers, without writing to it. @throws IcebergError 503 when not */
+export async function assertReachable(catalog: CatalogHandle, location: string): Promise<void> {
+  try {
+    await catalog.storage.read(`${location}/metadata/none`, { maxBytes: 0 })
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.kind !== 'missing') throw storageFailure(error, location)
+  }
+}
+
 /** Writes a new metadata file, durable when this resolves. */
 export async function writeFile(
   catalog: CatalogHandle,

@@ -16,7 +16,7 @@ import { answerAgain, flip, stage } from './commit.ts'
 import type { Staged } from './commit.ts'
 import { makeUpLocation } from './default-locations.ts'
 import { answerOf, answerOnce } from './documents.ts'
-import { storageFailure } from './metadata-files.ts'
+import { assertReachable, storageFailure } from './metadata-files.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
@@ -154,7 +154,9 @@ const STAGED_MS = 86_400_000
  */
 async function prepareStaged(context: CatalogContext, call: CatalogCall, location: string): Promise<void> {
   const { storage } = call.catalog
-  if (call.makesNoFolders !== true || storage.removeEmptyFolders === undefined) return
+  if (storage.removeEmptyFolders === undefined) return
+  // A client that makes folders would make those above, too, where a disk is not mounted.
+  if (call.makesNoFolders !== true) return assertReachable(call.catalog, location)
   const payload = { location: checkedLocation(call.catalog, location) }
   await context.store.write([storeTask(context, call, 'remove-folders', payload, { dueInMs: STAGED_MS })])
   try {
