@@ -1,7 +1,8 @@
-/** Programs that others wrote in compiled languages: fetched from their registries, built once, kept in the cache folder. */
+/** Suites that others wrote in compiled languages: fetched from their registries, built once, kept in the cache folder. */
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import type { Availability } from '../services/require.ts'
 import { cacheFolder, madeOnce } from './cache.ts'
@@ -25,7 +26,7 @@ export async function build(
   return stdout
 }
 
-/** The folder of such a program; `inputs` are all that its build depends on. */
+/** The folder of a suite; `inputs` are all that its build depends on. */
 export async function builtOnce(
   name: string,
   tool: string,
@@ -44,6 +45,35 @@ export async function builtOnce(
     const { stderr = '' } = error as { stderr?: string }
     return { missing: `${name} could not be built: ${stderr.trim().split('\n').slice(-3).join(' | ') || String(error)}` }
   }
+}
+
+export interface NativeOutcome {
+  readonly name: string
+  readonly outcome: 'passed' | 'failed' | 'skipped'
+}
+
+/**
+ * Runs a test program and makes each of its tests a subtest; returns how many passed. What a failed test printed stands in
+ * the output of all. `read`: the outcomes that the whole output tells.
+ */
+export async function runNative(
+  test: TestContext,
+  program: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>>,
+  read: (output: string) => readonly NativeOutcome[],
+): Promise<number> {
+  const [command, ...args] = program
+  const { code, output } = await finished(command, args, env)
+  const outcomes = read(output)
+  for (const { name, outcome } of outcomes) {
+    await test.test(name, (subtest) => {
+      if (outcome === 'skipped') subtest.skip('by the suite itself')
+      if (outcome === 'failed') throw new Error(`${name} failed:\n${output.slice(-20_000)}`)
+    })
+  }
+  const failed = outcomes.some(({ outcome }) => outcome === 'failed')
+  if (code !== 0 && !failed) throw new Error(`${command} ended with ${code ?? 'a signal'}:\n${output.slice(-20_000)}`)
+  return outcomes.filter(({ outcome }) => outcome === 'passed').length
 }
 
 /** What the program printed, on both streams, and its exit code. */
