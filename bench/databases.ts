@@ -6,6 +6,7 @@ import { compare, startBare, type Contender } from './compare.ts'
 import { call, createNamespace, createTable, growBySnapshots, type Target } from './fixtures.ts'
 import { httpRequest } from './load.ts'
 import { print, times, us } from './measure.ts'
+import { benchPages } from './pages.ts'
 import { targetOf } from './scale.ts'
 import { benchUnavoidable } from './unavoidable.ts'
 
@@ -19,6 +20,7 @@ export async function benchPostgres(): Promise<void> {
     const databaseUrl = await postgres.value.createDatabase()
     await withServer('postgres', databaseUrl, async (server) => {
       await benchLoads(server, 'PostgreSQL', 2.5)
+      await benchPages(targetOf(server), server.pid, { title: 'PostgreSQL', most: 6, clients: LOAD.clients })
       await benchUnavoidable(targetOf(server), databaseUrl)
     })
   } finally {

@@ -3,6 +3,7 @@ import { compare, startBare, type Contender } from './compare.ts'
 import { call, createNamespace, createTable, growBySnapshots, type Target } from './fixtures.ts'
 import { httpRequest } from './load.ts'
 import { print, times, us } from './measure.ts'
+import { benchPages } from './pages.ts'
 
 /** How loads are compared. */
 const USUAL = { clients: 8, requests: 50_000, warmUp: 40_000 }
@@ -53,6 +54,7 @@ export async function benchReads(target: Target, pid: number): Promise<Yardstick
         target: { text: 'at most loadTable', met: ratio <= 1.05 },
       })
     }
+    await benchPages(target, pid, { title: 'SQLite', most: 4, clients: USUAL.clients })
     await benchLargeMetadata(target, ours)
     return { bytes, request: bare.request }
   } finally {

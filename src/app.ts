@@ -1,5 +1,5 @@
 /** Builds everything from the settings, starts it, and stops it in the opposite order. The only place that knows all rooms. */
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -123,7 +123,8 @@ function startFailure(error: unknown, settings: Settings): unknown {
 async function startOn(database: Store, settings: Settings, log: Log): Promise<App> {
   const { store, writes } = watchWrites(database)
   const secret = settings.jwtSecret ?? loadOrCreateKey(settings.dataDirectory, 'session').toString('base64')
-  const pageTokenKey = createHmac('sha256', secret).update('pangolin page tokens').digest()
+  // Not as bytes, of which a key would be made anew for each page.
+  const pageTokenKey = createSecretKey(createHmac('sha256', secret).update('pangolin page tokens').digest())
   const secrets = await openSecrets(store, settings)
   await agreeOnKey(store, secrets, Date.now)
   const storage = storageOf(settings)

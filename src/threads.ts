@@ -12,6 +12,12 @@ export interface ThreadOptions<Message> {
 }
 
 /**
+ * For a thread that hands messages on and keeps nothing: with the room for young objects that the thread has that serves
+ * requests, each such thread would fill 20 MB with garbage before it looked at it.
+ */
+export const FEW_YOUNG_OBJECTS: ResourceLimits = { maxYoungGenerationSizeMb: 2 }
+
+/**
  * Starts the program `name` that stands beside the caller, whose `import.meta.url` is `beside`. The thread does not keep the
  * process alive: hold it with `ref` while it owes an answer.
  */

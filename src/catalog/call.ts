@@ -4,6 +4,7 @@
  * specification names the operation. Requests arrive parsed by `iceberg/json.ts` and decoded by `shapes.ts`. The route has
  * asked whether the principal may do such a thing at all; the use case asks whether with this object (`authorize.ts`).
  */
+import type { KeyObject } from 'node:crypto'
 import type { Principal } from '../access/principal.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableLimits } from '../iceberg/table-limits.ts'
@@ -66,7 +67,7 @@ export interface CatalogContext {
   readonly landed: LandedRows
   readonly metricsQuota: MetricsQuota
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
-  readonly pageTokenKey: Uint8Array
+  readonly pageTokenKey: KeyObject
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** UUID version 4, and version 7 for keys in time order. */

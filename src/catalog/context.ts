@@ -1,5 +1,5 @@
 /** Builds what the use cases run on. `main.ts` gives the parts that matter; the rest are the ways of the real world. */
-import { randomUUID } from 'node:crypto'
+import { randomUUID, type KeyObject } from 'node:crypto'
 import { DEFAULT_TABLE_LIMITS } from '../iceberg/table-limits.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
@@ -15,7 +15,7 @@ const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 
 export type CatalogContextParts = {
   readonly store: Store
-  readonly pageTokenKey: Uint8Array
+  readonly pageTokenKey: KeyObject
   readonly cacheBytes?: number
   readonly metricsLimits?: MetricsLimits
 } & Partial<Omit<CatalogContext, 'store' | 'pageTokenKey'>>

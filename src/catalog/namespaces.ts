@@ -32,7 +32,7 @@ import {
   settledLocation,
   type Properties,
 } from './namespace-locations.ts'
-import { listPage } from './page-token.ts'
+import { listNames } from './page-token.ts'
 import { mapped } from './pages.ts'
 import type {
   CreateNamespaceRequest,
@@ -76,7 +76,7 @@ export async function listNamespaces(
   assertMayTouchNamespace(call, 'namespace.list', levels)
   if (levels.length > 0) await assertNamespace(context, call.catalog, levels)
   const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
-  const { rows, rest, next } = await listPage(context, call, page, {
+  const { rows, rest, next } = await listNames(context, call, page, {
     name: ['namespaces', ...levels],
     entity: 'namespaces',
     index: 'primary',
@@ -84,7 +84,7 @@ export async function listNamespaces(
     by: 'name',
     among: namesWithin(call.principal, call.catalog.name, levels, 'namespaces'),
   })
-  const named = (page: typeof rows) => page.map((row) => [...levels, row.name])
+  const named = (page: readonly string[]) => page.map((name) => [...levels, name])
   return { namespaces: named(rows), 'next-page-token': next, ...(rest && { rest: mapped(rest, named) }) }
 }
 

@@ -5,9 +5,10 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { badRequest } from '../iceberg/errors.ts'
-import type { EntityName, IndexName, Key, Row } from '../stores/entities.ts'
+import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities.ts'
+import { listColumn, type ListOptions } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
-import { listed, pagesOf } from './pages.ts'
+import { listed, pagesBy } from './pages.ts'
 
 const MAC_BYTES = 16
 const MAX_TOKEN_LENGTH = 2048
@@ -65,39 +66,75 @@ export interface Page<R> {
   readonly next: string | null
 }
 
+/** How a listing is read: the things behind a position, and the position of a thing. */
+interface Reading<T> {
+  readonly read: (after: string | undefined, limit: number) => Promise<T[]>
+  readonly positionOf: (thing: T) => string
+}
+
 /** One page, or everything when no token was sent at all: the specification's rule for clients that know no pages. */
-export async function listPage<E extends EntityName>(
+export function listPage<E extends EntityName>(
   context: CatalogContext,
   call: CatalogCall,
   page: PageRequest,
   listing: Listing<E>,
 ): Promise<Page<Row<E>>> {
-  const limit = pageLimit(page)
-  if (page.pageToken === undefined) {
-    const { items, rest } = await listed(everyPage(context, listing))
-    return { rows: items, rest, next: null }
-  }
-  const after = page.pageToken === '' ? undefined : redeem(context, call, listing.name, page.pageToken)
-  // One row more than asked for says whether there is a next page.
-  const rows = await rowsBehind(context, listing, after, limit + 1)
-  const shown = rows.slice(0, limit)
-  const last = shown.at(-1)
-  const next = rows.length > limit && last !== undefined ? issue(context, call, listing.name, positionOf(listing, last)) : null
-  return { rows: shown, next }
+  const { entity, by, among } = listing
+  return paged(context, call, page, listing, {
+    read: (after, limit) =>
+      among === undefined
+        ? context.store.list(entity, optionsOf(listing, after, limit))
+        : rowsAmong(context, listing, among, after, limit),
+    positionOf: (row) => row[by] as string,
+  })
 }
 
-const positionOf = <E extends EntityName>({ by }: Listing<E>, row: Row<E>): string => row[by] as string
-
-function rowsBehind<E extends EntityName>(
+/** The same of the column `by` alone, which costs a fraction of whole rows. */
+export function listNames<E extends EntityName>(
   context: CatalogContext,
+  call: CatalogCall,
+  page: PageRequest,
   listing: Listing<E>,
+): Promise<Page<string>> {
+  const { entity, by, among } = listing
+  return paged(context, call, page, listing, {
+    read: async (after, limit) =>
+      among === undefined
+        ? ((await listColumn(context.store, entity, by as keyof NewRow<E>, optionsOf(listing, after, limit))) as string[])
+        : (await rowsAmong(context, listing, among, after, limit)).map((row) => row[by] as string),
+    positionOf: (name) => name,
+  })
+}
+
+async function paged<E extends EntityName, T>(
+  context: CatalogContext,
+  call: CatalogCall,
+  page: PageRequest,
+  { name, among }: Listing<E>,
+  { read, positionOf }: Reading<T>,
+): Promise<Page<T>> {
+  const limit = pageLimit(page)
+  if (page.pageToken === undefined) {
+    const { items, rest } = await listed(
+      pagesBy<T>((last, most) => read(last && positionOf(last), among === undefined ? most : MAX_PAGE_SIZE)),
+    )
+    return { rows: items, rest, next: null }
+  }
+  const after = page.pageToken === '' ? undefined : redeem(context, call, name, page.pageToken)
+  // One row more than asked for says whether there is a next page.
+  const rows = await read(after, limit + 1)
+  if (rows.length <= limit) return { rows, next: null }
+  rows.pop()
+  return { rows, next: issue(context, call, name, positionOf(rows.at(-1)!)) }
+}
+
+function optionsOf<E extends EntityName>(
+  { index, where, by, descending = false }: Listing<E>,
   after: string | undefined,
   limit: number,
-): Promise<Row<E>[]> {
-  const { entity, index, where, by, descending = false, among } = listing
-  if (among !== undefined) return rowsAmong(context, listing, among, after, limit)
-  const from = after === undefined ? {} : { after: { ...where, [by]: after } as Partial<Row<E>> }
-  return context.store.list(entity, { index, where, descending, limit, ...from })
+): ListOptions<E> {
+  const options = { index, where, descending, limit }
+  return after === undefined ? options : { ...options, after: { ...where, [by]: after } as Partial<Row<E>> }
 }
 
 /** In one round trip: bounds have few names. */
@@ -120,9 +157,3 @@ async function rowsAmong<E extends EntityName>(
 
 /** The order of stores: that of UTF-8 bytes. */
 const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
-
-async function* everyPage<E extends EntityName>(context: CatalogContext, listing: Listing<E>): AsyncGenerator<readonly Row<E>[]> {
-  const { entity, among } = listing
-  if (among === undefined) yield* pagesOf(context.store, entity, listing)
-  else yield await rowsAmong(context, listing, among, undefined, MAX_PAGE_SIZE)
-}

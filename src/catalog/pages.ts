@@ -16,14 +16,21 @@ export interface Wanted<E extends EntityName> {
 }
 
 /** All rows in the order of the index. They are not of one moment: rows that come and go meanwhile may be among them. */
-export async function* pagesOf<E extends EntityName>(store: Store, entity: E, wanted: Wanted<E>): AsyncGenerator<Row<E>[]> {
-  for (let after = wanted.after; ;) {
-    const { index, where, descending = false } = wanted
-    const from = after === undefined ? {} : { after }
-    const rows = await store.list(entity, { index, where, descending, limit: PAGE_ROWS, ...from })
-    if (rows.length > 0) yield rows
-    if (rows.length < PAGE_ROWS) return
-    after = rows.at(-1)
+export function pagesOf<E extends EntityName>(store: Store, entity: E, wanted: Wanted<E>): AsyncGenerator<Row<E>[]> {
+  const { index, where, descending = false } = wanted
+  return pagesBy<Row<E>>((last, limit) => {
+    const after = last ?? wanted.after
+    return store.list(entity, { index, where, descending, limit, ...(after && { after }) })
+  })
+}
+
+/** What `read` answers behind the last of what it answered before, until it answers less than the limit. */
+export async function* pagesBy<T>(read: (last: T | undefined, limit: number) => Promise<T[]>): AsyncGenerator<T[]> {
+  for (let last: T | undefined; ;) {
+    const page = await read(last, PAGE_ROWS)
+    if (page.length > 0) yield page
+    if (page.length < PAGE_ROWS) return
+    last = page.at(-1)
     await turn()
   }
 }

@@ -6,3 +6,11 @@ export type Soon<T> = T | Promise<T>
 
 export const soon = <T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U> =>
   value instanceof Promise ? value.then(next) : next(value)
+
+/** Both are under way at once; what the first refuses is told before what the second does. */
+export async function behind<T>(first: Promise<unknown>, second: Promise<T>): Promise<T> {
+  // It may fail while nobody looks at it yet.
+  second.catch(() => undefined)
+  await first
+  return second
+}

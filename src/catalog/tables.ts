@@ -18,7 +18,7 @@ import { makeUpLocation } from './default-locations.ts'
 import { answerOf, answerOnce } from './documents.ts'
 import { assertReachable, storageFailure } from './metadata-files.ts'
 import type { AnswerOptions } from './documents.ts'
-import { assertNameFree, assertNamespace, getEntry, namespacePath } from './entries.ts'
+import { assertNameFree, getEntry, getNamespace, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, groundOf, locationLane } from './locations.ts'
@@ -26,10 +26,10 @@ import type { Claim } from './locations.ts'
 import { takePlaces } from './places.ts'
 import type { Beside } from './places.ts'
 import { homeOf } from './namespace-locations.ts'
-import { listPage } from './page-token.ts'
+import { listNames } from './page-token.ts'
 import { mapped } from './pages.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
-import { soon, type Soon } from './soon.ts'
+import { behind, soon, type Soon } from './soon.ts'
 import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } from './vending.ts'
 
 /** `snapshots`: all of them, or those that a branch or tag names; `ifNoneMatch`: the header as it came. */
@@ -45,9 +45,9 @@ export async function listEntries(
 ): Promise<ListTablesResponse> {
   assertMayTouchNamespace(call, `${kind}.list`, namespace)
   const { tenantId, id, name: catalog, branch } = call.catalog
-  await assertNamespace(context, call.catalog, namespace)
+  const exists = getNamespace(context, call.catalog, namespace)
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
-  const { rows, rest, next } = await listPage(context, call, page, {
+  const listing = listNames(context, call, page, {
     name: [kind, ...namespace],
     entity: 'entries',
     index: 'by_kind',
@@ -55,7 +55,8 @@ export async function listEntries(
     by: 'name',
     among: namesWithin(call.principal, catalog, namespace, 'entries'),
   })
-  const named = (page: typeof rows) => page.map((row) => ({ namespace, name: row.name }))
+  const { rows, rest, next } = exists instanceof Promise ? await behind(exists, listing) : await listing
+  const named = (page: readonly string[]) => page.map((name) => ({ namespace, name }))
   return { identifiers: named(rows), 'next-page-token': next, ...(rest && { rest: mapped(rest, named) }) }
 }
 

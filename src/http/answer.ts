@@ -1,5 +1,6 @@
 /** What a route answers, before it is headers and bytes on a socket; and the short ways of making one. */
 import type { Listed } from '../catalog/pages.ts'
+import type { ListTablesResponse } from '../catalog/shapes.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { MetadataAnswer } from '../catalog/call.ts'
 
@@ -33,17 +34,34 @@ export function json(value: unknown, status = 200, headers?: readonly string[]):
 export function list<T>(
   { items, rest }: Listed<T>,
   [before, after]: readonly [string, string],
-  headers: readonly string[] = [],
+  { headers = [], textOf = stringify }: ListForm<T> = {},
 ): Answer {
-  const first = `${before}${items.map(stringify).join()}`
+  const first = before + textOfAll(items, textOf)
   if (rest === undefined) return { status: 200, body: Buffer.from(first + after), headers }
-  return { status: 200, body: undefined, pieces: piecesOf(first, rest, after), headers }
+  return { status: 200, body: undefined, pieces: piecesOf(first, rest, after, textOf), headers }
 }
 
-async function* piecesOf(first: string, rest: AsyncGenerator<readonly unknown[]>, last: string): AsyncGenerator<Buffer> {
+interface ListForm<T> {
+  readonly headers?: readonly string[]
+  /** The JSON of an item. */
+  readonly textOf?: (item: T) => string
+}
+
+function textOfAll<T>(items: readonly T[], textOf: (item: T) => string): string {
+  let text = ''
+  for (let at = 0; at < items.length; at++) text += at === 0 ? textOf(items[at]!) : `,${textOf(items[at]!)}`
+  return text
+}
+
+async function* piecesOf<T>(
+  first: string,
+  rest: AsyncGenerator<readonly T[]>,
+  last: string,
+  textOf: (item: T) => string,
+): AsyncGenerator<Buffer> {
   try {
     yield Buffer.from(first)
-    for await (const items of rest) if (items.length > 0) yield Buffer.from(`,${items.map(stringify).join()}`)
+    for await (const items of rest) if (items.length > 0) yield Buffer.from(`,${textOfAll(items, textOf)}`)
     yield Buffer.from(last)
   } finally {
     await rest.return(undefined)
@@ -57,13 +75,23 @@ export function names<F extends string, T>(
     readonly 'next-page-token': string | null
     readonly rest?: AsyncGenerator<readonly T[]>
   },
+  textOf: (item: T) => string = stringify,
 ): Answer {
   const { rest, 'next-page-token': next } = answer
-  return list({ items: answer[field], ...(rest && { rest }) }, [`{"${field}":[`, `],"next-page-token":${stringify(next)}}`])
+  return list({ items: answer[field], ...(rest && { rest }) }, [`{"${field}":[`, `],"next-page-token":${stringify(next)}}`], {
+    textOf,
+  })
+}
+
+/** The names of tables or views of one namespace, whose JSON is made once. */
+export function identifiers(namespace: readonly string[], answer: ListTablesResponse): Answer {
+  const before = `{"namespace":${stringify(namespace)},"name":`
+  return names('identifiers', answer, ({ name }) => `${before}${stringify(name)}}`)
 }
 
 /** A list of the management API. */
-export const array = <T>(listed: Listed<T>, headers?: readonly string[]): Answer => list(listed, ['[', ']'], headers)
+export const array = <T>(listed: Listed<T>, headers?: readonly string[]): Answer =>
+  list(listed, ['[', ']'], headers && { headers })
 
 export const NO_CONTENT: Answer = { status: 204, body: undefined }
 

@@ -4,7 +4,7 @@
  * when there is work for them, and are few: they wait for one disk.
  */
 import type { Worker } from 'node:worker_threads'
-import { startThread } from '../threads.ts'
+import { FEW_YOUNG_OBJECTS, startThread } from '../threads.ts'
 
 /** A file and what it is to say; a folder, without. The root is a path without links. */
 export type FileRequest = readonly [root: string, path: string, bytes?: Uint8Array]
@@ -54,6 +54,7 @@ function leastBusy(): FileThread {
 function start(): FileThread {
   const sent: Pending[] = []
   const worker = startThread<FileResponse>(import.meta.url, 'file-writer', {
+    resourceLimits: FEW_YOUNG_OBJECTS,
     onMessage: (code) => {
       const pending = sent.shift()
       if (sent.length === 0) worker.unref()

@@ -63,6 +63,14 @@ export interface Store {
   getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]>
   /** Rows in index order (text by code point, `null` first, then by key). Pages of one listing are not one snapshot. */
   list<E extends EntityName>(entity: E, options: ListOptions<E>): Promise<Row<E>[]>
+  /** Where an engine can read one column of a listing for less; `listColumn` is for callers. */
+  readonly column?:
+    | (<E extends EntityName, C extends keyof NewRow<E>>(
+        entity: E,
+        column: C,
+        options: ListOptions<E>,
+      ) => Promise<NewRow<E>[C][]>)
+    | undefined
   /**
    * Carries out a batch: atomic, isolated, and durable (on disk, by majority) before it resolves. Resolves to the new
    * version of each step's row (`undefined` for steps that write none).
@@ -94,6 +102,18 @@ export interface Snapshot extends Pick<Store, 'list'> {
 /** A look-up in any store. */
 export function lookUpIn<E extends EntityName>(store: Store, entity: E, key: Key<E>): LookUp<E> {
   return store.lookUp?.(entity, key) ?? repeated(() => store.get(entity, key))
+}
+
+/** One column of what `list` resolves to, in any store. */
+export async function listColumn<E extends EntityName, C extends keyof NewRow<E>>(
+  store: Store,
+  entity: E,
+  column: C,
+  options: ListOptions<E>,
+): Promise<NewRow<E>[C][]> {
+  if (store.column !== undefined) return store.column(entity, column, options)
+  const rows: readonly NewRow<E>[] = await store.list(entity, options)
+  return rows.map((row) => row[column])
 }
 
 /** A look-up by a read that makes a new object each time. */

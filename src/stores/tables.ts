@@ -82,6 +82,12 @@ export function indexOf(table: Table, name: string): Index {
   return index
 }
 
+export function columnOf(table: Table, name: string): number {
+  const position = table.columns.findIndex((column) => column.name === name)
+  if (position === -1) throw new TypeError(`Undeclared column: ${table.entity}.${name}`)
+  return position
+}
+
 /** A whole row, in the order of the columns. A `version` in it is passed over, so that a read row can be spread. */
 export function encodeRow(table: Table, row: Fields): Value[] {
   const { columns } = table
@@ -111,11 +117,13 @@ export function decodeRow(table: Table, values: readonly Value[], version: Versi
   for (let position = 0; position < columns.length; position++) {
     const { name, type } = columns[position] as Column
     const value = values[position] as Value
-    row[name] = type === 'json' && value !== null ? deepFreeze(JSON.parse(value as string) as Json) : value
+    row[name] = type === 'json' ? decodeJson(value) : value
   }
   row['version'] = version
   return Object.freeze(row)
 }
+
+export const decodeJson = (value: Value): Json => (value === null ? null : deepFreeze(JSON.parse(value as string) as Json))
 
 function encodeValue(table: Table, column: Column, value: unknown): Value {
   if (value === null && column.nullable) return null

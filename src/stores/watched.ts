@@ -37,6 +37,7 @@ export function watchWrites(inner: Store): WatchedStore {
     lookUp: inner.lookUp && ((entity, key) => inner.lookUp!(entity, key)),
     getMany: (entity, keys) => inner.getMany(entity, keys),
     list: (entity, options) => inner.list(entity, options),
+    column: inner.column && ((entity, column, options) => inner.column!(entity, column, options)),
     write,
     snapshot: inner.snapshot && (() => inner.snapshot!()),
     migrate: () => inner.migrate(),

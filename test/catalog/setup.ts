@@ -1,5 +1,5 @@
 /** What the tests of this room stand on: a memory store and a folder of files, both of which can be made to fail. */
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -95,7 +95,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
   const tasks = { stored: 0 }
   const context = createCatalogContext({
     store,
-    pageTokenKey: randomBytes(32),
+    pageTokenKey: createSecretKey(randomBytes(32)),
     log: (event, details) => void logged.push({ event, details }),
     taskStored: () => void (tasks.stored += 1),
     // The pauses before reading back would only make the tests slow; those between racing processes are short.

@@ -3,6 +3,7 @@
  * its steps, and among processes. Either the files go or somebody has them, never both.
  */
 import assert from 'node:assert/strict'
+import { createSecretKey } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -104,7 +105,7 @@ async function lakeWithTable(t: TestContext, given?: Store, name = 't', fixture?
 const contextOn = (store: Store): CatalogContext =>
   createCatalogContext({
     store,
-    pageTokenKey: Buffer.alloc(32),
+    pageTokenKey: createSecretKey(Buffer.alloc(32)),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 5))),
   })
 

@@ -17,7 +17,7 @@ import { soon } from '../../catalog/soon.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../catalog/tables.ts'
 import { commitTransaction } from '../../catalog/transactions.ts'
 import { loadCredentials } from '../../catalog/vending.ts'
-import { json, metadata, names, NO_CONTENT } from '../answer.ts'
+import { identifiers, json, metadata, NO_CONTENT } from '../answer.ts'
 import { booleanParameter, choiceParameter, pageOf } from '../query.ts'
 import { creation, registration, report, small, smallFor, tableCommit, transaction } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
@@ -34,7 +34,10 @@ const reads: readonly Route[] = [
     action: 'table.list',
     iceberg: true,
     handler: async (exchange) =>
-      names('identifiers', await listTables(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query))),
+      identifiers(
+        exchange.namespace,
+        await listTables(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query)),
+      ),
   },
   {
     method: 'GET',

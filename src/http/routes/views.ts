@@ -2,7 +2,7 @@
 import { renameView } from '../../catalog/rename.ts'
 import { CommitViewRequest, CreateViewRequest, decode, RegisterViewRequest, RenameTableRequest } from '../../catalog/shapes.ts'
 import { createView, dropView, listViews, loadView, registerView, replaceView, viewExists } from '../../catalog/views.ts'
-import { metadata, names, NO_CONTENT } from '../answer.ts'
+import { identifiers, metadata, NO_CONTENT } from '../answer.ts'
 import { pageOf } from '../query.ts'
 import { creation, registration, small, viewCommit } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
@@ -19,7 +19,10 @@ export const viewRoutes: readonly Route[] = [
     action: 'view.list',
     iceberg: true,
     handler: async (exchange) =>
-      names('identifiers', await listViews(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query))),
+      identifiers(
+        exchange.namespace,
+        await listViews(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query)),
+      ),
   },
   {
     method: 'POST',

@@ -2,11 +2,11 @@
  * The store over any SQL database: plans become statements, rows become objects. How statements reach the database, and
  * how a batch becomes one transaction, is the driver's; what the SQL says differently, the dialect's.
  */
-import type { EntityName, Key, Row } from '../entities.ts'
+import type { EntityName, Key, NewRow, Row } from '../entities.ts'
 import { planBatch, planKey, planList } from '../plan.ts'
 import { repeated, StoreError } from '../store.ts'
 import type { ListOptions, LookUp, Mutation, Snapshot, Store } from '../store.ts'
-import { tableOf } from '../tables.ts'
+import { columnOf, tableOf } from '../tables.ts'
 import type { Value } from '../tables.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
 import { migrateSchema } from './migrations.ts'
@@ -114,6 +114,20 @@ class SqlStore implements Store {
   async list<E extends EntityName>(entity: E, options: ListOptions<E>): Promise<Row<E>[]> {
     this.#checkOpen()
     return this.#list(this.#driver, entity, options)
+  }
+
+  async column<E extends EntityName, C extends keyof NewRow<E>>(
+    entity: E,
+    column: C,
+    options: ListOptions<E>,
+  ): Promise<NewRow<E>[C][]> {
+    this.#checkOpen()
+    const listing = planList(entity, options)
+    const position = columnOf(listing.table, column as string)
+    const { query, parameters } = this.#statements.list(listing, position)
+    const answer = this.#driver.all(query.statement, parameters)
+    const rows = answer instanceof Promise ? await answer : answer
+    return this.#statements.decodeColumn(listing.table, position, rows) as NewRow<E>[C][]
   }
 
   async write(mutations: readonly Mutation[]): Promise<(number | undefined)[]> {

@@ -3,7 +3,7 @@
  * the answers of one group come back in one message, in the order in which the batches went out.
  */
 import type { Worker } from 'node:worker_threads'
-import { startThread } from '../../threads.ts'
+import { FEW_YOUNG_OBJECTS, startThread } from '../../threads.ts'
 import { StoreError } from '../store.ts'
 import type { SqlValue } from './dialect.ts'
 import type { BoundStatement, Expectation } from './statements.ts'
@@ -97,6 +97,7 @@ export class WriterThread {
 
   #start(): RunningWorker {
     const thread = startThread<WriterResponse>(import.meta.url, 'sqlite-writer', {
+      resourceLimits: FEW_YOUNG_OBJECTS,
       workerData: this.#options,
       onMessage: (response) => this.#receive(worker, response),
       onLost: (cause) => this.#lost(worker, cause),

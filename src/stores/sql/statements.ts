@@ -3,7 +3,7 @@
  * built at first use and kept. Values are always parameters.
  */
 import type { Listing, Step } from '../plan.ts'
-import { decodeRow } from '../tables.ts'
+import { decodeJson, decodeRow } from '../tables.ts'
 import type { Index, ScalarType, Table, Value } from '../tables.ts'
 import type { Version } from '../store.ts'
 import { newVersion } from '../versions.ts'
@@ -73,10 +73,12 @@ export class Statements {
     return query
   }
 
-  list(listing: Listing): { readonly query: Query; readonly parameters: SqlValue[] } {
+  /** Of all columns that are not known, or of one alone. */
+  list(listing: Listing, column?: number): { readonly query: Query; readonly parameters: SqlValue[] } {
     const { table, index, equal, after } = listing
-    const shape = `${index.name} ${nulls(equal)} ${after === undefined ? 'first' : nulls(after)} ${listing.descending}`
-    const query = remember(this.#lists, table, shape, () => this.#buildList(listing))
+    const start = after === undefined ? 'first' : nulls(after)
+    const shape = `${index.name} ${nulls(equal)} ${start} ${listing.descending} ${column ?? 'all'}`
+    const query = remember(this.#lists, table, shape, () => this.#buildList(listing, column))
     const parameters = this.#encode(table, index.order, equal)
     if (after !== undefined) {
       const values = this.encode(table, index.order.slice(equal.length), after)
@@ -148,6 +150,19 @@ export class Statements {
     }
     const version = row[selected.length] as SqlValue
     return decodeRow(table, values, (decoders.version === undefined ? version : decoders.version(version)) as Version)
+  }
+
+  /** What rows hold that are made of one column. */
+  decodeColumn(table: Table, column: number, rows: readonly SqlRow[]): unknown[] {
+    const type = table.columns[column]?.type ?? 'text'
+    const decoder = this.#dialect.decode[type]
+    const values: unknown[] = []
+    for (const row of rows) {
+      const value = row[0] as SqlValue
+      const decoded = decoder === undefined || value === null ? value : decoder(value)
+      values.push(type === 'json' ? decodeJson(decoded) : decoded)
+    }
+    return values
   }
 
   /** Nobody ever sees the row that takes the key. Its other values are free, and differ from those that others take. */
@@ -231,7 +246,7 @@ export class Statements {
     return this.#newStep('absent', sql, equal.filter((value) => value !== null).length)
   }
 
-  #buildList({ table, index, equal, after, descending }: Listing): ListQuery {
+  #buildList({ table, index, equal, after, descending }: Listing, column: number | undefined): ListQuery {
     const { nullOrder, placeholder } = this.#dialect
     const known = index.order.slice(0, equal.length)
     const rest = index.order.slice(equal.length)
@@ -256,7 +271,8 @@ export class Statements {
       .join(', ')
     const orderBy = order === '' ? '' : ` order by ${order}`
     const from = this.#source(table, index)
-    const sql = `select ${this.#selection(table, selected)} from ${from}${where}${orderBy} limit ${placeholder(parameters + 1)}`
+    const what = column === undefined ? this.#selection(table, selected) : columnName(table, column)
+    const sql = `select ${what} from ${from}${where}${orderBy} limit ${placeholder(parameters + 1)}`
     return { statement: newStatement('rows', sql, parameters + 1), table, known, selected, afterUses }
   }
 

@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { NewRow } from '../../../src/stores/entities.ts'
-import type { ListOptions, Store } from '../../../src/stores/store.ts'
+import { listColumn, type ListOptions, type Store } from '../../../src/stores/store.ts'
 import type { Backend } from '../backends.ts'
-import { entry, insert, mutation, remove, useStore, user } from './rows.ts'
+import { entry, insert, mutation, remove, tenant, useStore, user } from './rows.ts'
 
 /** Names whose order by UTF-16 units, by locale and by code point differ; here by code point. */
 const NAMES = [
@@ -50,6 +50,40 @@ async function allPages(store: Store, options: Omit<ListOptions<'entries'>, 'aft
 
 export function pages(backend: Backend): void {
   const use = useStore(backend)
+
+  test('one column of a page is what the whole rows have in it', async () => {
+    const { store } = use
+    const where = { tenant_id: randomUUID(), catalog_id: 'lake', branch: 'main', namespace: 'ns' }
+    await store.write(NAMES.map((name, n) => insert('entries', entry({ ...where, name, deleted: n % 2 === 0 }))))
+    const [kind] = await listColumn(store, 'entries', 'kind', { index: 'primary', where, limit: 1 })
+    const listings: ListOptions<'entries'>[] = [
+      { index: 'primary', where, limit: 100 },
+      { index: 'primary', where, limit: 3, after: { ...where, name: NAMES[4]! } },
+      { index: 'primary', where, limit: 3, after: { name: NAMES[4]! }, descending: true },
+      { index: 'by_kind', where: { ...where, kind: kind! }, limit: 5, after: { name: 'Z' } },
+      { index: 'primary', where, limit: 0 },
+      { index: 'primary', where: { ...where, namespace: 'none' }, limit: 5 },
+    ]
+    const columns = Object.keys((await store.list('entries', listings[0]!))[0]!).filter((name) => name !== 'version')
+    for (const listing of listings) {
+      const rows = await store.list('entries', listing)
+      for (const column of columns as (keyof NewRow<'entries'>)[]) {
+        assert.deepEqual(
+          await listColumn(store, 'entries', column, listing),
+          rows.map((row) => row[column]),
+          column,
+        )
+      }
+    }
+    const properties = [{ a: [1, { b: null }] }, {}]
+    const tenants = properties.map((value) => ({ ...tenant(), properties: value }))
+    await store.write(tenants.map((row) => insert('tenants', row)))
+    for (const { id, properties: written } of tenants) {
+      const [read] = await listColumn(store, 'tenants', 'properties', { index: 'primary', where: { id }, limit: 1 })
+      assert.deepEqual(read, written)
+      assert.ok(Object.isFrozen(read))
+    }
+  })
 
   test('by code point, in both directions, in pages of any size', async () => {
     const { store } = use
