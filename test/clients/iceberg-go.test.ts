@@ -1,15 +1,54 @@
-/** iceberg-go's command line, as a person types it. */
+/** iceberg-go: the suite that it holds all its catalogs to, its integration tests, and its command line. */
 import assert from 'node:assert/strict'
 import { after, test, type TestContext } from 'node:test'
 import { checkingDrift } from '../http/drift-proxy.ts'
 import { startMinio } from '../services/minio.ts'
 import { requireService } from '../services/require.ts'
-import { finished } from './built.ts'
-import { icebergGo } from './iceberg-go/go.ts'
+import { finished, runNative } from './built.ts'
+import { goOutcomes, icebergGo, icebergGoTests } from './iceberg-go/go.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { s3Catalog, stopMinio } from './suite.ts'
 
 after(stopMinio)
+
+const LEAST_TESTS = 30
+/** Tests that are not run, each with the reason. */
+const NOT_RUN = {
+  'TestRestIntegration/TestUpdateView': "puts a view where a table lies, in which the table's writers could change it: refused",
+}
+
+test("iceberg-go's conformance suite and integration tests, on MinIO with vended credentials", async (context) => {
+  const programs = requireService(context, await icebergGoTests())
+  const minio = programs && requireService(context, await startMinio())
+  if (programs === undefined || minio === undefined) return
+  // They have no way to be told a token.
+  const server = await startServer({ database: 'sqlite', env: { PANGOLIN_NO_AUTH: 'true' } })
+  try {
+    const { properties } = await s3Catalog(server, minio, { bucket: 'warehouse', prefix: '' })
+    const suites = [
+      [programs.rest, '^(TestRestCatalogConformance|TestEndpointNegotiation|TestRestIntegration)$'],
+      [programs.table, '^TestOrphanCleanupIntegration$'],
+    ] as const
+    let passed = 0
+    await checkingDrift(context, server.url, async (url) => {
+      const env = { CATALOG_URI: `${url}/v1/${properties['warehouse']}` }
+      const skip = Object.keys(NOT_RUN).map((name) =>
+        name
+          .split('/')
+          .map((part) => `^${part}$`)
+          .join('/'),
+      )
+      for (const [program, names] of suites) {
+        const command = [program, '-test.v', '-test.run', names, '-test.skip', skip.join('|')] as const
+        passed += await runNative(context, command, env, goOutcomes)
+      }
+      for (const [name, reason] of Object.entries(NOT_RUN)) await context.test(name, { skip: reason }, () => {})
+    })
+    assert.ok(passed >= LEAST_TESTS, `only ${passed} tests passed`)
+  } finally {
+    await server.stop()
+  }
+})
 
 /** What a person types, and what is to be said then: a pattern for both streams, and the exit code where it is not 0. */
 type Step = readonly [command: readonly string[], says: RegExp, code?: number]

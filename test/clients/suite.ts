@@ -77,9 +77,17 @@ async function onMinio(context: TestContext, server: RunningServer): Promise<Cat
   return minio && s3Catalog(server, minio)
 }
 
+/** Where suites that others wrote expect their tables. */
+export interface S3Place {
+  /** Of a MinIO that has no such bucket yet. */
+  readonly bucket?: string
+  /** Empty for the bucket's root. */
+  readonly prefix?: string
+}
+
 /** A warehouse in a bucket of its own. All that the client knows of it comes from the server, credentials for each table too. */
-export async function s3Catalog(server: RunningServer, minio: Minio): Promise<CatalogSettings> {
-  const bucket = `clients-${process.pid}-${Date.now()}`
+export async function s3Catalog(server: RunningServer, minio: Minio, where: S3Place = {}): Promise<CatalogSettings> {
+  const { bucket = `clients-${process.pid}-${Date.now()}`, prefix = 'some/prefix' } = where
   await minio.createBucket(bucket)
   const { endpoint, region, accessKey, secretKey } = minio
   const keys = { 's3.access-key-id': accessKey, 's3.secret-access-key': secretKey }
@@ -94,7 +102,8 @@ export async function s3Catalog(server: RunningServer, minio: Minio): Promise<Ca
     },
     vending_strategy: { AwsSts: { role_arn: 'arn:aws:iam::123456789012:role/lake' } },
   })
-  await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location: `s3://${bucket}/some/prefix` })
+  const storage_location = prefix === '' ? `s3://${bucket}` : `s3://${bucket}/${prefix}`
+  await create(server, 'catalogs', { name: 'bucket', warehouse_name: 'minio', storage_location })
   const properties = { type: 'rest', uri: server.url, warehouse: 'bucket', token: server.adminToken }
   const storage = { endpoint, region, bucket, accessKey, secretKey }
   return { properties, username: server.username, password: server.password, kind: 's3', storage }
