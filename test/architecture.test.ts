@@ -36,7 +36,7 @@ const PLAIN_JSON = new Set([
   'access/authenticate.ts',
   'access/secrets.ts',
   'catalog/page-token.ts',
-  'cli/admin.ts',
+  'cli/arguments.ts',
   'cli/banner.ts',
   'cli/store.ts',
   'config.ts',

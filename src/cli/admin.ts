@@ -3,8 +3,8 @@
  * problems to standard error. Exit codes: 0 done, 1 refused or failed, 2 not understood.
  */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { SecretError } from '../access/secrets.ts'
+import { parseCommand, UsageError, type CommandLine, type Grammar } from './arguments.ts'
 import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
 import { IcebergError } from '../iceberg/errors.ts'
 import { DEFAULT_TENANT } from '../management/first-start.ts'
@@ -28,42 +28,26 @@ const OPTIONS = {
   'password-stdin': { type: 'boolean' },
   description: { type: 'string' },
   'expires-in-hours': { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
 } as const
 
-const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  'reset-password': ['user', 'password-stdin'],
-  'create-token': ['user', 'description', 'expires-in-hours'],
+const GRAMMAR: Grammar<typeof OPTIONS> = {
+  group: 'admin',
+  options: OPTIONS,
+  common: [],
+  commands: {
+    'reset-password': { options: ['user', 'password-stdin'] },
+    'create-token': { options: ['user', 'description', 'expires-in-hours'] },
+  },
 }
 const HOUR_MS = 3_600_000
 const DEFAULT_HOURS = 24
 const MAX_HOURS = 366 * 24
-
-class UsageError extends Error {}
 
 export interface AdminCommandParts {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly out?: (text: string) => void
   readonly err?: (text: string) => void
   readonly stdin?: () => string
-}
-
-function parse(args: readonly string[]) {
-  let parsed
-  try {
-    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true })
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
-  const { values, positionals } = parsed
-  if (values.help === true) return undefined
-  const [name = '', ...more] = positionals
-  const options = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (options === undefined) throw new UsageError(name === '' ? 'A command is needed' : `There is no command admin ${name}`)
-  const foreign = Object.keys(values).find((option) => !options.includes(option))
-  if (foreign !== undefined) throw new UsageError(`admin ${name} has no option --${foreign}`)
-  if (more.length > 0) throw new UsageError(`admin ${name} takes no ${JSON.stringify(more[0])}`)
-  return { name, values }
 }
 
 function endOf(hours: string | undefined, now: number): number {
@@ -85,7 +69,7 @@ async function withStore<T>({ environment }: AdminCommandParts, use: (store: Sto
   }
 }
 
-async function run(command: NonNullable<ReturnType<typeof parse>>, parts: AdminCommandParts): Promise<string> {
+async function run(command: CommandLine<typeof OPTIONS>, parts: AdminCommandParts): Promise<string> {
   const { name, values } = command
   const now = Date.now()
   if (name === 'create-token') {
@@ -110,7 +94,7 @@ export async function adminCommand(args: readonly string[], parts: AdminCommandP
   const out = parts.out ?? ((text) => void process.stdout.write(text))
   const err = parts.err ?? ((text) => void process.stderr.write(text))
   try {
-    const command = parse(args)
+    const command = parseCommand(args, GRAMMAR)
     out(command === undefined ? USAGE : await run(command, parts))
     return 0
   } catch (error) {

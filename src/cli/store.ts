@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { parseCommand, UsageError, type CommandLine, type Grammar } from './arguments.ts'
 import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
 import type { Settings } from '../config.ts'
 import { backupStore, restoreStore } from '../operations/backup.ts'
@@ -41,15 +41,13 @@ const USAGE = `Usage:
   pangolin store check [--files]             find and explain inconsistencies, and prove the server; with --files look at the metadata files too
   pangolin store backup FILE                 write everything into one file, while servers run
   pangolin store restore FILE                read such a file into an empty database
-  pangolin store rekey                       seal all secrets with PANGOLIN_ENCRYPTION_KEY, which were sealed with one of
+  pangolin store rekey                       seal anew with PANGOLIN_ENCRYPTION_KEY what was sealed with one of
                                              PANGOLIN_PREVIOUS_ENCRYPTION_KEYS, while servers run that have both
   pangolin store deletions                   purges and other deletions that have not ended, and why; --resume ID tries one
                                              again that was given up, --cancel ID ends one and leaves what it has not deleted
 
 check, backup, restore, rekey and deletions work on DATABASE_URL, or on --database URL. --json answers for programs, --quiet tells no progress.
 `
-
-class UsageError extends Error {}
 
 const OPTIONS = {
   from: { type: 'string' },
@@ -60,46 +58,22 @@ const OPTIONS = {
   files: { type: 'boolean' },
   json: { type: 'boolean' },
   quiet: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
 } as const
 
-type OptionName = keyof typeof OPTIONS
-interface Command {
-  readonly name: string
-  readonly file: string | undefined
-  readonly values: { readonly [N in OptionName]?: (typeof OPTIONS)[N]['type'] extends 'string' ? string : boolean }
-}
+type Command = CommandLine<typeof OPTIONS>
 
-/** What each command takes, beside `--json` and `--quiet`. */
-const COMMANDS: Readonly<Record<string, { readonly options: readonly OptionName[]; readonly file: boolean }>> = {
-  copy: { options: ['from', 'to'], file: false },
-  check: { options: ['database', 'files'], file: false },
-  backup: { options: ['database'], file: true },
-  restore: { options: ['database'], file: true },
-  rekey: { options: ['database'], file: false },
-  deletions: { options: ['database', 'resume', 'cancel'], file: false },
-}
-
-function parse(args: readonly string[]): Command | undefined {
-  let parsed
-  try {
-    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true })
-  } catch (error) {
-    throw new UsageError((error as Error).message)
-  }
-  const { values, positionals } = parsed
-  if (values.help === true) return undefined
-  const [name = '', file, ...more] = positionals
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (command === undefined) throw new UsageError(name === '' ? 'A command is needed' : `There is no command store ${name}`)
-  const foreign = (Object.keys(values) as OptionName[]).find(
-    (option) => option !== 'json' && option !== 'quiet' && !command.options.includes(option),
-  )
-  if (foreign !== undefined) throw new UsageError(`store ${name} has no option --${foreign}`)
-  if (more.length > 0 || (file !== undefined) !== command.file) {
-    throw new UsageError(command.file ? `store ${name} needs one FILE` : `store ${name} takes no FILE`)
-  }
-  return { name, file, values }
+const GRAMMAR: Grammar<typeof OPTIONS> = {
+  group: 'store',
+  options: OPTIONS,
+  common: ['json', 'quiet'],
+  commands: {
+    copy: { options: ['from', 'to'] },
+    check: { options: ['database', 'files'] },
+    backup: { options: ['database'], file: true },
+    restore: { options: ['database'], file: true },
+    rekey: { options: ['database'] },
+    deletions: { options: ['database', 'resume', 'cancel'] },
+  },
 }
 
 const PROGRESS_MS = 2000
@@ -286,7 +260,7 @@ export async function storeCommand(args: readonly string[], parts: StoreCommandP
   const out = parts.out ?? ((text) => void process.stdout.write(text))
   const err = parts.err ?? ((text) => void process.stderr.write(text))
   try {
-    const command = parse(args)
+    const command = parseCommand(args, GRAMMAR)
     if (command === undefined) {
       out(USAGE)
       return 0
