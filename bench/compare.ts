@@ -66,16 +66,25 @@ export async function startBare(bytes: Buffer, request: Contender['request']): P
   const folder = mkdtempSync(join(tmpdir(), 'pangolin-bench-'))
   const file = join(folder, 'body.json')
   writeFileSync(file, bytes)
-  const child = spawn(process.execPath, [new URL('./bare.ts', import.meta.url).pathname, file], {
+  const { pid, port, stop } = await startProgram('bare.ts', file)
+  const end = (): void => {
+    stop()
+    rmSync(folder, { recursive: true })
+  }
+  return { pid, port, request, stop: end }
+}
+
+/** A server of this folder that prints its port. */
+export async function startProgram(
+  name: string,
+  ...args: readonly string[]
+): Promise<{ readonly pid: number; readonly port: number; readonly stop: () => void }> {
+  const child = spawn(process.execPath, [new URL(`./${name}`, import.meta.url).pathname, ...args], {
     // It ends with its standard input: with this process, however that ends.
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const port = await firstNumber(child)
-  const stop = (): void => {
-    child.kill()
-    rmSync(folder, { recursive: true })
-  }
-  return { pid: child.pid ?? 0, port, request, stop }
+  return { pid: child.pid ?? 0, port, stop: () => void child.kill() }
 }
 
 function firstNumber(child: ChildProcess): Promise<number> {

@@ -27,11 +27,7 @@ if (wanted('reads') || wanted('commits')) {
   if (wanted('commits')) await benchCommits(targetOf(server), server.pid, yardstick)
   await server.stop()
 }
-if (wanted('stalls')) {
-  const server = await startServer({ database: 'sqlite', dist: true })
-  await benchStalls(targetOf(server))
-  await server.stop()
-}
+if (wanted('stalls')) await benchStalls()
 if (wanted('scale')) await benchScale()
 if (wanted('postgres')) await benchPostgres()
 if (wanted('postgres-scale')) await benchPostgresScale()

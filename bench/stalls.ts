@@ -1,78 +1,130 @@
 /**
- * How long others wait while the server works on one request of a kind, as somebody sees who asks for something trivial
- * again and again meanwhile. Beside it the same while nothing else is asked, which is what machine and bench cost.
+ * How long the event loop stands still while the server works on one large request of a kind: as others see it who ask for
+ * something trivial again and again meanwhile, and in the server's process itself. Beside it what others wait for a bare
+ * `node:http` server that is sent the same bodies and answers as many bytes.
  */
+import { readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createNamespace, createTable, type Target } from './fixtures.ts'
+import { startServer } from '../test/clients/server.ts'
+import { ANSWER_BYTES } from './answer-bytes.ts'
+import { median, startProgram } from './compare.ts'
+import { largeRequests, type Kind } from './large-requests.ts'
 import { Connection, httpRequest } from './load.ts'
+import { LOOP_FILE, type LoopFigures } from './loop-watch.ts'
 import { print } from './measure.ts'
+import { targetOf } from './scale.ts'
+import { CLOSED, startSender, type Sender, type Sent } from './sender.ts'
 
 const PING = httpRequest('GET', '/health/live', {})
 const MOST_MS = 50
-const TRIES = 3
+const TRIES = 5
 
-/** The longest wait for a trivial answer until the work is done. */
-async function longestWait(target: Target, work: () => Promise<unknown>): Promise<number> {
-  const connection = await Connection.open(target.port)
-  let longest = 0
+/** The longest wait for a trivial answer until the work is done, and what that answered. */
+async function longestWait<T>(port: number, work: () => Promise<T>): Promise<{ readonly ms: number; readonly result: T }> {
+  const connection = await Connection.open(port)
+  let ms = 0
   const state = { isOver: false }
   const done = work().finally(() => (state.isOver = true))
   while (!state.isOver) {
     const sentAt = performance.now()
     await connection.exchange(PING)
-    longest = Math.max(longest, performance.now() - sentAt)
+    ms = Math.max(ms, performance.now() - sentAt)
     await sleep(0)
   }
-  await done
   connection.close()
-  return longest
+  return { ms, result: await done }
 }
 
-const field = (id: number) => ({ id, name: `column_${id}`, required: false, type: 'string' })
-const schema = (columns: number) => ({ type: 'struct', fields: Array.from({ length: columns }, (_, n) => field(n + 1)) })
-const properties = (count: number, start: string) =>
-  Object.fromEntries(Array.from({ length: count }, (_, n) => [`${start}-${n}`, '']))
-
-export async function benchStalls(target: Target): Promise<void> {
-  await createNamespace(target, 'stalls')
-  const wide = await createTable(target, 'stalls', 'wide', 20)
-  const tables = wide.slice(0, wide.lastIndexOf('/'))
-  const headers = { Authorization: `Bearer ${target.token}` }
-  const post = (path: string, body: object) => httpRequest('POST', path, headers, JSON.stringify(body))
-  const commit = (updates: readonly object[]) => post(wide, { requirements: [], updates })
-  const addSchemas = (first: number) =>
-    commit(Array.from({ length: 50 }, (_, n) => ({ action: 'add-schema', schema: schema(3000 + first + n) })))
-  const kinds: readonly (readonly [what: string, requests: readonly Buffer[]])[] = [
-    ['a report of metrics that is too large', [post(`${wide}/metrics`, { 'report-type': 'x', text: 'x'.repeat(8_000_000) })]],
-    ['a table of ten thousand columns', [post(tables, { name: 'columns', schema: schema(10_000) })]],
-    [
-      'a commit of 9 times 99,000 properties',
-      [commit(Array.from('abcdefghi').map((start) => ({ action: 'set-properties', updates: properties(99_000, start) })))],
-    ],
-    ['commits of 10 MB of schemas', [addSchemas(0), addSchemas(50)]],
-    ['a small commit to that table', [commit([{ action: 'set-properties', updates: { a: 'b' } }])]],
-    ['a load of that table', [httpRequest('GET', wide, headers)]],
-    ['a load of that table, snapshots=refs', [httpRequest('GET', `${wide}?snapshots=refs`, headers)]],
-  ]
-  const idle = await longestWait(target, () => sleep(1000))
-  print({ what: 'longest wait of others, nothing else asked', figures: `${idle.toFixed(0)} ms` })
-  for (const [what, requests] of kinds) {
-    const waits: number[] = []
-    for (let n = 0; n < TRIES; n++) {
-      waits.push(
-        await longestWait(target, async () => {
-          const connection = await Connection.open(target.port)
-          // A refusal closes the connection under a body that is still being sent.
-          for (const request of requests) await connection.exchange(request).catch(() => undefined)
-          connection.close()
-        }),
-      )
+/** What the server's process says of its event loop since it was last asked. */
+async function loopFigures(pid: number, file: string, number: number): Promise<LoopFigures> {
+  process.kill(pid, 'SIGUSR2')
+  for (const giveUpAt = performance.now() + 10_000; performance.now() < giveUpAt; await sleep(5)) {
+    try {
+      const figures = JSON.parse(readFileSync(file, 'utf8')) as LoopFigures
+      if (figures.number >= number) return figures
+    } catch {
+      // Not written yet.
     }
-    const [least, median] = waits.toSorted((a, b) => a - b) as [number, number]
-    print({
-      what: `longest wait of others, ${what}`,
-      figures: `${median.toFixed(0)} ms in the median of ${TRIES}, ${least.toFixed(0)} at least`,
-      target: { text: `at most ${MOST_MS} ms`, met: least <= MOST_MS },
-    })
+  }
+  throw new Error('the server says nothing of its event loop')
+}
+
+function assertAnswered({ what, status, isCutOff = false }: Kind, answers: readonly Sent[]): void {
+  const other = answers.find((answer) => answer.status !== status && !(isCutOff && answer.status === CLOSED))
+  if (other !== undefined) console.log(`${what}: ${other.status} instead of ${status}: ${other.text}`)
+}
+
+interface Measured {
+  readonly waits: readonly number[]
+  readonly stood: readonly number[]
+  readonly worked: readonly number[]
+  readonly bare: readonly number[]
+}
+
+interface Servers {
+  readonly port: number
+  readonly barePort: number
+  readonly sender: Sender
+  readonly figures: () => Promise<LoopFigures>
+}
+
+async function measureKind({ port, barePort, sender, figures }: Servers, kind: Kind): Promise<Measured> {
+  const measured = { waits: [] as number[], stood: [] as number[], worked: [] as number[], bare: [] as number[] }
+  for (let n = 0; n < TRIES; n++) {
+    const requests = kind.requests(n)
+    await figures()
+    const { ms, result } = await longestWait(port, () => sender.send(port, requests))
+    assertAnswered(kind, result)
+    const { stoodMs, workedMs } = await figures()
+    const alike = requests.map((request, at) => ({
+      ...request,
+      headers: { ...request.headers, [ANSWER_BYTES]: String(result[at]?.bytes ?? 0) },
+    }))
+    measured.waits.push(ms)
+    measured.stood.push(stoodMs)
+    measured.worked.push(workedMs)
+    measured.bare.push((await longestWait(barePort, () => sender.send(barePort, alike))).ms)
+  }
+  return measured
+}
+
+const ms = (value: number): string => `${value.toFixed(0)} ms`
+
+export async function benchStalls(only?: string): Promise<void> {
+  const file = join(tmpdir(), `pangolin-bench-loop-${process.pid}.json`)
+  const watch = new URL('./loop-watch.ts', import.meta.url).pathname
+  const env = { [LOOP_FILE]: file, NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import=${watch}` }
+  const server = await startServer({ database: 'sqlite', dist: true, env })
+  const target = targetOf(server)
+  const bare = await startProgram('bare-body.ts')
+  const sender = startSender()
+  let number = 0
+  const servers = {
+    port: target.port,
+    barePort: bare.port,
+    sender,
+    figures: () => loopFigures(server.pid, file, ++number),
+  }
+  try {
+    const kinds = await largeRequests(target)
+    const idle = await longestWait(target.port, () => sleep(1000))
+    print({ what: 'longest wait of others, nothing else asked', figures: ms(idle.ms) })
+    for (const kind of kinds) {
+      if (only !== undefined && !kind.what.includes(only)) continue
+      const { waits, stood, worked, bare } = await measureKind(servers, kind)
+      const [wait, bareWait] = [median(waits), median(bare)]
+      print({
+        what: kind.what,
+        figures: `others waited ${ms(wait)} (bare server ${ms(bareWait)}); the loop stood ${ms(median(stood))}, worked ${ms(median(worked))}`,
+        target: { text: `at most ${MOST_MS} ms, or so much more than the bare server`, met: wait <= MOST_MS + bareWait },
+      })
+    }
+  } finally {
+    await sender.close()
+    bare.stop()
+    await server.stop()
+    rmSync(file, { force: true })
   }
 }
