@@ -53,7 +53,7 @@ async function loopFigures(pid: number, file: string, number: number): Promise<L
 
 function assertAnswered({ what, status, isCutOff = false }: Kind, answers: readonly Sent[]): void {
   const other = answers.find((answer) => answer.status !== status && !(isCutOff && answer.status === CLOSED))
-  if (other !== undefined) console.log(`${what}: ${other.status} instead of ${status}: ${other.text}`)
+  if (other !== undefined) throw new Error(`${what}: ${other.status} instead of ${status}: ${other.text}`)
 }
 
 interface Measured {

@@ -36,6 +36,15 @@ export function startThread<Message>(beside: string, name: string, options: Thre
   return thread
 }
 
+/**
+ * For pieces of work that take some milliseconds each: whoever awaits its answer has a turn of the event loop for itself among
+ * those who share it.
+ */
+export function createTurns(): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  return () => (last = last.then(() => turn()))
+}
+
 /** Copied in one turn of the event loop: some milliseconds. */
 const SLICE_BYTES = 4 * 1024 * 1024
 

@@ -33,7 +33,7 @@ interface Placed {
   readonly properties?: Readonly<Record<string, string>>
 }
 
-interface PlaceCheck {
+export interface PlaceCheck {
   /** @throws IcebergError 400 for what is not in the warehouse */
   readonly check: LocationCheck
   /** After the last check, before anything is made of what was checked. @throws IcebergError 403 */

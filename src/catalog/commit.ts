@@ -10,7 +10,7 @@ import { overlaps } from '../iceberg/location.ts'
 import type { Location } from '../iceberg/location.ts'
 import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../iceberg/metadata-file.ts'
-import { checkLimit, type TableLimits } from '../iceberg/table-limits.ts'
+import { checkLimit } from '../iceberg/table-limits.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
 import type { Mutation, Version } from '../stores/store.ts'
 import { storeTask } from './background.ts'
@@ -100,11 +100,12 @@ export function stage<M extends Identified>(
 
 /** The same of a file that a thread has made. */
 export function stageMade(
+  context: CatalogContext,
   catalog: CatalogHandle,
   entry: Pick<Staged, 'identifier' | 'kind' | 'row'>,
   metadata: Identified,
   made: NewFile,
-  { limits, bytesBefore }: { readonly limits: TableLimits; readonly bytesBefore: number },
+  bytesBefore: number,
 ): Staged {
   const { file, codec } = made
   const location = checkedLocation(catalog, metadata.location)
@@ -113,7 +114,7 @@ export function stageMade(
   if (uuid === undefined) throw new TypeError('new metadata has no uuid')
   const document = composedElsewhere(catalog, made, uuid)
   checkSize(entry.identifier, document.json)
-  checkLimit(limits, 'bytes', document.json.length, bytesBefore)
+  if (entry.kind === 'table') checkLimit(context.limits, 'bytes', document.json.length, bytesBefore)
   return { ...entry, location, file, uuid, document, codec, metadata: undefined, obsolete: [] }
 }
 

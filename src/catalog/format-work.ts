@@ -11,17 +11,28 @@ import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { foreignFiles } from '../iceberg/named-files.ts'
 import { checkMetadata, MetadataFault, type MetadataOwner } from '../iceberg/metadata-check.ts'
 import { refsOnly } from '../iceberg/refs-only.ts'
+import { newTableMetadata, type NewTable } from '../iceberg/create-table.ts'
+import { newViewMetadata, type NewView } from '../iceberg/create-view.ts'
 import { commitTable, type TableCommit } from '../iceberg/table-commit.ts'
 import type { TableLimits } from '../iceberg/table-limits.ts'
 import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
-import { parseTableRequirements } from '../iceberg/table-requirement.ts'
+import type { CheckLocation } from '../iceberg/table-properties.ts'
+import { parseTableRequirements, parseViewRequirements } from '../iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../iceberg/table-update.ts'
+import { commitView, type ViewCommit } from '../iceberg/view-commit.ts'
+import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
+import { parseViewUpdates } from '../iceberg/view-update.ts'
 import { sharedBuffer } from '../threads.ts'
+import { LARGE_JSON, SMALL_JSON } from './request-limits.ts'
 import { compose, type ClientConfig } from './compose.ts'
-import { CommitTableRequest, CommitTransactionRequest, decode } from './shapes.ts'
-
-/** A whole request, or one table's part of a transaction. */
-const REQUEST_LIMITS = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
+import {
+  CommitTableRequest,
+  CommitTransactionRequest,
+  CommitViewRequest,
+  CreateTableRequest,
+  CreateViewRequest,
+  decode,
+} from './shapes.ts'
 
 /** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
 export const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
@@ -29,6 +40,29 @@ export const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
 export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({
   requirements: parseTableRequirements((request.requirements ?? []) as JsonValue),
   updates: parseTableUpdates((request.updates ?? []) as JsonValue),
+})
+
+export const parseViewCommit = (request: Pick<CommitViewRequest, 'requirements' | 'updates'>): ViewCommit => ({
+  requirements: parseViewRequirements((request.requirements ?? []) as JsonValue),
+  updates: parseViewUpdates((request.updates ?? []) as JsonValue),
+})
+
+type Given = Pick<NewTable, 'uuid' | 'location' | 'now' | 'limits' | 'checkLocation'>
+
+/** What a request says of a new table, with what the server adds. */
+export const tableToCreate = (request: CreateTableRequest, given: Given): NewTable => ({
+  ...given,
+  schema: request.schema,
+  spec: request['partition-spec'],
+  order: request['write-order'],
+  properties: request.properties ?? {},
+})
+
+export const viewToCreate = (request: CreateViewRequest, given: Given): NewView => ({
+  ...given,
+  schema: request.schema,
+  viewVersion: request['view-version'],
+  properties: request.properties ?? {},
 })
 
 /** What a use case must know of a commit to a table before it looks at the table. */
@@ -66,14 +100,16 @@ export interface Identity {
   /** Those alone that name places or files. */
   readonly properties: Readonly<Record<string, string>>
   readonly 'table-uuid'?: string
+  readonly 'view-uuid'?: string
 }
 
 function identityOf(metadata: Identity): Identity {
-  const { location, properties, 'table-uuid': uuid } = metadata
+  const { location, properties, 'table-uuid': table, 'view-uuid': view } = metadata
   const kept = KEPT_PROPERTIES.flatMap((key) =>
     Object.hasOwn(properties, key) ? [[key, properties[key] as string] as const] : [],
   )
-  return { location, properties: Object.fromEntries(kept), ...(uuid === undefined ? {} : { 'table-uuid': uuid }) }
+  const uuid = table === undefined ? view && { 'view-uuid': view } : { 'table-uuid': table }
+  return { location, properties: Object.fromEntries(kept), ...uuid }
 }
 
 /** A new metadata file and the answer that it will be. */
@@ -132,36 +168,125 @@ export interface CommitOutput {
       }
 }
 
-function commitToTable(input: CommitInput): CommitOutput {
-  const base = input.base === undefined ? undefined : parseTableMetadata(input.base)
-  const places = new Map<string, readonly [string, string]>()
-  const checkLocation = (location: string, what: string): void => void places.set(`${what}\n${location}`, [location, what])
+/** What a commit to metadata of a kind comes to, as JSON. */
+interface Applied {
+  readonly metadata: Identity
+  readonly changed: boolean
+  readonly json: () => JsonParts
+  readonly removed: readonly string[]
+  readonly foreign: readonly string[]
+}
+
+function commitTo<M extends Identity>(
+  input: CommitInput,
+  parseBase: (json: Uint8Array) => M,
+  apply: (base: M | undefined, request: JsonValue, checkLocation: CheckLocation) => Applied,
+): CommitOutput {
+  const base = input.base === undefined ? undefined : parseBase(input.base)
   const known = { base: base === undefined ? undefined : identityOf(base) }
-  const named = () => [...places.values()]
+  const { check, named } = namedPlaces()
   try {
-    const commit = parseTableCommit(parse(input.request, REQUEST_LIMITS) as unknown as CommitTableRequest)
+    const { metadata, changed, json, removed, foreign } = apply(base, parse(input.request, LARGE_JSON), check)
+    if (base !== undefined && !changed) return { ...known, places: named(), outcome: { unchanged: true } }
+    const identity = identityOf(metadata)
+    const made = newFile(identity, json(), input.plan)
+    return { ...known, places: named(), outcome: { metadata: identity, removed, foreign, made } }
+  } catch (error) {
+    return { ...known, places: named(), outcome: { failure: failureOf(error) } }
+  }
+}
+
+/** Takes note of the places that a request names, each once. */
+function namedPlaces() {
+  const places = new Map<string, readonly [string, string]>()
+  const check: CheckLocation = (location, what) => void places.set(`${what}\n${location}`, [location, what])
+  return { check, named: () => [...places.values()] }
+}
+
+const commitToTable = (input: CommitInput): CommitOutput =>
+  commitTo(input, parseTableMetadata, (base, request, checkLocation) => {
+    const commit = parseTableCommit(request as unknown as CommitTableRequest)
     const { fallbackLocation: location, now, newUuid, previousMetadataLocation, limits } = input
     const placed = location === undefined ? [] : parseTableUpdates([{ action: 'set-location', location }])
-    const {
-      metadata,
-      changed,
-      removedMetadataLocations: removed,
-    } = commitTable(
+    const { metadata, changed, removedMetadataLocations } = commitTable(
       base,
       { ...commit, updates: [...commit.updates, ...placed] },
       { now, newUuid, checkLocation, previousMetadataLocation, limits },
     )
-    if (base !== undefined && !changed) return { ...known, places: named(), outcome: { unchanged: true } }
+    const foreign = foreignFiles(metadata.location, commit.updates)
+    return { metadata, changed, json: () => serializeTableMetadata(metadata), removed: removedMetadataLocations, foreign }
+  })
+
+/** To one that exists. */
+const commitToView = (input: CommitInput): CommitOutput =>
+  commitTo(input, parseViewMetadata, (base, request, checkLocation) => {
+    if (base === undefined) throw new TypeError('a commit to a view needs its metadata')
+    const { metadata, changed } = commitView(base, parseViewCommit(decode(CommitViewRequest, request)), {
+      now: input.now,
+      checkLocation,
+    })
+    return { metadata, changed, json: () => serializeViewMetadata(metadata), removed: [], foreign: [] }
+  })
+
+export interface ReadCreation {
+  readonly name: string
+  /** Where the client wants it. */
+  readonly location: string | undefined
+  readonly isStaged: boolean
+}
+
+const creationOf = ({ request, kind }: { readonly request: Uint8Array; readonly kind: 'table' | 'view' }) => {
+  const json = parse(request, SMALL_JSON)
+  return kind === 'table'
+    ? ({ kind, request: decode(CreateTableRequest, json) } as const)
+    : ({ kind, request: decode(CreateViewRequest, json) } as const)
+}
+
+/** A request to create that is too large to be parsed where requests are served: what it is about. */
+function readCreation(input: Parameters<typeof creationOf>[0]): ReadCreation {
+  const { kind, request } = creationOf(input)
+  const isStaged = kind === 'table' && request['stage-create'] === true
+  return { name: request.name, location: request.location ?? undefined, isStaged }
+}
+
+export interface CreateInput {
+  readonly request: Uint8Array
+  readonly kind: 'table' | 'view'
+  readonly uuid: string
+  readonly location: string
+  readonly now: number
+  readonly limits: TableLimits
+  readonly plan: FilePlan
+}
+
+/** As that of a commit: places come with a refusal too. */
+export interface CreateOutput {
+  readonly places: CommitOutput['places']
+  readonly outcome: { readonly failure: Failure } | { readonly metadata: Identity; readonly made: NewFile }
+}
+
+function create(input: CreateInput): CreateOutput {
+  const { check: checkLocation, named } = namedPlaces()
+  try {
+    const { uuid, location, now, limits } = input
+    const given = { uuid, location, now, limits, checkLocation }
+    const creation = creationOf(input)
+    const [metadata, json] = creation.kind === 'table' ? newTable(creation.request, given) : newView(creation.request, given)
     const identity = identityOf(metadata)
-    const made = newFile(identity, serializeTableMetadata(metadata), input.plan)
-    return {
-      ...known,
-      places: named(),
-      outcome: { metadata: identity, removed, foreign: foreignFiles(metadata.location, commit.updates), made },
-    }
+    return { places: named(), outcome: { metadata: identity, made: newFile(identity, json, input.plan) } }
   } catch (error) {
-    return { ...known, places: named(), outcome: { failure: failureOf(error) } }
+    return { places: named(), outcome: { failure: failureOf(error) } }
   }
+}
+
+function newTable(request: CreateTableRequest, given: Given): [Identity, JsonParts] {
+  const metadata = newTableMetadata(tableToCreate(request, given))
+  return [metadata, serializeTableMetadata(metadata)]
+}
+
+function newView(request: CreateViewRequest, given: Given): [Identity, JsonParts] {
+  const metadata = newViewMetadata(viewToCreate(request, given))
+  return [metadata, serializeViewMetadata(metadata)]
 }
 
 function shared(text: string): Uint8Array {
@@ -178,7 +303,7 @@ function readCommits({
   readonly request: Uint8Array
   readonly isTransaction: boolean
 }): ReadCommit[] {
-  const json = parse(request, REQUEST_LIMITS)
+  const json = parse(request, LARGE_JSON)
   const changes = isTransaction ? decode(CommitTransactionRequest, json)['table-changes'] : [decode(CommitTableRequest, json)]
   return changes.map((change) => {
     const { requirements, updates } = change
@@ -233,7 +358,17 @@ export function failureOf(error: unknown): Failure {
   return { type: undefined, message, stack, isFault: error instanceof MetadataFault }
 }
 
-export const WORK = { commitToTable, readCommits, composeRefs, readIdentity, checkFile, readForeignTable }
+export const WORK = {
+  commitToTable,
+  commitToView,
+  readCreation,
+  create,
+  readCommits,
+  composeRefs,
+  readIdentity,
+  checkFile,
+  readForeignTable,
+}
 
 export type FormatWork = keyof typeof WORK
 export type InputOf<W extends FormatWork> = Parameters<(typeof WORK)[W]>[0]

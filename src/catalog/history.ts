@@ -1,8 +1,9 @@
 /** The catalog's log of changes, for reading. It is written by `change.ts`, in the batch of each change. */
+import { stringify } from '../iceberg/json.ts'
 import type { Json } from '../stores/entities.ts'
 import { assertMayTouchCatalog } from './authorize.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
-import { listPage } from './page-token.ts'
+import { boundedPage } from './bounded-page.ts'
 
 export interface CatalogCommit {
   readonly id: string
@@ -12,7 +13,9 @@ export interface CatalogCommit {
   readonly operations: Json
 }
 
-/** Newest first. */
+const DEFAULT_PAGE = 100
+
+/** Newest first. A page ends early where the changes are large: a transaction's has a line for each table. */
 export async function listCommits(
   context: CatalogContext,
   call: CatalogCall,
@@ -21,14 +24,17 @@ export async function listCommits(
   assertMayTouchCatalog(call, 'catalog.read')
   const { tenantId, id, branch } = call.catalog
   const where = { tenant_id: tenantId, catalog_id: id, branch }
-  const { rows, next } = await listPage(context, call, page, {
+  const asked = { pageToken: page.pageToken ?? '', pageSize: page.pageSize ?? DEFAULT_PAGE }
+  const listing = {
     name: ['commits'],
     entity: 'commits',
     index: 'primary',
     where,
     by: 'id',
     descending: true,
-  })
+  } as const
+  const bytesOf = ({ operations }: { readonly operations: Json }): number => stringify(operations).length
+  const { rows, next } = await boundedPage(context, call, asked, listing, bytesOf)
   const commits = rows.map((row) => ({
     id: row.id,
     'timestamp-ms': row.timestamp_ms,

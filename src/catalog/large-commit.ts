@@ -8,11 +8,11 @@ import { nextVersion } from '../iceberg/metadata-file.ts'
 import type { TableCommit } from '../iceberg/table-commit.ts'
 import type { TableMetadata } from '../iceberg/table-metadata.ts'
 import { toShared } from '../threads.ts'
-import { placeCheck } from './areas.ts'
+import { placeCheck, type PlaceCheck } from './areas.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { stageMade, type Staged } from './commit.ts'
 import { asFault, cacheKey, readDocument } from './documents.ts'
-import type { Entry } from './entries.ts'
+import type { Entry, EntryKind } from './entries.ts'
 import { errorOf } from './format-threads.ts'
 import {
   factsOf,
@@ -21,15 +21,16 @@ import {
   type CommitOutput,
   type Identity,
   type InputOf,
+  type NewFile,
   type ReadCommit,
+  type ReadCreation,
 } from './format-work.ts'
-import type { CommitTableRequest } from './shapes.ts'
+import type { CommitTableRequest, CreateTableRequest, CreateViewRequest } from './shapes.ts'
 
 /**
- * Up to these sizes in bytes the thread that serves requests does it itself, in some 20 ms at most: a request; one table's
+ * Up to these sizes in bytes the thread that serves requests does it itself, in some 20 ms at most: one table's
  * part of a large request; metadata that must be parsed first; metadata whose schemas are to be compared with a new one.
  */
-export const INLINE_REQUEST = 128 * 1024
 const INLINE_PART = 16 * 1024
 const INLINE_BASE = 1024 * 1024
 const INLINE_SCHEMAS = 512 * 1024
@@ -126,7 +127,8 @@ export interface LargeTarget {
 export async function planLarge(
   context: CatalogContext,
   call: CatalogCall,
-  change: TableChange,
+  kind: EntryKind,
+  change: { readonly json: () => Uint8Array },
   { identifier, row, uuid, own, fallback }: LargeTarget,
 ): Promise<LargePlan> {
   const { catalog, principal } = call
@@ -141,7 +143,8 @@ export async function planLarge(
     limits: context.limits,
     plan: { version: nextVersion(row?.metadata_location), uuid: context.uuid(), config: catalog.clientConfig },
   }
-  const output = await context.threads.run('commitToTable', input, principal.id).catch((error: unknown) => {
+  const work = kind === 'table' ? 'commitToTable' : 'commitToView'
+  const output = await context.threads.run(work, input, principal.id).catch((error: unknown) => {
     // What the request does wrong is part of the output: this is the file.
     throw row === undefined ? error : asFault(error, row)
   })
@@ -152,10 +155,7 @@ export async function planLarge(
   const outcome = settled(output)
   if (outcome === undefined) return { base }
   const { metadata, removed, foreign, made } = outcome
-  const staged = stageMade(catalog, { identifier, kind: 'table', row }, metadata, made, {
-    limits: context.limits,
-    bytesBefore: document?.json.length ?? 0,
-  })
+  const staged = stageMade(context, catalog, { identifier, kind, row }, metadata, made, document?.json.length ?? 0)
   return { base, made: { metadata, removed, foreign, staged } }
 }
 
@@ -163,4 +163,45 @@ function settled({ outcome }: CommitOutput) {
   if ('unchanged' in outcome) return undefined
   if (!('failure' in outcome)) return outcome
   throw errorOf(outcome.failure)
+}
+
+/** What a request wants to create. */
+export interface Creation<R> extends ReadCreation {
+  /** Absent for a large one. */
+  readonly request: R | undefined
+  readonly json: Uint8Array
+}
+
+export async function creationOf<R extends CreateTableRequest | CreateViewRequest>(
+  context: CatalogContext,
+  { principal }: CatalogCall,
+  kind: EntryKind,
+  request: R | Uint8Array,
+): Promise<Creation<R>> {
+  if (request instanceof Uint8Array) {
+    const json = await toShared(request)
+    const read = await context.threads.run('readCreation', { request: json, kind }, principal.id)
+    return { ...read, request: undefined, json }
+  }
+  const isStaged = 'stage-create' in request && request['stage-create'] === true
+  return { name: request.name, location: request.location ?? undefined, isStaged, request, json: NOTHING }
+}
+
+const NOTHING = new Uint8Array()
+
+/** What a large request to create comes to. @throws IcebergError 4xx, as a small one */
+export async function createLarge(
+  context: CatalogContext,
+  call: CatalogCall,
+  kind: EntryKind,
+  request: Uint8Array,
+  { places, uuid, location }: { readonly places: PlaceCheck; readonly uuid: string; readonly location: string },
+): Promise<{ readonly metadata: Identity; readonly made: NewFile }> {
+  const plan = { version: nextVersion(undefined), uuid: context.uuid(), config: call.catalog.clientConfig }
+  const input = { request, kind, uuid, location, now: context.now(), limits: context.limits, plan }
+  const output = await context.threads.run('create', input, call.principal.id)
+  for (const [place, what] of output.places) places.check(place, what)
+  await places.settled()
+  if ('failure' in output.outcome) throw errorOf(output.outcome.failure)
+  return output.outcome
 }

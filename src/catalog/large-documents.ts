@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { decodeMetadataFile, encodeMetadataFile, isGzip, type MetadataCodec } from '../iceberg/metadata-file.ts'
 import type { MetadataOwner } from '../iceberg/metadata-check.ts'
+import { parseTableMetadata } from '../iceberg/table-metadata.ts'
 import { copySlices, sharedBuffer, toShared } from '../threads.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
 import { beforeDocument, behindDocument, type ClientConfig } from './compose.ts'
@@ -39,6 +40,10 @@ export async function checkLarge(
 
 export const identityOfLarge = (context: CatalogContext, catalog: CatalogHandle, json: Buffer): Promise<Identity> =>
   run(context, catalog, 'readIdentity', { json })
+
+/** The same of any size. */
+export const identityOfTable = async (context: CatalogContext, catalog: CatalogHandle, json: Buffer): Promise<Identity> =>
+  json.length > INLINE_FILE / 4 ? identityOfLarge(context, catalog, json) : parseTableMetadata(json)
 
 export const foreignTableOfLarge = (context: CatalogContext, catalog: CatalogHandle, json: Buffer): Promise<Identity> =>
   run(context, catalog, 'readForeignTable', { json })

@@ -1,11 +1,10 @@
 /** Scan and commit reports: kept as clients sent them, also kinds that nobody here knows, and read back newest first. */
 import { IcebergError } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
+import { boundedPage } from './bounded-page.ts'
 import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from './call.ts'
 import { getEntry } from './entries.ts'
-import { listPage, type Page } from './page-token.ts'
 import type { ReportMetricsRequest } from './shapes.ts'
-import type { Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 
 const MAX_REPORT_BYTES = 1024 * 1024
@@ -56,13 +55,6 @@ export async function reportMetrics(
 
 const DEFAULT_PAGE = 100
 const MAX_PAGE = 1000
-/** Of the reports of a page, when the next one is looked at. */
-const MAX_PAGE_BYTES = 2 * 1024 * 1024
-/** Read at a time: a page is larger by at most so many reports. */
-const READ_AT_ONCE = 4
-
-/** A size that is none is refused where pages are. */
-const sizeOf = (most: number, rows: readonly unknown[]): number => Math.min(most - rows.length, READ_AT_ONCE)
 
 /** Newest first, always in pages. */
 export async function listMetrics(
@@ -82,15 +74,9 @@ export async function listMetrics(
     by: 'id',
     descending: true,
   } as const
-  const most = Math.min(page.pageSize ?? DEFAULT_PAGE, MAX_PAGE)
-  const rows: Row<'metrics'>[] = []
-  let next: string | null = page.pageToken ?? ''
-  for (let bytes = 0; next !== null && bytes < MAX_PAGE_BYTES && (rows.length === 0 || rows.length < most);) {
-    const part: Page<Row<'metrics'>> = await listPage(context, call, { pageToken: next, pageSize: sizeOf(most, rows) }, listing)
-    for (const row of part.rows) bytes += row.report.length
-    rows.push(...part.rows)
-    next = part.next
-  }
+  const size = Math.min(page.pageSize ?? DEFAULT_PAGE, MAX_PAGE)
+  const asked = { pageToken: page.pageToken ?? '', pageSize: size }
+  const { rows, next } = await boundedPage(context, call, asked, listing, (row) => row.report.length)
   const reports = rows.map((row) => ({
     id: row.id,
     'received-at-ms': row.received_at,

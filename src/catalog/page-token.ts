@@ -4,6 +4,7 @@
  * token to another. It stays good when rows come and go, since it is a position and not an offset.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import { badRequest } from '../iceberg/errors.ts'
 import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities.ts'
 import { listColumn, type ListOptions } from '../stores/store.ts'
@@ -14,6 +15,8 @@ const MAC_BYTES = 16
 const MAX_TOKEN_LENGTH = 2048
 const DEFAULT_PAGE_SIZE = 1000
 const MAX_PAGE_SIZE = 10_000
+/** A page of the usual size, and the row that says whether there is a next one. */
+const MOST_AT_ONCE = DEFAULT_PAGE_SIZE + 1
 
 function mac(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: Buffer): Buffer {
   const { tenantId, id, branch } = call.catalog
@@ -122,10 +125,25 @@ async function paged<E extends EntityName, T>(
   }
   const after = page.pageToken === '' ? undefined : redeem(context, call, name, page.pageToken)
   // One row more than asked for says whether there is a next page.
-  const rows = await read(after, limit + 1)
+  const rows = await readParts({ read, positionOf }, after, limit + 1)
   if (rows.length <= limit) return { rows, next: null }
   rows.pop()
   return { rows, next: issue(context, call, name, positionOf(rows.at(-1)!)) }
+}
+
+/** More than a store reads in some milliseconds is read in parts, with turns of the event loop between. */
+async function readParts<T>({ read, positionOf }: Reading<T>, after: string | undefined, limit: number): Promise<T[]> {
+  const things: T[] = []
+  for (let position = after; ;) {
+    const asked = Math.min(limit - things.length, MOST_AT_ONCE)
+    const part = await read(position, asked)
+    if (asked === limit) return part
+    for (const thing of part) things.push(thing)
+    const last = part.at(-1)
+    if (last === undefined || part.length < asked || things.length === limit) return things
+    position = positionOf(last)
+    await turn()
+  }
 }
 
 function optionsOf<E extends EntityName>(

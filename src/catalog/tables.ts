@@ -3,19 +3,21 @@ import { checkName } from '../iceberg/identifier.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
 import { acceptLocation } from '../iceberg/location.ts'
-import { joinParts } from '../iceberg/json-parts.ts'
-import { parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
-import type { TableMetadata } from '../iceberg/table-metadata.ts'
+import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
+import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
 import { placeCheck } from './areas.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { untilDecided } from './change.ts'
-import { answerAgain, flip, stage } from './commit.ts'
+import { answerAgain, flip, stage, stageMade } from './commit.ts'
 import type { Staged } from './commit.ts'
 import { makeUpLocation } from './default-locations.ts'
 import { answerOf, answerOnce } from './documents.ts'
+import { tableToCreate, type Identity } from './format-work.ts'
+import { createLarge, creationOf, type Creation } from './large-commit.ts'
+import { identityOfTable } from './large-documents.ts'
 import { assertReachable, storageFailure } from './metadata-files.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, getEntry, getNamespace, namespacePath } from './entries.ts'
@@ -120,30 +122,37 @@ export async function placeNew(
   return { location, claim: { ground, own: false } }
 }
 
+interface NewMetadata {
+  readonly metadata: Identity
+  readonly claim: Claim
+  readonly beside: Beside | undefined
+  readonly json: () => JsonParts
+  readonly stage: () => Staged
+}
+
 async function newTable(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
-  request: CreateTableRequest,
-): Promise<{ readonly metadata: TableMetadata; readonly claim: Claim; readonly beside: Beside | undefined }> {
+  creation: Creation<CreateTableRequest>,
+): Promise<NewMetadata> {
   const uuid = context.uuid()
-  const requested = request.location ?? undefined
+  const { request, location: requested } = creation
   const { location, claim } = await placeNew(context, call, { identifier, kind: 'table', requested, uuid })
   const places = placeCheck(context, call, { identifier, locations: requested === undefined ? [location] : [] })
-  const metadata = newTableMetadata({
-    uuid,
-    location,
-    schema: request.schema,
-    spec: request['partition-spec'],
-    order: request['write-order'],
-    properties: request.properties ?? {},
-    now: context.now(),
-    limits: context.limits,
-    checkLocation: places.check,
-  })
+  const entry = { identifier, kind: 'table', row: undefined } as const
+  if (request === undefined) {
+    const { metadata, made } = await createLarge(context, call, 'table', creation.json, { places, uuid, location })
+    const beside = await takePlaces(context, call.catalog, metadata, { ground: claim.ground })
+    const stage = (): Staged => stageMade(context, call.catalog, entry, metadata, made, 0)
+    return { metadata, claim, beside, json: () => [made.body.subarray(made.start, made.end)], stage }
+  }
+  const given = { uuid, location, now: context.now(), limits: context.limits, checkLocation: places.check }
+  const metadata = newTableMetadata(tableToCreate(request, given))
   await places.settled()
   const beside = await takePlaces(context, call.catalog, metadata, { ground: claim.ground })
-  return { metadata, claim, beside }
+  const json = (): JsonParts => serializeTableMetadata(metadata)
+  return { metadata, claim, beside, json, stage: () => stage(context, call.catalog, entry, metadata, json) }
 }
 
 /** A transaction that has staged a table may stay open for long. */
@@ -172,19 +181,19 @@ function stageTable(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
-  request: CreateTableRequest,
+  creation: Creation<CreateTableRequest>,
 ): Promise<MetadataAnswer> {
   const plain = (json: string): MetadataAnswer => answerOnce(null, [json], call.catalog.clientConfig)
   return idempotent(context, call, {
     run: async () => {
-      const { metadata } = await newTable(context, call, identifier, request)
+      const { metadata, json: parts } = await newTable(context, call, identifier, creation)
       await prepareStaged(context, call, metadata.location)
-      const json = joinParts(serializeTableMetadata(metadata)).toString()
+      const json = joinParts(parts()).toString()
       const answer = await stagedWithCredentials(context, call, identifier, metadata, plain(json))
       return { answer, status: 200, outcome: json }
     },
     replay: async (json) => {
-      const metadata = parseTableMetadata(Buffer.from(json as string))
+      const metadata = await identityOfTable(context, call.catalog, Buffer.from(json as string))
       try {
         return await stagedWithCredentials(context, call, identifier, metadata, plain(json as string))
       } catch (error) {
@@ -201,15 +210,17 @@ export async function createTable(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,
-  request: CreateTableRequest,
+  /** As bytes, where it is large. */
+  request: CreateTableRequest | Uint8Array,
 ): Promise<MetadataAnswer> {
-  const identifier = { namespace, name: request.name }
+  const creation = await creationOf(context, call, 'table', request)
+  const identifier = { namespace, name: creation.name }
   assertMayTouch(call, 'table.create', identifier)
-  checkName(request.name, 'Table name')
-  if (request['stage-create'] === true) return stageTable(context, call, identifier, request)
-  const created = createEntry(context, call, identifier, 'table', request.location ?? undefined, async () => {
-    const { metadata, claim, beside } = await newTable(context, call, identifier, request)
-    return { ...stage(context, call.catalog, { identifier, kind: 'table' }, metadata, serializeTableMetadata), claim, beside }
+  checkName(creation.name, 'Table name')
+  if (creation.isStaged) return stageTable(context, call, identifier, creation)
+  const created = createEntry(context, call, identifier, 'table', creation.location, async () => {
+    const { claim, beside, stage } = await newTable(context, call, identifier, creation)
+    return { ...stage(), claim, beside }
   })
   return landedWithCredentials(context, call, identifier, created)
 }

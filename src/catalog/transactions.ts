@@ -5,6 +5,7 @@ import type { CatalogCall, CatalogContext } from './call.ts'
 import { commitEntries } from './commit.ts'
 import { laneOf } from './entries.ts'
 import { parseTableCommit } from './format-work.ts'
+import { createTurns } from '../threads.ts'
 import { idempotent } from './idempotency.ts'
 import { readLarge, smallChange, type TableChange } from './large-commit.ts'
 import type { CommitTransactionRequest } from './shapes.ts'
@@ -24,6 +25,8 @@ export async function commitTransaction(
   if (twice !== undefined) throw badRequest(`Invalid transaction: table ${displayIdentifier(twice)} is in table-changes twice`)
   const changes = read?.map(({ change }) => change) ?? changesOf(request as CommitTransactionRequest)
   for (const [at, change] of changes.entries()) assertMayCommit(call, identifiers[at]!, change)
+  // A thousand small commits, one after the other, are a second of work.
+  const turn = identifiers.length > 1 ? createTurns() : undefined
   return idempotent(context, call, {
     run: async (record) => {
       const { status, outcome } = await commitEntries(context, call, record, {
@@ -32,7 +35,7 @@ export async function commitTransaction(
           const [identifier, change] = [identifiers[at], changes[at]]
           if (identifier === undefined || change === undefined) throw new TypeError(`no table change at ${at}`)
           try {
-            return await planTableCommit(context, call, identifier, change)
+            return await planTableCommit(context, call, identifier, change, turn)
           } catch (error) {
             throw named(error, identifier)
           }

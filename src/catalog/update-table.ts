@@ -33,18 +33,20 @@ export async function planTableCommit(
   call: CatalogCall,
   identifier: TableIdentifier,
   change: TableChange,
+  /** Awaited before the work that takes a while: for one of many tables, a turn of its own. */
+  turn?: () => Promise<void>,
 ): Promise<Plan> {
   const landed = context.landed.get(laneOf(call.catalog, identifier))
   if (landed !== undefined) {
     try {
-      const plan = await planOnEntry(context, call, identifier, change, landed)
+      const plan = await planOnEntry(context, call, identifier, change, { row: landed, turn })
       // That nothing would change is certain of the current state alone, as is a refusal.
       if ('file' in plan) return plan
     } catch (error) {
       if (!(error instanceof IcebergError)) throw error
     }
   }
-  return planOnEntry(context, call, identifier, change, await findEntry(context, call.catalog, identifier))
+  return planOnEntry(context, call, identifier, change, { row: await findEntry(context, call.catalog, identifier), turn })
 }
 
 async function planOnEntry(
@@ -52,7 +54,7 @@ async function planOnEntry(
   call: CatalogCall,
   identifier: TableIdentifier,
   change: TableChange,
-  row: Entry | undefined,
+  { row, turn }: { readonly row: Entry | undefined; readonly turn: (() => Promise<void>) | undefined },
 ): Promise<Plan> {
   const { catalog } = call
   if (row !== undefined && row.kind !== 'table')
@@ -69,7 +71,7 @@ async function planOnEntry(
   const { commit } = change
   if (commit === undefined || (await isLarge(context, call, change, row))) {
     const target = { identifier, row, uuid, own, fallback: madeUp?.location }
-    const { base, made } = await planLarge(context, call, change, target)
+    const { base, made } = await planLarge(context, call, 'table', change, target)
     if (made === undefined) return { unchanged: row! }
     const stage = (obsolete: readonly string[]): Staged => ({ ...made.staged, obsolete })
     return finished(context, call, made.metadata, made.removed, {
@@ -81,6 +83,7 @@ async function planOnEntry(
       stage,
     })
   }
+  if (turn !== undefined) await turn()
   const base = row === undefined ? undefined : await readTable(context, catalog, row)
   const places = placeCheck(context, call, { identifier, locations: own, properties: base?.properties ?? {} })
   const committed = commitTable(base, madeUp === undefined ? commit : withLocation(commit, madeUp.location), {

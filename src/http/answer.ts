@@ -27,6 +27,9 @@ export function json(value: unknown, status = 200, headers?: readonly string[]):
   return headers === undefined ? { status, body } : { status, body, headers }
 }
 
+/** 200 with what is JSON already. */
+export const jsonText = (text: string): Answer => ({ status: 200, body: Buffer.from(text) })
+
 /**
  * 200 with a JSON list between `before` and `after`. A long one is made while it is sent: the specification has all names in
  * one answer where no page was asked for, however many there are.

@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { assertSees } from '../catalog/authorize.ts'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
-import { INLINE_REQUEST } from '../catalog/large-commit.ts'
+import { INLINE_REQUEST, LARGE_JSON, SMALL_JSON } from '../catalog/request-limits.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
 import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
@@ -19,7 +19,6 @@ import { withoutBranch } from '../management/handles.ts'
 import { connectionOf } from './connections.ts'
 import type { ServerContext } from './context.ts'
 import { readForwarded, type Forwarded } from './forwarded.ts'
-import { LARGE_JSON, SMALL_JSON } from './request-bodies.ts'
 import type { Route } from './route.ts'
 import type { Address } from './router.ts'
 import { parseTarget } from './target.ts'
@@ -210,8 +209,18 @@ export class Exchange {
     return this.body.length > INLINE_REQUEST ? this.body : undefined
   }
 
-  /** To be awaited for a large body, before `call` is asked for: what would be hashed there in one piece. */
-  async digestBody(): Promise<void> {
+  /**
+   * The request of a body: read, or as bytes where that is for a thread. To be awaited before `call` is asked for: what would
+   * be hashed there in one piece is hashed here.
+   */
+  async requestOf<T>(read: (json: JsonValue) => T): Promise<T | Buffer> {
+    const { largeBody } = this
+    if (largeBody === undefined) return read(this.json())
+    await this.#digestBody()
+    return largeBody
+  }
+
+  async #digestBody(): Promise<void> {
     if (this.route?.mutation !== true || this.header('idempotency-key') === undefined) return
     const hash = this.#hashOfHead()
     for (let at = 0; at < this.body.length; at += SLICE_BYTES) {

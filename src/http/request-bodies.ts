@@ -4,7 +4,6 @@
  */
 import type { Action } from '../access/decide.ts'
 import { assertMayTouch, assertMayCommitTo, assertMayPlaceIn, assertMayTouchNamespace } from '../catalog/authorize.ts'
-import type { ParseLimits } from '../iceberg/json.ts'
 import type { Exchange } from './exchange.ts'
 
 export interface RequestBody {
@@ -25,10 +24,6 @@ const CREATION = 1024 * KILOBYTE
 const REPORT = 1024 * KILOBYTE
 /** All properties of a namespace; a request to the storage that names a thousand files. */
 const PROPERTIES = 2048 * KILOBYTE
-
-/** Of bodies with a size of their own: read in a few milliseconds, whatever is in them. */
-export const SMALL_JSON: ParseLimits = { maxDepth: 500, maxValues: 100_000, maxKeys: 10_001 }
-export const LARGE_JSON: ParseLimits = { maxDepth: 500, maxValues: 1_000_000, maxKeys: 100_000 }
 
 /** The object is in the body, or the door has asked all that there is to ask. */
 const nothing = (): void => undefined

@@ -7,38 +7,15 @@ import { updateTable } from '../../src/catalog/update-table.ts'
 import type { CatalogContext } from '../../src/catalog/call.ts'
 import { registerTable } from '../../src/catalog/register.ts'
 import { createFormatThreads } from '../../src/catalog/format-threads.ts'
-import { parse, stringify } from '../../src/iceberg/json.ts'
+import { parse } from '../../src/iceberg/json.ts'
 import { DEFAULT_TABLE_LIMITS } from '../../src/iceberg/table-limits.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { bytesOf, countingThreads, field, ident, rejects, schema } from './large.ts'
 import { open, type Fixture } from './setup.ts'
-
-const field = (id: number) => ({ id, name: `c${id}`, required: false, type: 'long' })
-const schema = { type: 'struct' as const, fields: [field(1)] }
-const ident = (name: string) => ({ namespace: ['ns'], name })
-const rejects = (code: number, message: RegExp) => (error: unknown) => {
-  const { code: found, message: text } = error as { code?: number; message: string }
-  assert.equal(found, code, text)
-  assert.match(text, message)
-  return true
-}
-
-/** The threads, and what was asked of them. */
-function countingThreads() {
-  const asked: string[] = []
-  const inner = createFormatThreads()
-  const threads: CatalogContext['threads'] = {
-    run: (work, input, holder) => {
-      asked.push(work)
-      return inner.run(work, input, holder)
-    },
-  }
-  return { asked, threads }
-}
 
 const properties = (count: number, length = 10) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`key-${n}`, 'v'.repeat(length)]))
-const bytesOf = (request: object): Uint8Array => Buffer.from(stringify(request))
 const setting = (updates: Readonly<Record<string, string>>) => ({
   requirements: [],
   updates: [{ action: 'set-properties', updates }],

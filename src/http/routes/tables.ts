@@ -83,7 +83,7 @@ const writes: readonly Route[] = [
     mutation: true,
     body: creation('table.create'),
     handler: async (exchange) => {
-      const request = decode(CreateTableRequest, exchange.json())
+      const request = await exchange.requestOf((json) => decode(CreateTableRequest, json))
       return metadata(await createTable(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
@@ -109,8 +109,7 @@ const writes: readonly Route[] = [
     mutation: true,
     body: tableCommit,
     handler: async (exchange) => {
-      const request = exchange.largeBody ?? decode(CommitTableRequest, exchange.json())
-      if (exchange.largeBody !== undefined) await exchange.digestBody()
+      const request = await exchange.requestOf((json) => decode(CommitTableRequest, json))
       return metadata(await updateTable(exchange.context.catalog, exchange.call, exchange.identifier, request))
     },
   },
@@ -172,8 +171,7 @@ const writes: readonly Route[] = [
     mutation: true,
     body: transaction,
     handler: async (exchange) => {
-      const request = exchange.largeBody ?? decode(CommitTransactionRequest, exchange.json())
-      if (exchange.largeBody !== undefined) await exchange.digestBody()
+      const request = await exchange.requestOf((json) => decode(CommitTransactionRequest, json))
       await commitTransaction(exchange.context.catalog, exchange.call, request)
       return NO_CONTENT
     },

@@ -33,7 +33,7 @@ export const viewRoutes: readonly Route[] = [
     mutation: true,
     body: creation('view.create'),
     handler: async (exchange) => {
-      const request = decode(CreateViewRequest, exchange.json())
+      const request = await exchange.requestOf((json) => decode(CreateViewRequest, json))
       return metadata(await createView(exchange.context.catalog, exchange.call, exchange.namespace, request))
     },
   },
@@ -68,7 +68,7 @@ export const viewRoutes: readonly Route[] = [
     mutation: true,
     body: viewCommit,
     handler: async (exchange) => {
-      const request = decode(CommitViewRequest, exchange.json())
+      const request = await exchange.requestOf((json) => decode(CommitViewRequest, json))
       return metadata(await replaceView(exchange.context.catalog, exchange.call, exchange.identifier, request))
     },
   },
