@@ -117,7 +117,7 @@ test('what it will not do, and why', async (t) => {
     [['check', '--from', 'a.db'], 2, /store check has no option --from/],
     [['check', '--colour'], 2, /--colour/],
     [['backup'], 2, /store backup needs one FILE/],
-    [['check', 'x'], 2, /store check takes no FILE/],
+    [['check', 'x'], 2, /store check takes no "x"/],
     [['copy', '--from', missing, '--to', b], 1, /--from: there is no file .*missing\.db/],
     [['copy', '--from', 'memory:', '--to', b], 1, /--from: a memory: database is gone with its server/],
     [['copy', '--from', 'oracle://ada:pa55word@db/x', '--to', b], 1, /--from: No database is known for the scheme oracle:/],
