@@ -11,7 +11,7 @@ import { createMetadataCache } from './metadata-cache.ts'
 import { createMetricsQuota, DEFAULT_METRICS_LIMITS, type MetricsLimits } from './metrics-quota.ts'
 import { createUuidV7 } from './uuid.ts'
 
-const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
 
 export type CatalogContextParts = {
   readonly store: Store

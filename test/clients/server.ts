@@ -14,6 +14,7 @@ const READY_SECONDS = 60
 const STOP_SECONDS = 30
 /** Those that `npm start` runs it with. */
 const FLAGS = JSON.parse(readFileSync(join(ROOT, 'scripts', 'server-flags.json'), 'utf8')) as readonly string[]
+const ENVIRONMENT = JSON.parse(readFileSync(join(ROOT, 'scripts', 'server-environment.json'), 'utf8')) as NodeJS.ProcessEnv
 const LOG_CHARACTERS = 100_000
 
 export type Database = 'memory' | 'sqlite' | 'postgres' | 'mongo' | 'ferret'
@@ -115,6 +116,7 @@ async function launch(options: ServerOptions, dataDir: string, port: number): Pr
 function environment(options: ServerOptions, dataDir: string, port: number): NodeJS.ProcessEnv {
   const inherited = Object.fromEntries(['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'].map((name) => [name, process.env[name]]))
   return {
+    ...ENVIRONMENT,
     ...inherited,
     PORT: String(port),
     PANGOLIN_DATA: dataDir,
