@@ -47,7 +47,7 @@ export async function benchScale(): Promise<void> {
   const alone = await loadCost(seed, path)
   await seed.stop({ keepData: true })
   const store = openStore(`sqlite://${seed.dataDir}/pangolin.db`)
-  await fill(store)
+  await fillWith(store, 'million', TABLES)
   await store.close()
 
   const server = await startServer({ database: 'sqlite', dist: true, dataDir: seed.dataDir })
@@ -116,15 +116,16 @@ async function loadCost(server: RunningServer, path: string): Promise<number> {
   return result.cpuMicrosecondsPerRequest
 }
 
-async function fill(store: Store): Promise<void> {
+/** So many tables beside `a_first` of the namespace, which is there. */
+export async function fillWith(store: Store, namespace: string, tables: number): Promise<void> {
   await store.migrate()
   const tenant = (await store.list('tenants', { index: 'by_name', where: { name: 'default' }, limit: 1 }))[0]
   const catalog = await store.get('catalogs', { tenant_id: tenant?.id ?? '', name: 'lake' })
-  const key = { tenant_id: tenant?.id ?? '', catalog_id: catalog?.id ?? '', branch: 'main', namespace: 'million' }
+  const key = { tenant_id: tenant?.id ?? '', catalog_id: catalog?.id ?? '', branch: 'main', namespace }
   const model = await store.get('entries', { ...key, name: 'a_first' })
   if (model === undefined) throw new Error('the first table is not in the store')
   const { version: _, ...row } = model
-  for (let start = 0; start < TABLES; start += BATCH) {
+  for (let start = 0; start < tables; start += BATCH) {
     const batch: Mutation[] = []
     for (let index = start; index < start + BATCH; index++) {
       const entry: NewRow<'entries'> = { ...row, name: `table_${String(index).padStart(7, '0')}`, id: randomUUID() }

@@ -10,16 +10,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startServer } from '../test/clients/server.ts'
 import { ANSWER_BYTES } from './answer-bytes.ts'
 import { median, startProgram } from './compare.ts'
+import { openStore } from '../src/stores/open.ts'
+import { createNamespace, createTable, type Target } from './fixtures.ts'
 import { largeRequests, type Kind } from './large-requests.ts'
 import { Connection, httpRequest } from './load.ts'
 import { LOOP_FILE, type LoopFigures } from './loop-watch.ts'
 import { print } from './measure.ts'
-import { targetOf } from './scale.ts'
+import { residentMegabytes } from './process.ts'
+import { fillWith, targetOf } from './scale.ts'
 import { CLOSED, startSender, type Sender, type Sent } from './sender.ts'
 
 const PING = httpRequest('GET', '/health/live', {})
 const MOST_MS = 50
-const TRIES = 5
+const TRIES = 3
 
 /** The longest wait for a trivial answer until the work is done, and what that answered. */
 async function longestWait<T>(port: number, work: () => Promise<T>): Promise<{ readonly ms: number; readonly result: T }> {
@@ -90,6 +93,20 @@ async function measureKind({ port, barePort, sender, figures }: Servers, kind: K
   return measured
 }
 
+const LISTED = 300_000
+
+/** All names in one answer, as the specification has them where no page is asked for. */
+async function manyTables(target: Target, dataDir: string): Promise<Kind> {
+  await createNamespace(target, 'many')
+  await createTable(target, 'many', 'a_first', 20)
+  const store = openStore(`sqlite://${dataDir}/pangolin.db`)
+  await fillWith(store, 'many', LISTED)
+  await store.close()
+  const headers = { Authorization: `Bearer ${target.token}` }
+  const request = { method: 'GET', path: '/v1/lake/namespaces/many/tables', headers }
+  return { what: `a list of ${LISTED} tables`, status: 200, requests: () => [request] }
+}
+
 const ms = (value: number): string => `${value.toFixed(0)} ms`
 
 export async function benchStalls(only?: string): Promise<void> {
@@ -111,14 +128,19 @@ export async function benchStalls(only?: string): Promise<void> {
     const kinds = await largeRequests(target)
     const idle = await longestWait(target.port, () => sleep(1000))
     print({ what: 'longest wait of others, nothing else asked', figures: ms(idle.ms) })
-    for (const kind of kinds) {
+    const list = await manyTables(target, server.dataDir)
+    for (const kind of [list, ...kinds]) {
       if (only !== undefined && !kind.what.includes(only)) continue
+      const before = residentMegabytes(server.pid)
       const { waits, stood, worked, bare } = await measureKind(servers, kind)
       const [wait, bareWait] = [median(waits), median(bare)]
       print({
         what: kind.what,
-        figures: `others waited ${ms(wait)} (bare server ${ms(bareWait)}); the loop stood ${ms(median(stood))}, worked ${ms(median(worked))}`,
-        target: { text: `at most ${MOST_MS} ms, or so much more than the bare server`, met: wait <= MOST_MS + bareWait },
+        figures: `others waited ${ms(wait)} (bare server ${ms(bareWait)}); the loop stood ${ms(median(stood))}, worked ${ms(median(worked))}; ${(residentMegabytes(server.pid) - before).toFixed(0)} MB more of ${before.toFixed(0)} MB`,
+        target: {
+          text: `at most ${MOST_MS} ms of work in a turn, and of waiting beyond that for the bare server or for nothing`,
+          met: median(worked) <= MOST_MS && wait <= MOST_MS + Math.max(bareWait, idle.ms),
+        },
       })
     }
   } finally {
