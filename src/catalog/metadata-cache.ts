@@ -56,9 +56,10 @@ export interface MetadataCache {
 const PARSED_FACTOR = 7
 
 export function createMetadataCache(options: { readonly maxBytes: number }): MetadataCache {
-  const documents = boundedMap<CachedDocument>(options.maxBytes)
-  // Only commits use parsed forms, and only the newest of a table: a part of the budget is plenty.
-  const parsed = boundedMap<unknown>(options.maxBytes / 4)
+  const documents = boundedMap<CachedDocument>(options.maxBytes, options.maxBytes / 2)
+  // Only commits use parsed forms, and only the newest of a table: a part of the budget is plenty. One may take all of it: to
+  // parse the metadata of a table anew for each of its commits costs five times what the rest of the commit does.
+  const parsed = boundedMap<unknown>(options.maxBytes / 4, options.maxBytes / 4)
   const loading = new Map<string, Promise<CachedDocument>>()
   const inUse = documentsInUse()
 
@@ -146,7 +147,7 @@ function documentsInUse() {
 }
 
 /** A map that forgets what was not used for longest, more or less, when it holds more than `maxBytes`. */
-function boundedMap<V>(maxBytes: number) {
+function boundedMap<V>(maxBytes: number, maxItemBytes: number) {
   const items = new Map<string, { readonly value: V; readonly bytes: number; used: boolean }>()
   let total = 0
   const remove = (key: string): void => {
@@ -177,7 +178,7 @@ function boundedMap<V>(maxBytes: number) {
     set: (key: string, value: V, bytes: number): boolean => {
       remove(key)
       // One giant must not sweep everything else out.
-      if (bytes > maxBytes / 2) return false
+      if (bytes > maxItemBytes) return false
       items.set(key, { value, bytes, used: false })
       total += bytes
       makeRoom()

@@ -48,3 +48,21 @@ test('of documents that are known to be too large, two are read at once', async 
   collect()
   await round(2)
 })
+
+const PARSED = [
+  { jsonBytes: 25_000, isKept: true },
+  { jsonBytes: 600_000, isKept: true },
+  { jsonBytes: MEGABYTE, isKept: true },
+  { jsonBytes: 2 * MEGABYTE, isKept: false },
+]
+
+test('metadata of up to a megabyte is kept in its parsed form, with the memory that is the default', () => {
+  for (const { jsonBytes, isKept } of PARSED) {
+    const cache = createMetadataCache({ maxBytes: 32 * MEGABYTE })
+    const metadata = {}
+    cache.putParsed('small', metadata, 1000)
+    cache.putParsed('key', metadata, jsonBytes)
+    assert.equal(cache.parsed('key') === metadata, isKept, `${jsonBytes} bytes`)
+    assert.ok(cache.sizeBytes <= 8 * MEGABYTE, `${cache.sizeBytes} bytes are counted`)
+  }
+})
