@@ -12,7 +12,10 @@ const CONCURRENCY = 2
 /** Longer than `test-guard.mjs` gives a file, which says what it found. */
 const TIMEOUT_MINUTES = 30
 /** Slow suites, the longest first, so that none of them is left to run alone at the end. */
-const SLOW = [...['pyiceberg', 'trino', 'spark', 'flink', 'rck'].map((name) => `test/clients/${name}.test.ts`), 'test/clients/']
+const SLOW = [
+  ...['pyiceberg', 'pyiceberg-suite', 'trino', 'spark', 'flink', 'rck'].map((name) => `test/clients/${name}.test.ts`),
+  'test/clients/',
+]
 
 const selection = process.argv.slice(2)
 ensureInstalled()
