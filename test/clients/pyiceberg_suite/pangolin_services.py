@@ -36,7 +36,7 @@ def ours(properties: dict[str, str]) -> dict[str, str]:
 
 
 def connect(self: RestCatalog, name: str, original=RestCatalog.__init__, **properties: str) -> None:
-    original(self, name, **ADDED, **ours(properties))
+    original(self, name, **{**ours(properties), **ADDED})
 
 
 RestCatalog.__init__ = connect
