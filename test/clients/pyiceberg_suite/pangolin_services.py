@@ -47,11 +47,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     spark = subprocess.Popen(
         [sys.executable, str(HERE / "spark_connect.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    session.config.add_cleanup(lambda: spark.communicate(timeout=60))
+    session.config.add_cleanup(lambda: stop_spark(spark))
     port = next(line.split()[1] for line in spark.stdout if line.startswith("port "))
     remote = SparkSession.Builder.remote
     SparkSession.Builder.remote = lambda self, url: remote(self, f"sc://127.0.0.1:{port}")
     provision()
+
+
+def stop_spark(server: subprocess.Popen) -> None:
+    # A client that is left takes leave of the server at the end of the program, and tries for minutes where none answers.
+    if (client := SparkSession.getActiveSession()) is not None:
+        client.stop()
+    server.communicate(timeout=60)
 
 
 def provision() -> None:
