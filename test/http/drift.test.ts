@@ -235,7 +235,8 @@ async function signing(caller: Client, server: RunningServer): Promise<void> {
   const request = (path: string) => ({ region: 'us-east-1', method: 'PUT', uri: `${endpoint}/bucket/${path}`, headers: {} })
   const sign = '/v1/signed/namespaces/default/tables/staged/sign'
   await caller.call(200, 'POST', sign, request('signed/default/staged/data/a.parquet'))
-  await caller.call(403, 'POST', sign, request('elsewhere/a.parquet'))
+  // A file in the catalog's own folder is no table's.
+  await caller.call(403, 'POST', sign, request('signed/a.parquet'))
   await caller.call(400, 'POST', sign, { region: 'us-east-1' })
   await caller.call(401, 'POST', sign, request('signed/a'), { authorization: 'Bearer nonsense' })
 }
