@@ -136,7 +136,7 @@ test('what can not be started says why, in a line', async (t) => {
     [{ PANGOLIN_DATA: file }, /PANGOLIN_DATA: .*exists.*file'/],
     [{ PANGOLIN_DATA: join(file, 'below') }, /PANGOLIN_DATA: .*below'/],
     [damaged('pangolin.db', 'x'.repeat(5000)), /DATABASE_URL: sqlite:.*pangolin\.db: SQLite: file is not a database/],
-    [{ DATABASE_URL: join(file, 'x.db') }, /DATABASE_URL: sqlite:.*x\.db: SQLite: unable to open database file/],
+    [{ DATABASE_URL: join(file, 'x.db') }, /DATABASE_URL: sqlite:.*x\.db: .*file is no folder, so it holds no database file/],
     [damaged('keys/session', 'abc'), /keys.session must be 32 bytes in base64/],
     [damaged('admin.json', 'abc'), /admin\.json is no JSON; remove it/],
     [damaged('admin.json', '{"username":"admin"}'), /admin\.json lacks username, password or token; remove it/],
