@@ -37,8 +37,8 @@ export function startThread<Message>(beside: string, name: string, options: Thre
 }
 
 /**
- * For pieces of work that take some milliseconds each: whoever awaits its answer has a turn of the event loop for itself among
- * those who share it.
+ * For pieces of work that take some milliseconds each: after its promise each piece has a turn of the event loop that it shares
+ * with no other piece.
  */
 export function createTurns(): () => Promise<void> {
   let last: Promise<void> = Promise.resolve()

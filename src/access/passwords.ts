@@ -18,7 +18,7 @@ const decoy = once(() => hashPassword(randomBytes(16).toString('hex')))
 export async function passwordMatches(passwordHash: string | undefined | null, password: string): Promise<boolean> {
   if (password.length > MAX_LENGTH) return false
   const { verify } = await import('@node-rs/argon2')
-  // Also where it is not needed: the first caller must not wait longer than others for the name of nobody.
+  // Made also where it is not needed: else the first login with an unknown name would take longer than the next ones.
   const made = await decoy()
   const matches = await verify(passwordHash ?? made, password)
   return matches && passwordHash !== undefined && passwordHash !== null

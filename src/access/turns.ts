@@ -1,6 +1,6 @@
 /**
- * Work that anybody may ask for and that costs much, such as the check of a password: so much of it at once, and those who
- * wait take turns by their address, so that a flood from one address delays the others by one turn each.
+ * Work that needs no credential to ask for and that costs much, such as the check of a password. A bounded number runs at
+ * once, and the waiting requests take turns by their address: a flood from one address delays the others by one turn each.
  */
 import { refusal } from '../iceberg/errors.ts'
 import { createShares } from './shares.ts'

@@ -1,6 +1,6 @@
 /**
  * Where a narrowed token may place things: where its namespaces and catalogs lie, and where an entry itself has a place
- * already. Else whoever may write one table could have it name the files of another one.
+ * already. Else a token for one table could make that table name the files of another one.
  */
 import { namespacesAround } from '../access/decide.ts'
 import { notAllowed } from '../access/refusals.ts'
@@ -11,9 +11,9 @@ import { canonicalPlace, locationCheck, namedPlaces, type LocationCheck } from '
 import { locationsFrom } from './namespace-locations.ts'
 
 /**
- * Where the namespaces and catalogs lie that the principal has as a whole and the namespace lies in, and where those between
- * lie, down to the namespace itself. (Whoever is narrowed sets a namespace's location only within these.) All the warehouse
- * when absent.
+ * Where a principal may choose locations for a namespace: the locations of the catalog or namespaces around it that the
+ * principal has as a whole, and of the namespaces between these and it. (A narrowed token sets a namespace's location only
+ * within these.) All the warehouse when absent.
  */
 export async function areasOf(
   context: CatalogContext,

@@ -9,7 +9,7 @@ import { namespaceCreation } from './namespaces.ts'
 
 export const MAIN_BRANCH = 'main'
 
-/** Each catalog has it from the start: clients such as Flink want it to exist before anybody made one. */
+/** Each catalog has it from the start: clients such as Flink want it to exist before a namespace was created. */
 export const FIRST_NAMESPACE = ['default']
 
 /** The steps that store a catalog and its branch `main`. A name that is taken is a conflict at step 0. */

@@ -14,8 +14,8 @@ interface Staged {
 }
 
 /**
- * Removes the files of a change that did not come about, and the folders that were made for them. Their names were told
- * nobody, but whoever lists the storage may have registered one meanwhile: that one stays.
+ * Removes the files of a change that did not come about, and the folders that were made for them. No client was told their
+ * names, but one that lists the storage may have registered such a file meanwhile: that file stays.
  */
 export async function discard(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
   const doomed = await Promise.all(

@@ -14,7 +14,7 @@ import type { Entry, EntryKind } from './entries.ts'
 import { idempotent } from './idempotency.ts'
 import { freedPlaces } from './places.ts'
 
-/** A small table is purged in milliseconds; of a large one nobody expects that. */
+/** How long a drop waits for its purge: a small table takes milliseconds, and a large one is purged after the answer. */
 const PATIENCE_MS = 1000
 
 const purgePayload = (identifier: TableIdentifier, row: Entry) => ({

@@ -336,7 +336,7 @@ function checkFile({ json, owner }: { readonly json: Uint8Array; readonly owner:
   return bytes
 }
 
-/** What a file says that somebody else wrote, judged as in a request. */
+/** Metadata of a file that this server did not write, judged as in a request. */
 function readForeignTable({ json }: { readonly json: Uint8Array }): Identity {
   return identityOf(parseForeignTableMetadata(parse(json, FOREIGN_LIMITS)))
 }

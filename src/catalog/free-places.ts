@@ -1,7 +1,7 @@
 /**
  * Places at which a table may be created or moved to, for clients that write there before they commit: files of a staged
- * creation, and of a replacement that takes the table elsewhere. Nothing is kept of either by then. Whoever may create the table
- * may do so at any place that is free and theirs to choose, so that is what they may write to.
+ * creation, and of a replacement that takes the table elsewhere. The server keeps nothing of either until the commit. A caller
+ * that may create the table may create it at each free place that it may choose, so it may write to these.
  */
 import { isAllowed } from '../access/decide.ts'
 import { IcebergError } from '../iceberg/errors.ts'

@@ -18,7 +18,7 @@ const INLINE_GZIP = 64 * 1024
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** The work is for whoever has the catalog: documents are read once for all callers. */
+/** By catalog, not by caller: a document is read once for all callers. */
 async function run<W extends FormatWork>(
   context: CatalogContext,
   catalog: CatalogHandle,

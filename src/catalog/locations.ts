@@ -65,9 +65,10 @@ export function withLocation(commit: TableCommit, location: Location): TableComm
 export const locationLane = (catalog: CatalogHandle): string => `location\n${catalog.tenantId}`
 
 /**
- * Makes sure that a new location of an entry is nobody else's: no entry of the tenant lies at, in or around it, in whatever
+ * Makes sure that a new location of an entry belongs to no other one: no entry of the tenant lies at, in or around it, in whatever
  * catalog and warehouse (two may share a bucket, one around the other), and, where a client chose it, none has named a place
- * there for its files; and no purge is at work there (`deletions.ts`). What the server made up may lie within such a place: it is new, and holds nobody's files.
+ * there for its files; and no purge is at work there (`deletions.ts`). A location that the server made up may lie within a
+ * place that an entry names: it is new, and holds no files.
  * `ownId` is the entry that may.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */

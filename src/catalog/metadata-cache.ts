@@ -112,12 +112,12 @@ const LARGE_READS = 2
 const MAX_KNOWN = 10_000
 
 /**
- * Documents that are too large to be kept: there for as long as somebody uses them, so that those who come meanwhile share
- * them. Of those that are known to be so large a few are read at once, since nobody can share what is still being read.
+ * Documents that are too large for the cache. They are kept while an answer uses them, so that other answers meanwhile share
+ * their bytes. Of documents that are known to be so large few are read at once, since a document is shared only when it is read.
  */
 function documentsInUse() {
   const documents = new Map<string, WeakRef<CachedDocument>>()
-  /** Whoever holds a part of an answer's bytes holds the document. */
+  /** The document whose bytes a buffer has: while an answer refers to the buffer, the document stays. */
   const holders = new WeakMap<ArrayBufferLike, CachedDocument>()
   const waiting: (() => void)[] = []
   let reading = 0

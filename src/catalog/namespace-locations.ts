@@ -1,8 +1,8 @@
 /**
  * Where namespaces lie. A namespace whose property `location` is set lies there, any other below its parent, and an outermost
  * one below the root of the catalog. Only the property is stored; what follows from it is worked out when it is asked for.
- * Tables and views made in a namespace go below its location, which is nobody's own: namespaces may share one, and tables of
- * other namespaces may lie in it.
+ * Tables and views made in a namespace go below its location. It is not the namespace's alone: namespaces may share a
+ * location, and tables of other namespaces may lie in it.
  */
 import { badRequest } from '../iceberg/errors.ts'
 import {

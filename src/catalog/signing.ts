@@ -144,7 +144,7 @@ export async function signRequest(
   return sign(context, call, unsigned)
 }
 
-/** @throws IcebergError 404 for whoever may not create the table, 403 for places that are somebody's */
+/** @throws IcebergError 404 for a caller that may not create the table, 403 for places that are not free */
 async function assertMayStage(
   context: CatalogContext,
   call: CatalogCall,

@@ -9,7 +9,7 @@ export const soon = <T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U>
 
 /** Both are under way at once; what the first refuses is told before what the second does. */
 export async function behind<T>(first: Promise<unknown>, second: Promise<T>): Promise<T> {
-  // It may fail while nobody looks at it yet.
+  // It may fail before it is awaited.
   second.catch(() => undefined)
   await first
   return second

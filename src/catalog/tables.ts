@@ -159,8 +159,8 @@ async function newTable(
 const STAGED_MS = 86_400_000
 
 /**
- * The folders of a staged table, for a client that makes none itself. Nobody may ever come to commit, so a task comes for
- * those that are empty then.
+ * Makes the folders of a staged table, for a client that makes none itself. The creation may never be committed, so a task
+ * removes the folders that are still empty after `STAGED_MS`.
  */
 async function prepareStaged(context: CatalogContext, call: CatalogCall, location: string): Promise<void> {
   const { storage } = call.catalog

@@ -36,7 +36,7 @@ const isMapped = (address: Address): boolean => MAPPED.every((byte, at) => addre
 
 /**
  * What counts as one address where something is counted: an IPv4 address, or the 64 leading bits of an IPv6 one, since
- * whoever has one IPv6 address usually has all with these.
+ * a host that has one IPv6 address usually has all with the same 64 bits.
  */
 export function addressKey(text: string): string {
   if (isIP(text) === 4) return text

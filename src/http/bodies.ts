@@ -13,7 +13,7 @@ export interface BodyLimits {
 }
 
 export interface BodyOptions {
-  /** Who sends it: a caller, or an address where none is known. */
+  /** The caller, or the address where no caller is known. */
   readonly holder: string
   /** The caller is not known: its body has to be there in the time that others have to get on. */
   readonly isPublic: boolean
@@ -59,7 +59,7 @@ export function createBodies({ maxUnfinishedBodyBytes, stallTimeoutSeconds }: Bo
     invite?.()
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
-      /** Once: what comes behind it is nobody's. */
+      /** True the first time: what arrives after the end of a body is not part of it. */
       const end = (): boolean => {
         if (!readings.delete(reading)) return false
         shares.giveBack(holder, reading.size)

@@ -114,7 +114,7 @@ export class Exchange {
     return connection.isProxy ? (this.#forwarded?.address ?? connection.address) : connection.address
   }
 
-  /** A proxy that is not trusted stands between, or somebody wants to look as if: all clients behind it have its address. */
+  /** A proxy that is not trusted sent the request, or a client that pretends to be one: all clients behind it have its address. */
   get isForwardedInVain(): boolean {
     return this.#forwarded === undefined && this.header('x-forwarded-for') !== undefined
   }
@@ -161,7 +161,7 @@ export class Exchange {
     }
   }
 
-  /** Who asks, in which catalog: all that is known before the body is read. */
+  /** The caller and the catalog: all that is known before the body is read. */
   get asking(): Pick<CatalogCall, 'principal' | 'catalog'> {
     if (this.catalog === undefined) throw new TypeError('a route without a catalog asked for one')
     return { principal: this.caller, catalog: this.catalog }

@@ -1,6 +1,7 @@
 /**
- * What the routes that read a body ask and allow before they do. Whoever may not do what a request is for is refused by its
- * path alone, and what no such request can need is refused by its size, so neither costs more than a look at the headers.
+ * What the routes that read a body ask and allow before they do. A caller that may not do what a request is
+ * for is refused by the path alone, and a body that is larger than its kind of request needs by its size. Neither costs more
+ * than a look at the headers.
  */
 import type { Action } from '../access/decide.ts'
 import { assertMayTouch, assertMayCommitTo, assertMayPlaceIn, assertMayTouchNamespace } from '../catalog/authorize.ts'

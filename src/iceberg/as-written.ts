@@ -1,5 +1,5 @@
 /**
- * What readers take in a metadata file that somebody else wrote. A table that is registered is answered as its file has it
+ * What readers take in a metadata file that another program wrote. A table that is registered is answered as its file has it
  * until the first commit, so what we would put right in passing must be right in the file: the reference implementation
  * takes `null` for absent in some fields alone, reads defaults by their type, and knows sources by `source-id`.
  * Reference: TableMetadataParser, SnapshotParser, SchemaParser, PartitionSpecParser, SortOrderParser.

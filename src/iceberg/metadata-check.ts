@@ -14,7 +14,7 @@ export interface MetadataOwner {
   readonly kind: 'table' | 'view'
   /** Canonical; undefined where the file is an earlier one, of when the entry may have been elsewhere. */
   readonly location: string | undefined
-  /** Canonical; null where nobody noted it. */
+  /** Canonical; null in rows of versions that did not record it. */
   readonly uuid: string | null
   /** The uuid of a table whose file names none: for format version 1, which may leave it out. */
   readonly id: string

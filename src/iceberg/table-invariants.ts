@@ -1,6 +1,6 @@
 /**
  * What holds in every table's metadata, however it came about: made by a creation or a commit, or registered, in a file that
- * somebody else wrote. A catalog that lets a violation through has a table that no reference reader opens.
+ * another program wrote. A catalog that lets a violation through has a table that no reference reader opens.
  */
 import { highest, short } from './document.ts'
 import { checkEncryptedKey } from './encryption-key.ts'

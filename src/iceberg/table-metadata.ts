@@ -126,7 +126,7 @@ export function parseTableMetadata(input: unknown): TableMetadata {
 }
 
 /**
- * Metadata that somebody else wrote and that is to become a table as it lies: also held to all that a commit is held to, and
+ * Metadata that another program wrote and that is to become a table as it lies: also held to all that a commit is held to, and
  * to what readers take in a file.
  * @throws IcebergError 400 naming the field and what was expected
  */

@@ -80,7 +80,7 @@ export function parseViewMetadata(input: unknown): ViewMetadata {
 }
 
 /**
- * Metadata that somebody else wrote and that is to become a view as it lies: also held to what a commit is held to, and to
+ * Metadata that another program wrote and that is to become a view as it lies: also held to what a commit is held to, and to
  * what readers take in a file.
  * @throws IcebergError 400 naming the field and what was expected
  */

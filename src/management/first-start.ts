@@ -113,7 +113,7 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
       { op: 'insert', entity: 'tokens', row: tokenRow },
     ]),
   )
-  // Another server was first, with a data folder of its own: nobody would accept what this file says.
+  // Another server was first, with a data folder of its own: no server would accept the token in this file.
   if (isNew && (await store.get('tokens', { id: token.id })) === undefined) rmSync(join(options.dataDirectory, ADMIN_FILE))
   const made = await findAdministrator(context)
   if (made === undefined) throw new FirstStartError(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)

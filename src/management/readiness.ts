@@ -30,7 +30,7 @@ export interface Readiness {
 
 /** Of an answer. The rest of two seconds is for a busy process. */
 const PATIENCE_MS = 1500
-/** Whoever asks more often is told the same. */
+/** More frequent questions get the same answer. */
 const FRESH_MS = 500
 /** A write of a request that succeeded so short a time ago needs no probe. */
 const PROBE_MS = 5000

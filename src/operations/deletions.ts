@@ -12,7 +12,7 @@ export interface Deletion {
   readonly kind: string
   /** Where it deletes. */
   readonly location: string
-  /** `running`: a process has it at the moment. `given up`: nobody tries again until it is resumed. */
+  /** `running`: a process has it at the moment. `given up`: no process tries again until it is resumed. */
   readonly state: 'waiting' | 'running' | 'given up'
   readonly attempts: number
   readonly lastError: string | null

@@ -158,7 +158,7 @@ class FileStore implements ObjectStore {
         await rmdir(folder)
       }
     } catch {
-      // In use again, or gone already. An empty folder harms nobody.
+      // In use again, or gone already. An empty folder does no harm.
     }
   }
 

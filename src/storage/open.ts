@@ -214,7 +214,7 @@ export type VendingStrategyChange = string | { readonly [variant: string]: Reado
 
 /**
  * The settings after a change: what is given replaces, `null` removes, the rest stays. Of secrets only those stay that belong
- * to the same id and go where they went before: nobody can read them to send them elsewhere.
+ * to the same id and go to the same endpoint: a secret can't be read, so a change must not have it sent elsewhere.
  */
 export function changedSettings(old: WarehouseSettings, change: WarehouseChange): WarehouseSettings {
   const { storageConfig: config, vendingStrategy: strategy } = change

@@ -143,7 +143,7 @@ export const entities = {
   }),
   /**
    * Tables and views: one key space, so that a view can't take a table's name. `metadata_location` is THE pointer; `uuid` is
-   * what the metadata must say (null: nobody noted it, in rows of before).
+   * what the metadata must say (null in rows of versions that did not record it).
    */
   entries: entity({
     columns: {
@@ -225,7 +225,7 @@ export const entities = {
     indexes: {},
   }),
   /**
-   * Background work, leased: a task belongs to `owner` until `due_at`, then to whoever takes it. `location` is the place whose
+   * Background work, leased: a task belongs to `owner` until `due_at`, then to the process that takes it. `location` is the place whose
    * files a deletion works on, from when it is decided until it has ended: for as long, nothing else may take that place.
    */
   tasks: entity({

@@ -48,7 +48,7 @@ export interface Runner {
   stored(): void
   /**
    * Resolves when the task has ended or was put off, whichever process had it, and after `ms` at the latest; at once where
-   * nobody here will come to it. Never rejects.
+   * no slot of this process is going to be free. Never rejects.
    */
   ended(id: string, ms: number): Promise<void>
   /** Takes no more tasks, tells the running ones to stop, and waits for them. */

@@ -102,7 +102,7 @@ export function removeSnapshots(draft: Draft, update: UpdateOf<'remove-snapshots
   return true
 }
 
-/** The file may lie anywhere: a name alone gives nobody access to it, and none but files of the table itself are deleted. */
+/** The file may lie anywhere: its name gives no access to it, and only files of the table itself are deleted. */
 export function setStatistics(draft: Draft, update: UpdateOf<'set-statistics'>): boolean {
   const { statistics } = update
   const id = statistics['snapshot-id']

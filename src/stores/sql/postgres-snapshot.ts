@@ -4,7 +4,7 @@ import type { SqlDriver } from './engine.ts'
 import { itemOf, unavailable } from './postgres-connection.ts'
 import type { Connection, Item } from './postgres-connection.ts'
 
-/** The server may end a transaction that is idle for long: whoever reads a snapshot writes to a disk in between. */
+/** Without the time limits that end an idle transaction: a backup writes to a disk between two reads. */
 const OPENING = [
   'begin isolation level repeatable read, read only',
   'set local idle_in_transaction_session_timeout = 0',
