@@ -3,24 +3,20 @@
  * requests. Its compare-and-set is not atomic, and the engine refuses it; tests that change one thing at a time use it all
  * the same (`unproven.ts`). Built from Go's module proxy, kept in the cache folder.
  */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { cacheFolder, madeOnce } from '../clients/cache.ts'
-import { freePort } from './free-port.ts'
+import { isListening } from './listening.ts'
 import type { Availability } from './require.ts'
+import { startServerProcess } from './server-process.ts'
 
 const run = promisify(execFile)
 const FOLDER = join(import.meta.dirname, 'ferret')
 const FILES = ['main.go', 'go.mod', 'go.sum']
 const BINARY = 'ferretdb'
-const ATTEMPTS = 3
-const READY_SECONDS = 30
 const POOL = '&maxPoolSize=1'
 
 export interface FerretServer {
@@ -70,50 +66,15 @@ export async function stopFerret(): Promise<void> {
 async function start(): Promise<Availability<FerretServer>> {
   const made = await installFerret()
   if ('missing' in made) return made
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const started = await tryStart(made.value)
-    if (started !== undefined) return { value: started }
-  }
-  return { missing: `FerretDB: ${made.value} does not start` }
-}
-
-async function tryStart(binary: string): Promise<FerretServer | undefined> {
-  const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'pangolin-ferret-'))
-  // It writes a file about itself into its working folder.
-  const child = spawn(binary, [`127.0.0.1:${port}`, folder], { cwd: folder, stdio: ['pipe', 'ignore', 'ignore'] })
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()))
-  const kill = (): void => void child.kill('SIGKILL')
-  process.once('exit', kill)
-  const stop = async (): Promise<void> => {
-    child.ref()
-    kill()
-    await exited
-    process.off('exit', kill)
-    if (existsSync(folder)) rmSync(folder, { recursive: true, force: true })
-  }
-  for (let i = 0; i < READY_SECONDS * 20 && child.exitCode === null && child.pid !== undefined; i++) {
-    if (await answers(port)) {
-      // A test process ends when its tests do, not when the server does.
-      child.unref()
-      ;(child.stdin as unknown as { unref(): void }).unref()
-      return { urlOf: (database) => `mongodb://127.0.0.1:${port}/${database}?directConnection=true${POOL}`, stop }
-    }
-    await sleep(50)
-  }
-  await stop()
-  return undefined
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (result: boolean) => (): void => {
-      socket.destroy()
-      resolve(result)
-    }
-    socket.once('connect', end(true)).once('error', end(false))
+  const started = await startServerProcess({
+    name: 'ferret',
+    command: made.value,
+    args: (port, folder) => [`127.0.0.1:${port}`, folder],
+    isReady: isListening,
   })
+  if ('missing' in started) return started
+  const { port, stop } = started.value
+  return { value: { urlOf: (database) => `mongodb://127.0.0.1:${port}/${database}?directConnection=true${POOL}`, stop } }
 }
 
 // `node test/services/ferret.ts` builds ahead of the tests.

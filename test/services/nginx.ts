@@ -1,11 +1,11 @@
 /** An nginx of a test's own, from Debian's package: one site, on loopback, ended by its process id. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findBinary } from './binaries.ts'
+import { isListening } from './listening.ts'
 import type { Availability } from './require.ts'
 
 export interface Nginx {
@@ -34,7 +34,7 @@ export async function startNginx(site: string, port: number): Promise<Availabili
   ].join('\n')
   writeFileSync(join(folder, 'nginx.conf'), settings)
   const log = join(folder, 'error.log')
-  // Its workers are to be of this user, whoever that is.
+  // Started by root, its workers would be of another user, which can't use the folder.
   const user = process.getuid?.() === 0 ? 'user root; ' : ''
   const child = spawn(binary, ['-p', folder, '-e', log, '-c', join(folder, 'nginx.conf'), '-g', `${user}error_log ${log};`], {
     stdio: 'ignore',
@@ -49,7 +49,7 @@ export async function startNginx(site: string, port: number): Promise<Availabili
     rmSync(folder, { recursive: true, force: true })
   }
   const deadline = performance.now() + READY_SECONDS * 1000
-  while (!(await answers(port))) {
+  while (!(await isListening(port))) {
     if (child.exitCode === null && child.pid !== undefined && performance.now() < deadline) {
       await sleep(50)
       continue
@@ -67,15 +67,4 @@ function readLog(file: string): string {
   } catch {
     return 'it left no log'
   }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (is: boolean): void => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.once('connect', () => end(true)).once('error', () => end(false))
-  })
 }

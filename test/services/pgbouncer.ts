@@ -4,12 +4,12 @@
  */
 import { spawn } from 'node:child_process'
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findBinary } from './binaries.ts'
 import { freePort } from './free-port.ts'
+import { isListening } from './listening.ts'
 import { ownerOf } from './postgres.ts'
 import type { Availability } from './require.ts'
 
@@ -44,7 +44,7 @@ export async function startPgBouncer(url: string): Promise<Availability<PgBounce
     rmSync(folder, { recursive: true, force: true })
   }
   const deadline = performance.now() + READY_SECONDS * 1000
-  while (!(await answers(port))) {
+  while (!(await isListening(port))) {
     if (child.exitCode === null && child.pid !== undefined && performance.now() < deadline) {
       await sleep(50)
       continue
@@ -83,15 +83,4 @@ function readLog(folder: string): string {
   } catch {
     return 'it left no log'
   }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const end = (is: boolean): void => {
-      socket.destroy()
-      resolve(is)
-    }
-    socket.once('connect', () => end(true)).once('error', () => end(false))
-  })
 }

@@ -1,17 +1,21 @@
 // FerretDB over SQLite, for tests of the MongoDB engine: a server that others wrote, in the place of MongoDB.
-// Arguments: the address to listen on, and the folder of its data. It ends when its standard input does.
+// Arguments: the address to listen on, and the folder of its data.
 package main
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/FerretDB/FerretDB/ferretdb"
 )
 
 func main() {
+	// It writes a file about itself into its working folder.
+	if err := os.Chdir(os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: os.Args[1]},
 		Handler:   "sqlite",
@@ -21,12 +25,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		stop()
-	}()
-	if err := server.Run(ctx); err != nil {
+	if err := server.Run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
