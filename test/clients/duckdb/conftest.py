@@ -5,17 +5,13 @@ paste, INSTALL included, run unchanged and without a download.
 """
 
 import importlib
-import json
-import os
-import uuid
 from pathlib import Path
 
 import duckdb
 import pytest
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import Catalog
+from started_catalog import PROPERTIES, catalog, new_name, settings  # noqa: F401
 
-SETTINGS = json.loads(os.environ["PANGOLIN_TEST_CATALOG"])
-PROPERTIES = SETTINGS["properties"]
 TOKEN = f"TOKEN '{PROPERTIES['token']}'"
 
 
@@ -40,11 +36,6 @@ class Duck:
             WHERE table_catalog = 'lake' AND table_schema = '{schema}' ORDER BY ALL"""
         )
         return [name for (name,) in found]
-
-
-@pytest.fixture(scope="session")
-def settings() -> dict:
-    return SETTINGS
 
 
 @pytest.fixture(scope="session")
@@ -77,15 +68,9 @@ def other_duck(extensions: Path) -> Duck:
     return Duck(extensions).attach(TOKEN)
 
 
-@pytest.fixture(scope="session")
-def catalog() -> Catalog:
-    """PyIceberg's view of the same catalog."""
-    return load_catalog("pangolin", **PROPERTIES)
-
-
 @pytest.fixture
 def schema(catalog: Catalog, request: pytest.FixtureRequest) -> str:
     """A namespace that no other test knows."""
-    name = f"{request.node.originalname.removeprefix('test_')[:40]}_{uuid.uuid4().hex[:8]}"
+    name = new_name(request)
     catalog.create_namespace(name)
     return name

@@ -2,7 +2,8 @@
 
 import duckdb
 import pytest
-from conftest import PROPERTIES, SETTINGS, TOKEN, Duck
+from conftest import TOKEN, Duck
+from started_catalog import PROPERTIES, SETTINGS
 
 CREDENTIAL = f"CLIENT_ID '{SETTINGS['username']}', CLIENT_SECRET '{SETTINGS['password']}'"
 

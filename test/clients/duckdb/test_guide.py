@@ -6,7 +6,7 @@ from urllib.parse import urlparse
 
 import duckdb
 import pytest
-from conftest import PROPERTIES, SETTINGS
+from started_catalog import PROPERTIES, SETTINGS
 
 DOCS = Path(__file__).parents[3] / "docs" / "clients.md"
 CHAPTER = re.search(r"^## DuckDB\n(.*?)^## ", DOCS.read_text(), re.MULTILINE | re.DOTALL)[1]

@@ -2,8 +2,9 @@
 
 import duckdb
 import pytest
-from conftest import PROPERTIES, Duck
+from conftest import Duck
 from management_api import narrowed_token
+from started_catalog import PROPERTIES
 
 
 def token(access: str, **part) -> str:

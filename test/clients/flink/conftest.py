@@ -2,7 +2,6 @@
 what PANGOLIN_TEST_CATALOG holds. The statement is one that docs/clients.md tells users to paste.
 """
 
-import json
 import os
 import re
 import time
@@ -12,10 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from pyiceberg.catalog import Catalog, load_catalog
+from started_catalog import PROPERTIES, SETTINGS, catalog, new_name, settings  # noqa: F401
 
-SETTINGS = json.loads(os.environ["PANGOLIN_TEST_CATALOG"])
-PROPERTIES = SETTINGS["properties"]
 DOCS = Path(__file__).parents[3] / "docs" / "clients.md"
 LIMIT_SECONDS = 180
 
@@ -113,20 +110,9 @@ def connect(sql: Sql) -> Iterator[Connect]:
         sql(f"DROP CATALOG {name}")
 
 
-@pytest.fixture(scope="session")
-def settings() -> dict:
-    return SETTINGS
-
-
-@pytest.fixture(scope="session")
-def catalog() -> Catalog:
-    """PyIceberg's view of the same catalog."""
-    return load_catalog("pangolin", **PROPERTIES)
-
-
 @pytest.fixture
 def ns(sql: Sql, request: pytest.FixtureRequest) -> str:
     """A database that no other test knows."""
-    name = f"{request.node.originalname.removeprefix('test_')[:40]}_{uuid.uuid4().hex[:8]}"
+    name = new_name(request)
     sql(f"CREATE DATABASE lake.{name}")
     return name

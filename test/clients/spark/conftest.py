@@ -3,19 +3,15 @@
 Its properties are the ones that docs/clients.md tells users to set. PANGOLIN_SPARK_JARS names Iceberg's jars.
 """
 
-import json
 import os
 import re
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pyiceberg.catalog import Catalog, load_catalog
 from pyspark.sql import SparkSession
+from started_catalog import PROPERTIES, SETTINGS, catalog, new_name, settings  # noqa: F401
 
-SETTINGS = json.loads(os.environ["PANGOLIN_TEST_CATALOG"])
-PROPERTIES = SETTINGS["properties"]
 DOCS = Path(__file__).parents[3] / "docs" / "clients.md"
 
 
@@ -68,20 +64,9 @@ def sql(spark: SparkSession) -> Sql:
     return lambda statement: [tuple(row) for row in spark.sql(statement).collect()]
 
 
-@pytest.fixture(scope="session")
-def settings() -> dict:
-    return SETTINGS
-
-
-@pytest.fixture(scope="session")
-def catalog() -> Catalog:
-    """PyIceberg's view of the same catalog."""
-    return load_catalog("pangolin", **PROPERTIES)
-
-
 @pytest.fixture
 def ns(sql: Sql, request: pytest.FixtureRequest) -> str:
     """A namespace that no other test knows."""
-    name = f"{request.node.originalname.removeprefix('test_')[:40]}_{uuid.uuid4().hex[:8]}"
+    name = new_name(request)
     sql(f"CREATE NAMESPACE lake.{name}")
     return name

@@ -2,7 +2,6 @@
 PANGOLIN_TEST_CATALOG holds. Its properties are the ones that docs/clients.md tells users to set.
 """
 
-import json
 import os
 import re
 import uuid
@@ -11,10 +10,8 @@ from pathlib import Path
 
 import pytest
 import trino.dbapi
-from pyiceberg.catalog import Catalog, load_catalog
+from started_catalog import PROPERTIES, SETTINGS, catalog, new_name, settings  # noqa: F401
 
-SETTINGS = json.loads(os.environ["PANGOLIN_TEST_CATALOG"])
-PROPERTIES = SETTINGS["properties"]
 DOCS = Path(__file__).parents[3] / "docs" / "clients.md"
 
 
@@ -91,20 +88,9 @@ def sql(run: Sql) -> Sql:
     return run
 
 
-@pytest.fixture(scope="session")
-def settings() -> dict:
-    return SETTINGS
-
-
-@pytest.fixture(scope="session")
-def catalog() -> Catalog:
-    """PyIceberg's view of the same catalog."""
-    return load_catalog("pangolin", **PROPERTIES)
-
-
 @pytest.fixture
 def ns(sql: Sql, request: pytest.FixtureRequest) -> str:
     """A schema that no other test knows."""
-    name = f"{request.node.originalname.removeprefix('test_')[:40]}_{uuid.uuid4().hex[:8]}".lower()
+    name = new_name(request).lower()
     sql(f"CREATE SCHEMA lake.{name}")
     return name

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import s3fs
-from conftest import SETTINGS
 from pyiceberg.exceptions import NoSuchTableError
+from started_catalog import SETTINGS
 from trino.exceptions import TrinoQueryError
 
 
