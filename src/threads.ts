@@ -40,7 +40,7 @@ export function startThread<Message>(beside: string, name: string, options: Thre
  * For pieces of work that take some milliseconds each: after its promise each piece has a turn of the event loop that it shares
  * with no other piece.
  */
-export function createTurns(): () => Promise<void> {
+export function createLoopTurns(): () => Promise<void> {
   let last: Promise<void> = Promise.resolve()
   return () => (last = last.then(() => turn()))
 }

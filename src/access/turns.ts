@@ -3,6 +3,7 @@
  * once, and the waiting requests take turns by their address: a flood from one address delays the others by one turn each.
  */
 import { refusal } from '../iceberg/errors.ts'
+import { Lines } from './lines.ts'
 import { createShares } from './shares.ts'
 
 export interface TurnsOptions {
@@ -20,29 +21,20 @@ export interface Turns {
 
 export function createTurns({ kind, concurrent, waiting }: TurnsOptions): Turns {
   const shares = createShares(waiting)
-  const lines = new Map<string, (() => void)[]>()
+  const lines = new Lines<() => void>()
   let running = 0
 
-  /** The holder whose turn it is goes to the end. */
   const next = (): void => {
-    for (const [holder, line] of lines) {
-      const start = line.shift()!
-      lines.delete(holder)
-      if (line.length > 0) lines.set(holder, line)
-      shares.giveBack(holder)
-      return start()
-    }
-    running--
+    const turn = lines.next()
+    if (turn === undefined) return void running--
+    shares.giveBack(turn.holder)
+    turn.item()
   }
 
   const wait = (holder: string): Promise<void> => {
     if (!shares.mayTake(holder)) throw refusal(kind, 'TooManyRequestsException', 'Too many logins at once; try again')
     shares.take(holder)
-    return new Promise((resolve) => {
-      const line = lines.get(holder)
-      if (line === undefined) lines.set(holder, [resolve])
-      else line.push(resolve)
-    })
+    return new Promise((resolve) => lines.add(holder, resolve))
   }
 
   return {

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
+import { Lines } from '../access/lines.ts'
 import { createShares } from '../access/shares.ts'
 import { IcebergError, unavailable } from '../iceberg/errors.ts'
 import { MetadataFault } from '../iceberg/metadata-check.ts'
@@ -38,31 +39,6 @@ const IDLE_MS = 10_000
 /** The largest metadata takes less than half of it. */
 const HEAP_MEGABYTES = 3072
 
-/** Those who wait have their turn one after the other, however much each of them waits for. */
-class Turns {
-  readonly #jobs = new Map<string, Job[]>()
-
-  get isEmpty(): boolean {
-    return this.#jobs.size === 0
-  }
-
-  add(holder: string, job: Job): void {
-    const jobs = this.#jobs.get(holder)
-    if (jobs === undefined) this.#jobs.set(holder, [job])
-    else jobs.push(job)
-  }
-
-  next(): Job | undefined {
-    const [first] = this.#jobs
-    if (first === undefined) return undefined
-    const [holder, jobs] = first
-    const job = jobs.shift()
-    this.#jobs.delete(holder)
-    if (jobs.length > 0) this.#jobs.set(holder, jobs)
-    return job
-  }
-}
-
 function settle(thread: Thread, response: FormatResponse): void {
   const { job } = thread
   thread.job = undefined
@@ -88,7 +64,7 @@ function handOver(thread: Thread, job: Job): boolean {
 export function createFormatThreads(): FormatThreads {
   const threads = new Set<Thread>()
   const shares = createShares(MAX_WAITING)
-  const waiting = new Turns()
+  const waiting = new Lines<Job>()
 
   const end = (thread: Thread): void => {
     threads.delete(thread)
@@ -96,7 +72,7 @@ export function createFormatThreads(): FormatThreads {
   }
 
   const feed = (thread: Thread): void => {
-    const job = waiting.next()
+    const job = waiting.next()?.item
     if (job === undefined) {
       // A thread with nothing to do does not keep the process alive.
       thread.worker.unref()

@@ -5,7 +5,7 @@ import type { CatalogCall, CatalogContext } from './call.ts'
 import { commitEntries } from './commit.ts'
 import { laneOf } from './entries.ts'
 import { parseTableCommit } from './format-work.ts'
-import { createTurns } from '../threads.ts'
+import { createLoopTurns } from '../threads.ts'
 import { idempotent } from './idempotency.ts'
 import { readLarge, smallChange, type TableChange } from './large-commit.ts'
 import type { CommitTransactionRequest } from './shapes.ts'
@@ -26,7 +26,7 @@ export async function commitTransaction(
   const changes = read?.map(({ change }) => change) ?? changesOf(request as CommitTransactionRequest)
   for (const [at, change] of changes.entries()) assertMayCommit(call, identifiers[at]!, change)
   // A thousand small commits, one after the other, are a second of work.
-  const turn = identifiers.length > 1 ? createTurns() : undefined
+  const turn = identifiers.length > 1 ? createLoopTurns() : undefined
   return idempotent(context, call, {
     run: async (record) => {
       const { status, outcome } = await commitEntries(context, call, record, {
