@@ -63,59 +63,69 @@ export interface Staged {
 /** What an attempt on one entry came to: a file to write, or the entry as it already is. */
 export type Plan = Staged | { readonly unchanged: Entry }
 
+type StagedEntry = Pick<Staged, 'identifier' | 'kind' | 'row'>
+
+export interface Replacing {
+  /** Metadata files that are to be deleted. */
+  readonly obsolete?: readonly string[]
+  /** Of the document that is replaced. */
+  readonly bytesBefore?: number
+}
+
 /** Names the file of new metadata, and makes sure that it lies where the catalog may write. */
 export function stage<M extends Identified>(
   context: CatalogContext,
   catalog: CatalogHandle,
-  entry: { readonly identifier: TableIdentifier; readonly kind: EntryKind; readonly row?: Entry | undefined },
+  entry: StagedEntry,
   metadata: M,
   serialize: (metadata: M) => JsonParts,
-  obsolete: readonly string[] = [],
-  /** Of the document that it replaces; the size of a view has no limit but the largest that there is. */
-  bytesBefore?: number,
+  { obsolete = [], bytesBefore = 0 }: Replacing = {},
 ): Staged {
-  const location = checkedLocation(catalog, metadata.location)
   const codec = compressionCodec(metadata.properties)
   const version = nextVersion(entry.row?.metadata_location)
   const file = `${metadataDirectory(metadata)}/${metadataFileName(version, context.uuid(), codec)}`
-  locationCheck(catalog)(file, 'location of the metadata file')
-  const uuid = uuidOf(metadata)
-  if (uuid === undefined) throw new TypeError('new metadata has no uuid')
-  const document = composeNew(catalog, { metadata_location: file, id: '', uuid }, serialize(metadata))
-  checkSize(entry.identifier, document.json)
-  if (bytesBefore !== undefined) checkLimit(context.limits, 'bytes', document.json.length, bytesBefore)
-  return {
-    identifier: entry.identifier,
-    kind: entry.kind,
-    row: entry.row,
-    location,
-    file,
-    uuid,
-    document,
-    codec,
-    metadata,
-    obsolete,
-  }
+  const compose = (uuid: string): NewDocument =>
+    composeNew(catalog, { metadata_location: file, id: '', uuid }, serialize(metadata))
+  return { ...stagedFile(context, catalog, entry, metadata, { file, codec, compose, bytesBefore }), metadata, obsolete }
 }
 
 /** The same of a file that a thread has made. */
 export function stageMade(
   context: CatalogContext,
   catalog: CatalogHandle,
-  entry: Pick<Staged, 'identifier' | 'kind' | 'row'>,
+  entry: StagedEntry,
   metadata: Identified,
   made: NewFile,
   bytesBefore: number,
 ): Staged {
   const { file, codec } = made
+  const compose = (uuid: string): NewDocument => composedElsewhere(catalog, made, uuid)
+  return stagedFile(context, catalog, entry, metadata, { file, codec, compose, bytesBefore })
+}
+
+interface FileToCheck {
+  readonly file: string
+  readonly codec: MetadataCodec
+  readonly compose: (uuid: string) => NewDocument
+  readonly bytesBefore: number
+}
+
+function stagedFile(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  { identifier, kind, row }: StagedEntry,
+  metadata: Identified,
+  { file, codec, compose, bytesBefore }: FileToCheck,
+): Staged {
   const location = checkedLocation(catalog, metadata.location)
   locationCheck(catalog)(file, 'location of the metadata file')
   const uuid = uuidOf(metadata)
   if (uuid === undefined) throw new TypeError('new metadata has no uuid')
-  const document = composedElsewhere(catalog, made, uuid)
-  checkSize(entry.identifier, document.json)
-  if (entry.kind === 'table') checkLimit(context.limits, 'bytes', document.json.length, bytesBefore)
-  return { ...entry, location, file, uuid, document, codec, metadata: undefined, obsolete: [] }
+  const document = compose(uuid)
+  checkSize(identifier, document.json)
+  // The size of a view has no limit but the largest that there is.
+  if (kind === 'table') checkLimit(context.limits, 'bytes', document.json.length, bytesBefore)
+  return { identifier, kind, row, location, file, uuid, document, codec, metadata: undefined, obsolete: [] }
 }
 
 /** What could not be read again must not be written: the table could be neither loaded nor mended. */
@@ -159,12 +169,12 @@ async function writeFiles(context: CatalogContext, catalog: CatalogHandle, stage
   const writes = await Promise.allSettled(staged.map(({ file, document, codec }) => writeFile(catalog, file, document, codec)))
   const failed = writes.find((write) => write.status === 'rejected')
   if (failed === undefined) return
-  await discard(
-    context,
+  const isWritten = (_: Staged, at: number): boolean => writes[at]?.status === 'fulfilled'
+  await discard(context, catalog, staged.filter(isWritten))
+  await leave(
     catalog,
-    staged.filter((_, at) => writes[at]?.status === 'fulfilled'),
+    staged.filter((one, at) => !isWritten(one, at)),
   )
-  await leave(catalog, staged)
   throw failed.reason
 }
 

@@ -103,7 +103,10 @@ async function planOnEntry(
     ground: early,
     madeUp,
     stage: (obsolete) =>
-      stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, obsolete, jsonBytesOf(base)),
+      stage(context, catalog, { identifier, kind: 'table', row }, metadata, serializeTableMetadata, {
+        obsolete,
+        bytesBefore: jsonBytesOf(base),
+      }),
   })
 }
 

@@ -175,6 +175,11 @@ test('a table holds what the settings allow, and one that holds more can still s
   }
   const narrow = { ...context, limits: { ...DEFAULT_TABLE_LIMITS, columns: 30 } }
   await assert.rejects(createTable(narrow, call, ['ns'], { name: 'u', schema: wide }), rejects(400, /PANGOLIN_MAX_TABLE_COLUMNS/))
+  const small = { ...context, limits: { ...DEFAULT_TABLE_LIMITS, bytes: 10_000 } }
+  const request = { name: 'u', schema, properties: properties(100, 200) }
+  for (const body of [request, bytesOf(request)])
+    await assert.rejects(createTable(small, call, ['ns'], body), rejects(400, /PANGOLIN_MAX_TABLE_METADATA_BYTES/))
+  await createTable(small, call, ['ns'], { name: 'u', schema })
 })
 
 test('a thread that is lost fails what it had, and nothing else', async () => {

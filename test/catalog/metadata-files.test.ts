@@ -11,11 +11,12 @@ import { bodyOf, ident, newTable, open, rejects, set } from './setup.ts'
 
 test('metadata that could not be read again is not written', async (t) => {
   const fixture = await open(t)
-  const { context, catalog } = fixture
+  const most = 128 * 1024 * 1024
+  const { catalog } = fixture
+  const context = { ...fixture.context, limits: { ...fixture.context.limits, bytes: most } }
   const { metadata } = await newTable(fixture, 't')
   const staged = (json: string) =>
-    stage(context, catalog, { identifier: ident('t'), kind: 'table' }, metadata as TableMetadata, () => [json])
-  const most = 128 * 1024 * 1024
+    stage(context, catalog, { identifier: ident('t'), kind: 'table', row: undefined }, metadata as TableMetadata, () => [json])
   assert.equal(staged('x'.repeat(most)).document.json.length, most)
   assert.throws(() => staged('x'.repeat(most + 1)), rejects(400, /ns\.t would be larger than 134217728 bytes/))
   assert.throws(() => staged('é'.repeat(most / 2 + 1)), rejects(400, /would be larger/))
