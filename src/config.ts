@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AddressRange } from './http/addresses.ts'
 import { DEFAULT_TABLE_LIMITS, type TableLimits } from './iceberg/table-limits.ts'
-import type { MetricsLimits } from './catalog/metrics-quota.ts'
+import { DEFAULT_QUOTAS, type MetricsLimits } from './catalog/metrics-quota.ts'
 import {
   flag,
   integer,
@@ -24,7 +24,7 @@ import {
   workers,
   type Setting,
 } from './setting-kinds.ts'
-import { distance } from './nearest.ts'
+import { distance, isWithin } from './nearest.ts'
 import type { ConnectionSettings } from './stores/open.ts'
 
 export { SettingsError }
@@ -126,12 +126,12 @@ const SETTINGS = {
   PANGOLIN_CORS_ALLOWED_ORIGINS: list,
   PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 32 * MEGABYTE),
   PANGOLIN_METRICS_REPORTS: { ...flag, fallback: true },
-  PANGOLIN_METRICS_TABLE_BYTES: integer(1, 1024 * 1024 * MEGABYTE, 8 * MEGABYTE),
-  PANGOLIN_METRICS_TABLE_REPORTS: integer(1, 100_000_000, 1_000),
-  PANGOLIN_METRICS_PRINCIPAL_BYTES: integer(1, 1024 * 1024 * MEGABYTE, 16 * MEGABYTE),
-  PANGOLIN_METRICS_PRINCIPAL_REPORTS: integer(1, 100_000_000, 10_000),
-  PANGOLIN_METRICS_TENANT_BYTES: integer(1, 1024 * 1024 * MEGABYTE, 64 * MEGABYTE),
-  PANGOLIN_METRICS_TENANT_REPORTS: integer(1, 100_000_000, 50_000),
+  PANGOLIN_METRICS_TABLE_BYTES: integer(1, 1024 * 1024 * MEGABYTE, DEFAULT_QUOTAS.table.bytes),
+  PANGOLIN_METRICS_TABLE_REPORTS: integer(1, 100_000_000, DEFAULT_QUOTAS.table.reports),
+  PANGOLIN_METRICS_PRINCIPAL_BYTES: integer(1, 1024 * 1024 * MEGABYTE, DEFAULT_QUOTAS.principal.bytes),
+  PANGOLIN_METRICS_PRINCIPAL_REPORTS: integer(1, 100_000_000, DEFAULT_QUOTAS.principal.reports),
+  PANGOLIN_METRICS_TENANT_BYTES: integer(1, 1024 * 1024 * MEGABYTE, DEFAULT_QUOTAS.tenant.bytes),
+  PANGOLIN_METRICS_TENANT_REPORTS: integer(1, 100_000_000, DEFAULT_QUOTAS.tenant.reports),
   PANGOLIN_WORKERS: workers,
   PANGOLIN_LOG_LEVEL: oneOf(LOG_LEVELS, undefined),
   LOG_FORMAT: oneOf(['pretty', 'json'], 'pretty'),
@@ -379,9 +379,9 @@ function refuseNearMiss(name: string, environment: Readonly<Record<string, strin
   const isNear = (known: string): boolean => {
     if (environment[known] !== undefined && environment[known] !== '') return false
     const [prefix, rest] = [known.slice(0, PREFIX.length), known.slice(PREFIX.length)]
-    if (prefix !== PREFIX) return known.length >= LEAST_NEAR && distance(name, known) <= 2
+    if (prefix !== PREFIX) return known.length >= LEAST_NEAR && isWithin(name, known, 2)
     // A misspelt prefix: what follows is ours to the letter.
-    return name.endsWith(rest) && distance(name.slice(0, name.length - rest.length), PREFIX) <= 2
+    return name.endsWith(rest) && isWithin(name.slice(0, name.length - rest.length), PREFIX, 2)
   }
   const near = Object.keys(SETTINGS).find(isNear)
   if (near !== undefined) throw new SettingsError(`the environment: there is no setting ${name}. Did you mean ${near}?`)

@@ -14,6 +14,10 @@ export function distance(a: string, b: string): number {
   return row[b.length] ?? 0
 }
 
+/** Whether two names are at most so many edits apart. Names whose lengths differ by more are not compared. */
+export const isWithin = (a: string, b: string, edits: number): boolean =>
+  Math.abs(a.length - b.length) <= edits && distance(a, b) <= edits
+
 /** ` (did you mean "x"?)`, or nothing when no name is near. */
 export function nearest(name: string, known: readonly string[]): string {
   if (name.length > 100) return ''

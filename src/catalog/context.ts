@@ -8,7 +8,7 @@ import { createFormatThreads } from './format-threads.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
 import { createLandedRows } from './landed.ts'
 import { createMetadataCache } from './metadata-cache.ts'
-import { createMetricsQuota, DEFAULT_METRICS_LIMITS, type MetricsLimits } from './metrics-quota.ts'
+import { createMetricsQuota, DEFAULT_QUOTAS, type MetricsLimits } from './metrics-quota.ts'
 import { createUuidV7 } from './uuid.ts'
 
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
@@ -33,7 +33,7 @@ export function createCatalogContext(parts: CatalogContextParts): CatalogContext
     limits: DEFAULT_TABLE_LIMITS,
     queue: createKeyedQueue({ sleep, random }),
     landed: createLandedRows(now),
-    metricsQuota: createMetricsQuota(metricsLimits ?? DEFAULT_METRICS_LIMITS),
+    metricsQuota: createMetricsQuota(metricsLimits ?? { quotas: DEFAULT_QUOTAS }),
     now,
     uuid: randomUUID,
     uuidV7: createUuidV7(now),

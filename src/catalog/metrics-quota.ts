@@ -6,21 +6,21 @@
 import type { Key, Row } from '../stores/entities.ts'
 import { StoreError, type Mutation, type Store } from '../stores/store.ts'
 
+type Scope = 'table' | 'principal' | 'tenant'
 export interface Quota {
   readonly bytes: number
   readonly reports: number
 }
+export type Quotas = Readonly<Record<Scope, Quota>>
 export interface MetricsLimits {
   /** Undefined where no reports are kept at all. */
-  readonly quotas: { readonly table: Quota; readonly principal: Quota; readonly tenant: Quota } | undefined
+  readonly quotas: Quotas | undefined
 }
 const MEGABYTE = 1024 * 1024
-export const DEFAULT_METRICS_LIMITS: MetricsLimits = {
-  quotas: {
-    table: { bytes: 8 * MEGABYTE, reports: 1_000 },
-    principal: { bytes: 16 * MEGABYTE, reports: 10_000 },
-    tenant: { bytes: 64 * MEGABYTE, reports: 50_000 },
-  },
+export const DEFAULT_QUOTAS: Quotas = {
+  table: { bytes: 8 * MEGABYTE, reports: 1_000 },
+  principal: { bytes: 16 * MEGABYTE, reports: 10_000 },
+  tenant: { bytes: 64 * MEGABYTE, reports: 50_000 },
 }
 
 /** What may come on top of a quota before it is looked after again. */
@@ -31,7 +31,6 @@ const ROW_BYTES = 400
 const PAGE = 20
 const BATCH = 200
 
-type Scope = 'table' | 'principal' | 'tenant'
 type Report = Pick<Row<'metrics'>, 'tenant_id' | 'catalog_id' | 'entry_id' | 'principal_id'>
 const SCOPES: readonly Scope[] = ['table', 'principal', 'tenant']
 
