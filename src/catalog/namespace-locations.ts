@@ -36,13 +36,15 @@ const JOINT = '\u001f'
 export const givenLocation = (properties: Properties): string | undefined =>
   Object.hasOwn(properties, LOCATION) ? properties[LOCATION] : undefined
 
+const isAllowed = ({ root, allowedRoots }: CatalogHandle, location: Location): boolean =>
+  [root, ...allowedRoots].some((above) => liesWithin(above, location))
+
 /** For a property that is to be stored. @throws IcebergError 400 */
 export function checkedLocationOf(catalog: CatalogHandle, text: string): Location {
-  const { root, allowedRoots } = catalog
   const location = canonicalLocation(text)
   const length = Buffer.byteLength(location)
   if (length > MAX_LENGTH) throw badRequest(`Invalid location: ${length} bytes, expected at most ${MAX_LENGTH} for a namespace`)
-  if ([root, ...allowedRoots].some((above) => liesWithin(above, location))) return location
+  if (isAllowed(catalog, location)) return location
   return refuse(catalog, 'location', text)
 }
 
@@ -55,9 +57,9 @@ export function settledLocation(row: Located): Location | undefined {
 }
 
 /** The location that was set. One that the warehouse of today does not have is as if it had not been. */
-function usableLocation({ root, allowedRoots }: CatalogHandle, row: Located | undefined): Location | undefined {
+function usableLocation(catalog: CatalogHandle, row: Located | undefined): Location | undefined {
   const location = row === undefined ? undefined : settledLocation(row)
-  return location !== undefined && [root, ...allowedRoots].some((above) => liesWithin(above, location)) ? location : undefined
+  return location !== undefined && isAllowed(catalog, location) ? location : undefined
 }
 
 /** Of the namespace and of those around it, outermost first. */

@@ -3,7 +3,7 @@
  * namespace can be dropped only when it is empty. (The reference in-memory catalog lets `a.b` exist without `a`; then `a`
  * neither lists nor loads, and the compatibility kit creates parents first.)
  */
-import { checkName } from '../iceberg/identifier.ts'
+import { MAX_LEVELS, checkName } from '../iceberg/identifier.ts'
 import {
   IcebergError,
   alreadyExists,
@@ -44,7 +44,6 @@ import type {
 } from './shapes.ts'
 import { soon, type Soon } from './soon.ts'
 
-const MAX_LEVELS = 32
 /** Of all levels, in UTF-8: what a database's key has room for, with a name of the greatest length behind it. */
 const MAX_BYTES = 1024
 /** They are read with the row, at every look-up of something inside. */
