@@ -1,6 +1,6 @@
 /**
- * DuckDB writes the URL of its endpoint in lower case, so a name that no catalog has may mean the one catalog whose name
- * differs in that alone. The names of a tenant are read for it at most once in a while, however many unknown names are asked.
+ * What a name may mean that no catalog has. DuckDB writes the URL of its endpoint in lower case, so it may mean the one catalog
+ * whose name differs in that alone. The names of a tenant are read at most once in a while, however many unknown names are asked.
  */
 import { pagesOf } from '../catalog/pages.ts'
 import { shared } from '../once.ts'
@@ -13,33 +13,39 @@ const MAX_NAMES = 10_000
 const MAX_TENANTS = 100
 
 interface Names {
+  /** In their order, at most `MAX_NAMES` and what is left of a page. */
+  readonly all: readonly string[]
   /** By their spelling in lower case; undefined where several catalogs share it. */
   readonly byLowerCase: ReadonlyMap<string, string | undefined>
   readonly readAt: number
   readonly tookMs: number
 }
 
-export interface LowerCaseNames {
-  /** The catalog's name as it is spelled. Undefined where there is none, or more than one. */
-  find(tenantId: string, name: string): Promise<string | undefined>
+export interface CatalogNames {
+  /** The name as it is spelled of the catalog whose name in lower case this is. Undefined where there is none, or more than one. */
+  spellingOf(tenantId: string, name: string): Promise<string | undefined>
+  /** Perhaps not of this moment, and of a tenant with very many catalogs not all. */
+  of(tenantId: string): Promise<readonly string[]>
   forget(tenantId: string): void
 }
 
 async function readNames(store: Store, tenantId: string, now: () => number): Promise<Names> {
   const readAt = now()
+  const all: string[] = []
   const byLowerCase = new Map<string, string | undefined>()
   const startedAt = performance.now()
   for await (const page of pagesOf(store, 'catalogs', { index: 'primary', where: { tenant_id: tenantId } })) {
     for (const { name } of page) {
+      all.push(name)
       const lower = name.toLowerCase()
       byLowerCase.set(lower, byLowerCase.has(lower) ? undefined : name)
     }
-    if (byLowerCase.size >= MAX_NAMES) break
+    if (all.length >= MAX_NAMES) break
   }
-  return { byLowerCase, readAt, tookMs: performance.now() - startedAt }
+  return { all, byLowerCase, readAt, tookMs: performance.now() - startedAt }
 }
 
-export function createLowerCaseNames(store: Store, now: () => number): LowerCaseNames {
+export function createCatalogNames(store: Store, now: () => number): CatalogNames {
   const tenants = new Map<string, { readonly read: () => Promise<Names>; names: Names | undefined }>()
 
   const isFresh = ({ readAt, tookMs }: Names): boolean => Math.abs(now() - readAt) < Math.max(FRESH_MS, tookMs / MOST_OF_THE_TIME)
@@ -54,13 +60,16 @@ export function createLowerCaseNames(store: Store, now: () => number): LowerCase
     return known
   }
 
+  const namesOf = async (tenantId: string): Promise<Names> => {
+    const tenant = ofTenant(tenantId)
+    if (tenant.names === undefined || !isFresh(tenant.names)) tenant.names = await tenant.read()
+    return tenant.names
+  }
+
   return {
-    find: async (tenantId, name) => {
-      if (name !== name.toLowerCase()) return undefined
-      const tenant = ofTenant(tenantId)
-      if (tenant.names === undefined || !isFresh(tenant.names)) tenant.names = await tenant.read()
-      return tenant.names.byLowerCase.get(name)
-    },
+    spellingOf: async (tenantId, name) =>
+      name === name.toLowerCase() ? (await namesOf(tenantId)).byLowerCase.get(name) : undefined,
+    of: async (tenantId) => (await namesOf(tenantId)).all,
     forget: (tenantId) => void tenants.delete(tenantId),
   }
 }

@@ -257,17 +257,21 @@ export async function explainMissing(context: ManagementContext, principal: Prin
   if (/^v\d+$/.test(name)) return `: a client's URI ends before /${name}; leave that away`
   const { store } = context.catalog
   const { tenantId: tenant_id } = principal
-  const [warehouse, rows] = await Promise.all([
-    isAllowed(principal, 'warehouse.read', { tenantId: tenant_id }) ? store.get('warehouses', { tenant_id, name }) : undefined,
-    store.list('catalogs', { index: 'primary', where: { tenant_id }, limit: MOST_COMPARED }),
-  ])
-  const seen = rows.filter((row) => isAllowed(principal, 'config.read', { tenantId: tenant_id, catalog: row.name }))
-  if (warehouse === undefined)
-    return nearest(
-      name,
-      seen.map((row) => row.name),
-    )
-  const here = seen.filter((row) => row.warehouse_name === name).map((row) => JSON.stringify(row.name))
-  const which = here.length === 0 ? 'there is none in it yet' : `in it are ${here.slice(0, 5).join(', ')}`
+  const isSeen = (catalog: string): boolean => isAllowed(principal, 'config.read', { tenantId: tenant_id, catalog })
+  const maySeeWarehouse = isAllowed(principal, 'warehouse.read', { tenantId: tenant_id })
+  if (!maySeeWarehouse || (await store.get('warehouses', { tenant_id, name })) === undefined) {
+    const names = await context.handles.namesOf(tenant_id)
+    return nearest(name, names.slice(0, MOST_COMPARED).filter(isSeen))
+  }
+  const where = { tenant_id, warehouse_name: name }
+  const rows = await store.list('catalogs', { index: 'by_warehouse', where, limit: MOST_COMPARED })
+  const here = rows.map((row) => row.name).filter(isSeen)
+  const which =
+    here.length === 0
+      ? 'there is none in it yet'
+      : `in it are ${here
+          .slice(0, 5)
+          .map((each) => JSON.stringify(each))
+          .join(', ')}`
   return `: that is a warehouse of this server, and clients name a catalog; ${which}`
 }

@@ -14,7 +14,7 @@ import type { WarehouseSecrets, WarehouseSettings } from '../storage/open.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
 import type { WarehouseStorage } from './context.ts'
-import { createLowerCaseNames, type LowerCaseNames } from './lower-case-names.ts'
+import { createCatalogNames, type CatalogNames } from './catalog-names.ts'
 
 const FRESH_MS = 1000
 const MAX_HANDLES = 10_000
@@ -24,6 +24,8 @@ const LINGER_MS = 120_000
 export interface CatalogHandles {
   /** At once when it is fresh. `name` may carry a branch: `lake@main`. @throws IcebergError 404 */
   resolve(tenantId: string, name: string): CatalogHandle | Promise<CatalogHandle>
+  /** Names of the tenant's catalogs, to suggest one of them in place of a name that there is not. */
+  namesOf(tenantId: string): Promise<readonly string[]>
   /** For background work, which may outlive the catalog. Undefined when there is no such warehouse any more. */
   storageOf(tenantId: string, warehouseName: string): Promise<{ readonly storage: ObjectStore } | undefined>
   /** Call after every change to a catalog or a warehouse of the tenant. */
@@ -137,23 +139,18 @@ const digest = (...values: readonly JsonValue[]): string =>
 
 async function catalogRow(
   store: Store,
-  lowerCaseNames: LowerCaseNames,
+  names: CatalogNames,
   tenantId: string,
   name: string,
 ): Promise<Row<'catalogs'> | undefined> {
   const row = await store.get('catalogs', { tenant_id: tenantId, name })
   if (row !== undefined) return row
-  const meant = await lowerCaseNames.find(tenantId, name)
+  const meant = await names.spellingOf(tenantId, name)
   return meant === undefined || meant === name ? undefined : store.get('catalogs', { tenant_id: tenantId, name: meant })
 }
 
 /** Asks the store for the rows of a catalog by name; keeps the handle that is known where they are the same. */
-function catalogLoader(
-  parts: HandleParts,
-  entries: Entries,
-  warehouses: ReturnType<typeof openWarehouses>,
-  lowerCaseNames: LowerCaseNames,
-) {
+function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnType<typeof openWarehouses>, names: CatalogNames) {
   const handleOf = (catalog: Row<'catalogs'>, warehouse: Row<'warehouses'>): CatalogHandle => {
     const settings = settingsOf(warehouse, parts)
     const warehouseRoot = parts.storage.rootOf(settings)
@@ -186,7 +183,7 @@ function catalogLoader(
     // As of before the question: what it answers may be that old.
     const checkedAt = parts.now()
     const { generation } = entries
-    const catalog = await catalogRow(parts.store, lowerCaseNames, tenantId, name)
+    const catalog = await catalogRow(parts.store, names, tenantId, name)
     const warehouseName = catalog?.warehouse_name
     const warehouse =
       typeof warehouseName === 'string'
@@ -218,8 +215,8 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
   const entries: Entries = { byTenant: new Map(), size: 0, generation: 0 }
   const pending = new Map<string, Promise<CatalogHandle>>()
   const warehouses = openWarehouses(parts)
-  const lowerCaseNames = createLowerCaseNames(parts.store, parts.now)
-  const load = catalogLoader(parts, entries, warehouses, lowerCaseNames)
+  const names = createCatalogNames(parts.store, parts.now)
+  const load = catalogLoader(parts, entries, warehouses, names)
 
   return {
     resolve: (tenantId, nameAndBranch) => {
@@ -236,6 +233,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       pending.set(key, loading)
       return loading
     },
+    namesOf: names.of,
     storageOf: async (tenantId, warehouseName) => {
       const warehouse = await parts.store.get('warehouses', { tenant_id: tenantId, name: warehouseName })
       return warehouse && { storage: warehouses.of(warehouse, settingsOf(warehouse, parts)).store }
@@ -244,7 +242,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       const start = `${tenantId}\0`
       entries.generation++
       forgetTenant(entries, tenantId)
-      lowerCaseNames.forget(tenantId)
+      names.forget(tenantId)
       // A look-up that began before the change may still be under way: nobody may join it.
       for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
     },
