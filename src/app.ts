@@ -4,7 +4,6 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createAuthenticator } from './access/authenticate.ts'
-import { agreeOnKey, keyOfDatabase, nameKey } from './access/encryption-key.ts'
 import { loadKey, loadOrCreateKey, openSecretBox, SecretError, type SecretBox } from './access/secrets.ts'
 import { createSessionTokens } from './access/session-tokens.ts'
 import { createThrottle } from './access/throttle.ts'
@@ -22,6 +21,7 @@ import {
   isAdminFileValid,
   tellIdleSettings,
 } from './management/first-start.ts'
+import { agreeOnKey, keyOfDatabase, nameKey } from './management/encryption-key.ts'
 import { createCatalogHandles, sealOwner } from './management/handles.ts'
 import { createReadiness } from './management/readiness.ts'
 import { unfinishedFilling } from './operations/fill.ts'

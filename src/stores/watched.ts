@@ -41,6 +41,7 @@ export function watchWrites(inner: Store): WatchedStore {
     write,
     snapshot: inner.snapshot && (() => inner.snapshot!()),
     migrate: () => inner.migrate(),
+    prove: inner.prove && (() => inner.prove!()),
     close: () => inner.close(),
   }
   const writes: WriteOutcomes = {

@@ -2,12 +2,11 @@
  * Which key the secrets of a database are sealed with. The database keeps the key's id, so that a server with another key
  * does not start instead of failing at each warehouse.
  */
-import type { Store } from '../stores/store.ts'
-import { StoreError } from '../stores/store.ts'
-import { SecretError, type SecretBox } from './secrets.ts'
+import { SecretError, type SecretBox } from '../access/secrets.ts'
+import { pagesOf } from '../catalog/pages.ts'
+import { StoreError, type Store } from '../stores/store.ts'
 
 const NAME = 'encryption-key'
-const PAGE = 500
 /** One lost race decides; more can only be another rotation. */
 const TRIES = 5
 
@@ -57,11 +56,6 @@ function assertOpens(box: SecretBox, id: string): void {
 const keyIdOf = (sealed: string): string => sealed.split('.', 2)[1] ?? ''
 
 async function* sealedSecrets(store: Store): AsyncGenerator<string> {
-  for (let after: { readonly tenant_id: string; readonly name: string } | undefined; ;) {
-    const page = await store.list('warehouses', { index: 'primary', where: {}, limit: PAGE, ...(after && { after }) })
+  for await (const page of pagesOf(store, 'warehouses', { index: 'primary', where: {} }))
     for (const { secrets } of page) if (secrets !== null) yield secrets
-    const last = page.at(-1)
-    if (last === undefined || page.length < PAGE) return
-    after = { tenant_id: last.tenant_id, name: last.name }
-  }
 }
