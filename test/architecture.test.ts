@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..')
 const MAX_LINES = 400
 
 /** What each room may import; a path means that file alone. Types vanish at run time, so they may come from contracts. */
-const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'storage/storage.ts', 'storage/vending/vending.ts']
+const CONTRACTS = ['stores/store.ts', 'stores/entities.ts', 'stores/pages.ts', 'storage/storage.ts', 'storage/vending/vending.ts']
 const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; readonly types?: readonly string[] }>> = {
   'threads.ts': { values: [] },
   'once.ts': { values: [] },

@@ -12,6 +12,7 @@
 import { badRequest, type IcebergError } from '../iceberg/errors.ts'
 import { canonicalFile, liesWithin, overlaps, selfAndAbove, type Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
+import { pagesOf } from '../stores/pages.ts'
 import { NEVER } from './background.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
 import { rowsNear, type Reach } from './near.ts'
@@ -97,12 +98,11 @@ async function isDoomed(context: Context, catalog: Catalog, file: Location): Pro
   const names = ({ due_at, payload }: Deletion): boolean =>
     due_at !== NEVER && (payload as { readonly files: readonly string[] }).files.some((name) => canonicalFile(name) === file)
   const isDoomedBelow = async (location: Location): Promise<boolean> => {
-    for (let after: Deletion | undefined; ;) {
-      const page = await deletionsOf(context, catalog, { kind: 'delete-files', location }, PAGE, after)
+    const where = { tenant_id: catalog.tenantId, kind: 'delete-files', location }
+    for await (const page of pagesOf(context.store, 'tasks', { index: 'by_location', where, pageRows: PAGE })) {
       if (page.some(names)) return true
-      after = page.at(-1)
-      if (page.length < PAGE) return false
     }
+    return false
   }
   return (await Promise.all(selfAndAbove(file).map(isDoomedBelow))).includes(true)
 }

@@ -4,6 +4,7 @@
  * its first report makes it look. So what is stored is at most a quota and that part of it for each process.
  */
 import type { Key, Row } from '../stores/entities.ts'
+import { pagesOf } from '../stores/pages.ts'
 import { StoreError, type Mutation, type Store } from '../stores/store.ts'
 
 type Scope = 'table' | 'principal' | 'tenant'
@@ -61,14 +62,12 @@ interface Known extends Report {
 
 async function knownReports(store: Store, where: Partial<Row<'metrics'>>): Promise<Known[]> {
   const found: Known[] = []
-  for (let after: Row<'metrics'> | undefined; ;) {
-    const rows = await store.list('metrics', { index: 'primary', where, limit: PAGE, ...(after && { after }) })
+  for await (const rows of pagesOf(store, 'metrics', { index: 'primary', where, pageRows: PAGE })) {
     for (const { tenant_id, catalog_id, entry_id, id, principal_id, report } of rows) {
       found.push({ tenant_id, catalog_id, entry_id, id, principal_id, bytes: ROW_BYTES + Buffer.byteLength(report) })
     }
-    after = rows.at(-1)
-    if (after === undefined || rows.length < PAGE) return found
   }
+  return found
 }
 
 /** Those that are beyond a quota, when newer ones come first. Ids are in the order of time. */

@@ -33,7 +33,7 @@ import {
   type Properties,
 } from './namespace-locations.ts'
 import { listNames } from './page-token.ts'
-import { mapped } from './pages.ts'
+import { mapped } from '../stores/pages.ts'
 import type {
   CreateNamespaceRequest,
   CreateNamespaceResponse,

@@ -9,7 +9,7 @@ import { badRequest } from '../iceberg/errors.ts'
 import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities.ts'
 import { listColumn, type ListOptions } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
-import { listed, pagesBy } from './pages.ts'
+import { listed, pagesBy } from '../stores/pages.ts'
 
 const MAC_BYTES = 16
 const MAX_TOKEN_LENGTH = 2048

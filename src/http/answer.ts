@@ -1,5 +1,5 @@
 /** What a route answers, before it is headers and bytes on a socket; and the short ways of making one. */
-import type { Listed } from '../catalog/pages.ts'
+import type { Listed } from '../stores/pages.ts'
 import type { ListTablesResponse } from '../catalog/shapes.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { MetadataAnswer } from '../catalog/call.ts'

@@ -2,7 +2,7 @@
  * What a name may mean that no catalog has. DuckDB writes the URL of its endpoint in lower case, so it may mean the one catalog
  * whose name differs in that alone. The names of a tenant are read at most once in a while, however many unknown names are asked.
  */
-import { pagesOf } from '../catalog/pages.ts'
+import { pagesOf } from '../stores/pages.ts'
 import { shared } from '../once.ts'
 import type { Store } from '../stores/store.ts'
 

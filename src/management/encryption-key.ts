@@ -3,7 +3,7 @@
  * does not start instead of failing at each warehouse.
  */
 import { SecretError, type SecretBox } from '../access/secrets.ts'
-import { pagesOf } from '../catalog/pages.ts'
+import { pagesOf } from '../stores/pages.ts'
 import { StoreError, type Store } from '../stores/store.ts'
 
 const NAME = 'encryption-key'

@@ -1,6 +1,6 @@
 /** What a catalog holds, counted. The numbers of a catalog that is being changed are those of no single moment. */
 import type { Principal } from '../access/principal.ts'
-import { pagesOf } from '../catalog/pages.ts'
+import { pagesOf } from '../stores/pages.ts'
 import type { ManagementContext } from './context.ts'
 import { loadCatalog } from './catalogs.ts'
 

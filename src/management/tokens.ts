@@ -14,7 +14,7 @@ import { RawNumber } from '../iceberg/json.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import { StoreError, type Mutation } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
-import { cutOut, listed, mapped, pagesOf, type Listed } from '../catalog/pages.ts'
+import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
 
 const HOUR_MS = 3_600_000

@@ -14,7 +14,7 @@ import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext, WarehouseTestAnswer } from './context.ts'
 import { openSettings, sealOwner, settingsOf } from './handles.ts'
-import { cutOut, listed, mapped, pagesOf, type Listed } from '../catalog/pages.ts'
+import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
 
 const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))

@@ -3,6 +3,7 @@
  * looks wrong is looked at once more at the end, so that a change in the middle of it is not taken for damage.
  */
 import type { EntityName, Key, Row } from '../stores/entities.ts'
+import { pagesOf } from '../stores/pages.ts'
 import type { Store } from '../stores/store.ts'
 import { checkFiles } from './check-files.ts'
 import type { StorageOf } from './check-files.ts'
@@ -169,7 +170,7 @@ function doubtsOf(entity: EntityName, row: Row<EntityName>, now: number, catalog
   return []
 }
 
-async function* pagesOf<E extends EntityName>(store: Store, entity: E): AsyncGenerator<Row<E>[]> {
+async function* filledPages<E extends EntityName>(store: Store, entity: E): AsyncGenerator<Row<E>[]> {
   let page: Row<E>[] = []
   for await (const item of rowsOf(store, entity)) {
     if (isFilling(item)) continue
@@ -207,7 +208,7 @@ async function checkRows(
   const { store, now, progress } = options
   const needsOf = NEEDS[entity] as ((row: Row<EntityName>) => readonly Need[]) | undefined
   let rows = 0
-  for await (const page of pagesOf(store, entity)) {
+  for await (const page of filledPages(store, entity)) {
     const needs = page.map((row) => needsOf?.(row) ?? [])
     const missing = await unmet(store, needs.flat())
     page.forEach((row, at) => {
@@ -225,8 +226,7 @@ async function checkRows(
 /** Two living tables or views at one place would delete each other's files. (Databases plan pages within one tenant well.) */
 async function checkLocations(store: Store, tenant_id: string, report: Report): Promise<void> {
   let last: Row<'entries'> | undefined
-  for (let after: Row<'entries'> | undefined; ;) {
-    const page = await store.list('entries', { index: 'by_location', where: { tenant_id }, limit: PAGE, ...(after && { after }) })
+  for await (const page of pagesOf(store, 'entries', { index: 'by_location', where: { tenant_id } })) {
     for (const row of page) {
       if (row.deleted) continue
       if (last !== undefined && last.location === row.location && last.id !== row.id) {
@@ -235,8 +235,6 @@ async function checkLocations(store: Store, tenant_id: string, report: Report): 
       }
       last = row
     }
-    after = page.at(-1)
-    if (page.length < PAGE || after === undefined) return
   }
 }
 
@@ -255,7 +253,7 @@ async function look(options: CheckOptions): Promise<CheckReport> {
     report({ ...error('unfinished-copy', message), entity: 'tasks', row: FILLING })
   }
   const catalogs = new Map<string, Row<'catalogs'>>()
-  for await (const page of pagesOf(store, 'catalogs')) {
+  for await (const page of filledPages(store, 'catalogs')) {
     for (const row of page) catalogs.set(`${row.tenant_id}/${row.id}`, row)
   }
   const ids = new Set(catalogs.keys())

@@ -1,11 +1,11 @@
 /** Deletions of files that have not ended: what they are, and how an operator has one tried again or given up for good. */
 import type { Row } from '../stores/entities.ts'
+import { pagesOf } from '../stores/pages.ts'
 import { StoreError, type Mutation, type Store } from '../stores/store.ts'
 import { OperationError } from './fill.ts'
 
 const KINDS = ['purge-table', 'delete-files'] as const
 const NEVER = Number.MAX_SAFE_INTEGER
-const PAGE = 500
 
 export interface Deletion {
   readonly id: string
@@ -36,12 +36,10 @@ function describe(task: Task, now: number): Deletion {
 /** All of them, the oldest first. */
 export async function listDeletions(store: Store, now: number): Promise<Deletion[]> {
   const found: Deletion[] = []
-  for (let after: Task | undefined; ;) {
-    const page: Task[] = await store.list('tasks', { index: 'primary', where: {}, limit: PAGE, ...(after && { after }) })
+  for await (const page of pagesOf(store, 'tasks', { index: 'primary', where: {} })) {
     found.push(...page.filter(isDeletion).map((task) => describe(task, now)))
-    after = page.at(-1)
-    if (after === undefined || page.length < PAGE) return found
   }
+  return found
 }
 
 async function change(store: Store, id: string, now: number, to: (task: Task) => readonly Mutation[]): Promise<Deletion> {

@@ -4,37 +4,27 @@
  */
 import { selfAndAbove, type Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
-import type { ListOptions, Store } from '../stores/store.ts'
+import { pagesOf } from '../stores/pages.ts'
+import type { Store } from '../stores/store.ts'
 
 type Entry = Row<'entries'>
 const PAGE = 200
 
-const position = ({ tenant_id, location, catalog_id, branch, namespace, name }: Entry): Partial<Entry> => ({
-  tenant_id,
-  location,
-  catalog_id,
-  branch,
-  namespace,
-  name,
-})
-
 /** The first living entry of a listing that `matches`; rows for which it is false end the listing. */
 async function firstLiving(
   store: Store,
-  where: ListOptions<'entries'>['where'],
-  start: Partial<Entry> | undefined,
+  where: Partial<Entry>,
+  after: Partial<Entry> | undefined,
   matches: (row: Entry) => boolean,
 ): Promise<Entry | undefined> {
-  for (let after = start; ;) {
-    const rows = await store.list('entries', { index: 'by_location', where, limit: PAGE, ...(after && { after }) })
+  const wanted = { index: 'by_location', where, pageRows: PAGE, ...(after && { after }) } as const
+  for await (const rows of pagesOf(store, 'entries', wanted)) {
     for (const row of rows) {
       if (!matches(row)) return undefined
       if (!row.deleted) return row
     }
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < PAGE) return undefined
-    after = position(last)
   }
+  return undefined
 }
 
 /** An entry whose location is the same, above, or below; `undefined` when the location is nobody's. */

@@ -6,6 +6,7 @@
 import { NEVER } from '../catalog/background.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
+import { pagesOf } from '../stores/pages.ts'
 import { StoreError, type Mutation, type Store } from '../stores/store.ts'
 
 export interface TaskContext {
@@ -192,14 +193,7 @@ class TaskRunner implements Runner {
 
   /** Takes what is due while there is room; returns when the next one will be. */
   async #takeDue(): Promise<number> {
-    let after: Row<'tasks'> | undefined
-    for (;;) {
-      const page: Row<'tasks'>[] = await this.#options.store.list('tasks', {
-        index: 'by_due',
-        where: {},
-        limit: PAGE,
-        ...(after === undefined ? {} : { after: { due_at: after.due_at, id: after.id } }),
-      })
+    for await (const page of pagesOf(this.#options.store, 'tasks', { index: 'by_due', where: {}, pageRows: PAGE })) {
       for (const task of page) {
         if (task.due_at > this.#options.now()) return task.due_at
         // A newer version of the program may know the kind.
@@ -207,9 +201,8 @@ class TaskRunner implements Runner {
         if (this.#stopping.signal.aborted || this.#running.size >= this.#options.concurrency) return Infinity
         await this.#take(task)
       }
-      after = page.at(-1)
-      if (page.length < PAGE || after === undefined) return Infinity
     }
+    return Infinity
   }
 
   async #take(task: Row<'tasks'>): Promise<void> {

@@ -3,8 +3,8 @@
  * in memory. Between two pages others get their turn, and a page is read when the one before was taken.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import type { EntityName, IndexName, Row } from '../stores/entities.ts'
-import type { Store } from '../stores/store.ts'
+import type { EntityName, IndexName, Row } from './entities.ts'
+import type { Store } from './store.ts'
 
 const PAGE_ROWS = 1000
 
@@ -13,23 +13,28 @@ export interface Wanted<E extends EntityName> {
   readonly where: Partial<Row<E>>
   readonly descending?: boolean
   readonly after?: Partial<Row<E>>
+  /** Fewer than usual where rows are large, or most of a page would be read in vain. */
+  readonly pageRows?: number
 }
 
 /** All rows in the order of the index. They are not of one moment: rows that come and go meanwhile may be among them. */
 export function pagesOf<E extends EntityName>(store: Store, entity: E, wanted: Wanted<E>): AsyncGenerator<Row<E>[]> {
-  const { index, where, descending = false } = wanted
+  const { index, where, descending = false, pageRows } = wanted
   return pagesBy<Row<E>>((last, limit) => {
     const after = last ?? wanted.after
     return store.list(entity, { index, where, descending, limit, ...(after && { after }) })
-  })
+  }, pageRows)
 }
 
 /** What `read` answers behind the last of what it answered before, until it answers less than the limit. */
-export async function* pagesBy<T>(read: (last: T | undefined, limit: number) => Promise<T[]>): AsyncGenerator<T[]> {
+export async function* pagesBy<T>(
+  read: (last: T | undefined, limit: number) => Promise<T[]>,
+  pageRows = PAGE_ROWS,
+): AsyncGenerator<T[]> {
   for (let last: T | undefined; ;) {
-    const page = await read(last, PAGE_ROWS)
+    const page = await read(last, pageRows)
     if (page.length > 0) yield page
-    if (page.length < PAGE_ROWS) return
+    if (page.length < pageRows) return
     last = page.at(-1)
     await turn()
   }
