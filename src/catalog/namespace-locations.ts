@@ -136,8 +136,17 @@ export function answeredProperties(
 ): Soon<Properties> {
   const properties = row.properties as Properties
   if (givenLocation(properties) !== undefined) return properties
-  return soon(locationOfNamespace(context, catalog, namespace, row), (location) => ({ ...properties, [LOCATION]: location }))
+  const known = answered.get(row)
+  if (known?.catalog === catalog) return known.properties
+  return soon(locationOfNamespace(context, catalog, namespace, row), (location) => {
+    const all = { ...properties, [LOCATION]: location }
+    if (namespace.length === 1) answered.set(row, { catalog, properties: all })
+    return all
+  })
 }
+
+/** Of outermost namespaces, whose location follows from their own row and the catalog alone. Both are the same until they change. */
+const answered = new WeakMap<Located, { readonly catalog: CatalogHandle; readonly properties: Properties }>()
 
 /** Whether a namespace was told to lie there or below. */
 export async function holdsNamespace(

@@ -3,43 +3,60 @@
  * branch, listing and the bounds of who asked, so that it can't be forged, nor carried from one listing or one narrowed
  * token to another. It stays good when rows come and go, since it is a position and not an offset.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import { badRequest } from '../iceberg/errors.ts'
 import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities.ts'
+import { listed, pagesBy } from '../stores/pages.ts'
 import { listColumn, type ListOptions } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
-import { listed, pagesBy } from '../stores/pages.ts'
+import { soon, type Soon } from './soon.ts'
 
 const MAC_BYTES = 16
+const MOST_REMEMBERED = 256
 const MAX_TOKEN_LENGTH = 2048
 const DEFAULT_PAGE_SIZE = 1000
 const MAX_PAGE_SIZE = 10_000
 /** A page of the usual size, and the row that says whether there is a next one. */
 const MOST_AT_ONCE = DEFAULT_PAGE_SIZE + 1
 
-function mac(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: Buffer): Buffer {
+function mac(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: string): Buffer {
   const { tenantId, id, branch } = call.catalog
   const { bounds } = call.principal
   // JSON keeps the parts apart: no two lists of parts have the same text.
   const scope = JSON.stringify([tenantId, id, branch, ...listing, ...(bounds === undefined ? [] : [{ bounds: bounds.text }])])
-  return createHmac('sha256', context.pageTokenKey).update(scope).update('\0').update(last).digest().subarray(0, MAC_BYTES)
+  const text = `${scope}\0${last}`
+  const known = macs.get(context.pageTokenKey)?.get(text)
+  if (known !== undefined) return known
+  const made = createHmac('sha256', context.pageTokenKey).update(text).digest().subarray(0, MAC_BYTES)
+  remember(context.pageTokenKey, text, made)
+  return made
+}
+
+/** The last codes that were made, since the token of one page is soon asked for with the next one. */
+const macs = new WeakMap<KeyObject, Map<string, Buffer>>()
+
+function remember(key: KeyObject, text: string, made: Buffer): void {
+  let known = macs.get(key)
+  if (known === undefined) macs.set(key, (known = new Map()))
+  if (known.size >= MOST_REMEMBERED) known.delete(known.keys().next().value!)
+  // No slice of a longer buffer: that would be kept too.
+  known.set(text, Buffer.from(made))
 }
 
 function issue(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: string): string {
-  const bytes = Buffer.from(last)
-  return Buffer.concat([mac(context, call, listing, bytes), bytes]).toString('base64url')
+  return Buffer.concat([mac(context, call, listing, last), Buffer.from(last)]).toString('base64url')
 }
 
 function redeem(context: CatalogContext, call: CatalogCall, listing: readonly string[], token: string): string {
   const bytes = token.length <= MAX_TOKEN_LENGTH ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
-  const last = bytes.subarray(MAC_BYTES)
+  const last = bytes.toString('utf8', MAC_BYTES)
   const genuine =
     bytes.length > MAC_BYTES &&
     bytes.toString('base64url') === token &&
     timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(context, call, listing, last))
   if (!genuine) throw badRequest('Invalid pageToken: expected the next-page-token of the page before, from the same listing')
-  return last.toString()
+  return last
 }
 
 /** Size of a page, where one was asked for. */
@@ -71,7 +88,7 @@ export interface Page<R> {
 
 /** How a listing is read: the things behind a position, and the position of a thing. */
 interface Reading<T> {
-  readonly read: (after: string | undefined, limit: number) => Promise<T[]>
+  readonly read: (after: string | undefined, limit: number) => Soon<T[]>
   readonly positionOf: (thing: T) => string
 }
 
@@ -81,7 +98,7 @@ export function listPage<E extends EntityName>(
   call: CatalogCall,
   page: PageRequest,
   listing: Listing<E>,
-): Promise<Page<Row<E>>> {
+): Soon<Page<Row<E>>> {
   const { entity, by, among } = listing
   return paged(context, call, page, listing, {
     read: (after, limit) =>
@@ -98,37 +115,41 @@ export function listNames<E extends EntityName>(
   call: CatalogCall,
   page: PageRequest,
   listing: Listing<E>,
-): Promise<Page<string>> {
+): Soon<Page<string>> {
   const { entity, by, among } = listing
   return paged(context, call, page, listing, {
-    read: async (after, limit) =>
+    read: (after, limit) =>
       among === undefined
-        ? ((await listColumn(context.store, entity, by as keyof NewRow<E>, optionsOf(listing, after, limit))) as string[])
-        : (await rowsAmong(context, listing, among, after, limit)).map((row) => row[by] as string),
+        ? (listColumn(context.store, entity, by as keyof NewRow<E>, optionsOf(listing, after, limit)) as Soon<string[]>)
+        : rowsAmong(context, listing, among, after, limit).then((rows) => rows.map((row) => row[by] as string)),
     positionOf: (name) => name,
   })
 }
 
-async function paged<E extends EntityName, T>(
+function paged<E extends EntityName, T>(
   context: CatalogContext,
   call: CatalogCall,
   page: PageRequest,
   { name, among }: Listing<E>,
-  { read, positionOf }: Reading<T>,
-): Promise<Page<T>> {
+  reading: Reading<T>,
+): Soon<Page<T>> {
   const limit = pageLimit(page)
-  if (page.pageToken === undefined) {
-    const { items, rest } = await listed(
-      pagesBy<T>((last, most) => read(last && positionOf(last), among === undefined ? most : MAX_PAGE_SIZE)),
-    )
-    return { rows: items, rest, next: null }
-  }
+  if (page.pageToken === undefined) return everything(reading, among !== undefined)
   const after = page.pageToken === '' ? undefined : redeem(context, call, name, page.pageToken)
   // One row more than asked for says whether there is a next page.
-  const rows = await readParts({ read, positionOf }, after, limit + 1)
-  if (rows.length <= limit) return { rows, next: null }
-  rows.pop()
-  return { rows, next: issue(context, call, name, positionOf(rows.at(-1)!)) }
+  const most = limit + 1
+  return soon(most <= MOST_AT_ONCE ? reading.read(after, most) : readParts(reading, after, most), (rows) => {
+    if (rows.length <= limit) return { rows, next: null }
+    rows.pop()
+    return { rows, next: issue(context, call, name, reading.positionOf(rows.at(-1)!)) }
+  })
+}
+
+async function everything<T>({ read, positionOf }: Reading<T>, isOfFew: boolean): Promise<Page<T>> {
+  const { items, rest } = await listed(
+    pagesBy<T>(async (last, most) => read(last && positionOf(last), isOfFew ? MAX_PAGE_SIZE : most)),
+  )
+  return { rows: items, rest, next: null }
 }
 
 /** More than a store reads in some milliseconds is read in parts, with turns of the event loop between. */
@@ -137,7 +158,6 @@ async function readParts<T>({ read, positionOf }: Reading<T>, after: string | un
   for (let position = after; ;) {
     const asked = Math.min(limit - things.length, MOST_AT_ONCE)
     const part = await read(position, asked)
-    if (asked === limit) return part
     for (const thing of part) things.push(thing)
     const last = part.at(-1)
     if (last === undefined || part.length < asked || things.length === limit) return things

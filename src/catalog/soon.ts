@@ -8,9 +8,10 @@ export const soon = <T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U>
   value instanceof Promise ? value.then(next) : next(value)
 
 /** Both are under way at once; what the first refuses is told before what the second does. */
-export async function behind<T>(first: Promise<unknown>, second: Promise<T>): Promise<T> {
+export async function behind<T>(first: Promise<unknown>, second: () => Soon<T>): Promise<T> {
+  const started = (async () => second())()
   // It may fail before it is awaited.
-  second.catch(() => undefined)
+  started.catch(() => undefined)
   await first
-  return second
+  return started
 }

@@ -38,28 +38,32 @@ import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } f
 export type LoadTableOptions = AnswerOptions
 
 /** What of a kind is in a namespace and may be seen, in order of names. */
-export async function listEntries(
+export function listEntries(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,
   kind: EntryKind,
   page: PageRequest,
-): Promise<ListTablesResponse> {
+): Soon<ListTablesResponse> {
   assertMayTouchNamespace(call, `${kind}.list`, namespace)
   const { tenantId, id, name: catalog, branch } = call.catalog
   const exists = getNamespace(context, call.catalog, namespace)
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
-  const listing = listNames(context, call, page, {
-    name: [kind, ...namespace],
-    entity: 'entries',
-    index: 'by_kind',
-    where,
-    by: 'name',
-    among: namesWithin(call.principal, catalog, namespace, 'entries'),
-  })
-  const { rows, rest, next } = exists instanceof Promise ? await behind(exists, listing) : await listing
+  const listing = () =>
+    listNames(context, call, page, {
+      name: [kind, ...namespace],
+      entity: 'entries',
+      index: 'by_kind',
+      where,
+      by: 'name',
+      among: namesWithin(call.principal, catalog, namespace, 'entries'),
+    })
   const named = (page: readonly string[]) => page.map((name) => ({ namespace, name }))
-  return { identifiers: named(rows), 'next-page-token': next, ...(rest && { rest: mapped(rest, named) }) }
+  return soon(exists instanceof Promise ? behind(exists, listing) : listing(), ({ rows, rest, next }) => ({
+    identifiers: named(rows),
+    'next-page-token': next,
+    ...(rest && { rest: mapped(rest, named) }),
+  }))
 }
 
 export const listTables = (
@@ -67,7 +71,7 @@ export const listTables = (
   call: CatalogCall,
   namespace: Namespace,
   page: PageRequest,
-): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'table', page)
+): Soon<ListTablesResponse> => listEntries(context, call, namespace, 'table', page)
 
 /** At once where the store answers at once and the document is at hand: the way that is gone most. */
 export function loadTable(

@@ -15,6 +15,7 @@ import { createLarge, creationOf, planLarge, type Creation } from './large-commi
 import { takePlaces } from './places.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
+import type { Soon } from './soon.ts'
 import { createEntry, listEntries, placeNew } from './tables.ts'
 
 export { dropView } from './drop.ts'
@@ -25,7 +26,7 @@ export const listViews = (
   call: CatalogCall,
   namespace: Namespace,
   page: PageRequest,
-): Promise<ListTablesResponse> => listEntries(context, call, namespace, 'view', page)
+): Soon<ListTablesResponse> => listEntries(context, call, namespace, 'view', page)
 
 export async function createView(
   context: CatalogContext,

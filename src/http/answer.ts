@@ -1,7 +1,7 @@
 /** What a route answers, before it is headers and bytes on a socket; and the short ways of making one. */
 import type { Listed } from '../stores/pages.ts'
 import type { ListTablesResponse } from '../catalog/shapes.ts'
-import { stringify } from '../iceberg/json.ts'
+import { quoteEach, stringify } from '../iceberg/json.ts'
 import type { MetadataAnswer } from '../catalog/call.ts'
 
 export interface Answer {
@@ -37,34 +37,30 @@ export const jsonText = (text: string): Answer => ({ status: 200, body: Buffer.f
 export function list<T>(
   { items, rest }: Listed<T>,
   [before, after]: readonly [string, string],
-  { headers = [], textOf = stringify }: ListForm<T> = {},
+  { headers = [], textOf = textOfAll }: ListForm<T> = {},
 ): Answer {
-  const first = before + textOfAll(items, textOf)
+  const first = before + textOf(items)
   if (rest === undefined) return { status: 200, body: Buffer.from(first + after), headers }
   return { status: 200, body: undefined, pieces: piecesOf(first, rest, after, textOf), headers }
 }
 
 interface ListForm<T> {
   readonly headers?: readonly string[]
-  /** The JSON of an item. */
-  readonly textOf?: (item: T) => string
+  /** The JSON of items, with commas between. */
+  readonly textOf?: (items: readonly T[]) => string
 }
 
-function textOfAll<T>(items: readonly T[], textOf: (item: T) => string): string {
-  let text = ''
-  for (let at = 0; at < items.length; at++) text += at === 0 ? textOf(items[at]!) : `,${textOf(items[at]!)}`
-  return text
-}
+const textOfAll = (items: readonly unknown[]): string => stringify(items).slice(1, -1)
 
 async function* piecesOf<T>(
   first: string,
   rest: AsyncGenerator<readonly T[]>,
   last: string,
-  textOf: (item: T) => string,
+  textOf: (items: readonly T[]) => string,
 ): AsyncGenerator<Buffer> {
   try {
     yield Buffer.from(first)
-    for await (const items of rest) if (items.length > 0) yield Buffer.from(`,${textOfAll(items, textOf)}`)
+    for await (const items of rest) if (items.length > 0) yield Buffer.from(`,${textOf(items)}`)
     yield Buffer.from(last)
   } finally {
     await rest.return(undefined)
@@ -78,7 +74,7 @@ export function names<F extends string, T>(
     readonly 'next-page-token': string | null
     readonly rest?: AsyncGenerator<readonly T[]>
   },
-  textOf: (item: T) => string = stringify,
+  textOf: (items: readonly T[]) => string = textOfAll,
 ): Answer {
   const { rest, 'next-page-token': next } = answer
   return list({ items: answer[field], ...(rest && { rest }) }, [`{"${field}":[`, `],"next-page-token":${stringify(next)}}`], {
@@ -89,7 +85,13 @@ export function names<F extends string, T>(
 /** The names of tables or views of one namespace, whose JSON is made once. */
 export function identifiers(namespace: readonly string[], answer: ListTablesResponse): Answer {
   const before = `{"namespace":${stringify(namespace)},"name":`
-  return names('identifiers', answer, ({ name }) => `${before}${stringify(name)}}`)
+  const textOf = (items: ListTablesResponse['identifiers']) =>
+    quoteEach(
+      items.map(({ name }) => name),
+      before,
+      '}',
+    )
+  return names('identifiers', answer, textOf)
 }
 
 /** A list of the management API. */

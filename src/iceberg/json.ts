@@ -319,16 +319,9 @@ class Parser {
   }
 }
 
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['"', '"'],
-  ['\\', '\\'],
-  ['/', '/'],
-  ['b', '\b'],
-  ['f', '\f'],
-  ['n', '\n'],
-  ['r', '\r'],
-  ['t', '\t'],
-])
+const ESCAPES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }),
+)
 
 /** Assigning `__proto__` would set the prototype; a key of the document must stay a key. */
 function define(object: Record<string, JsonValue>, key: string, value: JsonValue): void {
@@ -382,6 +375,13 @@ const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/
 
 function quote(text: string): string {
   return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`
+}
+
+/** Each text as JSON between `before` and `after`, with commas between. */
+export function quoteEach(texts: readonly string[], before: string, after: string): string {
+  if (texts.length === 0) return ''
+  if (NEEDS_ESCAPE.test(texts.join(''))) return texts.map((text) => before + quote(text) + after).join(',')
+  return `${before}"${texts.join(`"${after},${before}"`)}"${after}`
 }
 
 /** Metadata repeats a few dozen keys; their quoted text is kept. Bounded, because property keys are the user's. */

@@ -63,13 +63,16 @@ export interface Store {
   getMany<E extends EntityName>(entity: E, keys: readonly Key<E>[]): Promise<(Row<E> | undefined)[]>
   /** Rows in index order (text by code point, `null` first, then by key). Pages of one listing are not one snapshot. */
   list<E extends EntityName>(entity: E, options: ListOptions<E>): Promise<Row<E>[]>
-  /** Where an engine can read one column of a listing for less; `listColumn` is for callers. */
+  /**
+   * Where an engine can read one column of a listing for less, and without a promise where it answers at once; `listColumn`
+   * is for callers.
+   */
   readonly column?:
     | (<E extends EntityName, C extends keyof NewRow<E>>(
         entity: E,
         column: C,
         options: ListOptions<E>,
-      ) => Promise<NewRow<E>[C][]>)
+      ) => NewRow<E>[C][] | Promise<NewRow<E>[C][]>)
     | undefined
   /**
    * Carries out a batch: atomic, isolated, and durable (on disk, by majority) before it resolves. Resolves to the new
@@ -105,15 +108,14 @@ export function lookUpIn<E extends EntityName>(store: Store, entity: E, key: Key
 }
 
 /** One column of what `list` resolves to, in any store. */
-export async function listColumn<E extends EntityName, C extends keyof NewRow<E>>(
+export function listColumn<E extends EntityName, C extends keyof NewRow<E>>(
   store: Store,
   entity: E,
   column: C,
   options: ListOptions<E>,
-): Promise<NewRow<E>[C][]> {
+): NewRow<E>[C][] | Promise<NewRow<E>[C][]> {
   if (store.column !== undefined) return store.column(entity, column, options)
-  const rows: readonly NewRow<E>[] = await store.list(entity, options)
-  return rows.map((row) => row[column])
+  return store.list(entity, options).then((rows: readonly NewRow<E>[]) => rows.map((row) => row[column]))
 }
 
 /** A look-up by a read that makes a new object each time. */

@@ -135,7 +135,10 @@ describe('bounds: listings', () => {
       [call, mineFirst],
       [mine, await listTables(context, call, ['ns'], { pageToken: '', pageSize: 2 })],
     ] as const) {
-      await assert.rejects(listTables(context, asker, ['ns'], { pageToken: token['next-page-token']!, pageSize: 2 }), refused)
+      await assert.rejects(
+        async () => listTables(context, asker, ['ns'], { pageToken: token['next-page-token']!, pageSize: 2 }),
+        refused,
+      )
     }
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { IcebergError } from '../../src/iceberg/errors.ts'
-import { parse, RawNumber, stringify } from '../../src/iceberg/json.ts'
+import { parse, quoteEach, RawNumber, stringify } from '../../src/iceberg/json.ts'
 import { isLong, MAX_LONG, MIN_LONG, normalizeLong } from '../../src/iceberg/long.ts'
 
 const int64 = fc.oneof(
@@ -216,6 +216,12 @@ describe('hostile documents', () => {
     refused('['.repeat(1_000_000), /nested deeper than 512/)
     refused('{"a":'.repeat(10_000), /nested deeper than 512/)
     refused('[[1]]', /nested deeper than 1 levels/, { maxDepth: 1 })
+  })
+
+  test('names are quoted one by one or all at once, with the same outcome', () => {
+    const each = (names: readonly string[]) => names.map((name) => `{"n":${stringify(name)}}`).join(',')
+    for (const names of [[], ['a'], ['a', 'b'], ['a"', 'b'], ['\\', '\u0000', 'é'], ['\ud83d', '\udc27'], ['', '']])
+      assert.equal(quoteEach(names, '{"n":', '}'), each(names))
   })
 
   test('one value and nothing else', () => {

@@ -33,10 +33,9 @@ const reads: readonly Route[] = [
     operationId: 'listTables',
     action: 'table.list',
     iceberg: true,
-    handler: async (exchange) =>
-      identifiers(
-        exchange.namespace,
-        await listTables(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query)),
+    handler: (exchange) =>
+      soon(listTables(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query)), (listed) =>
+        identifiers(exchange.namespace, listed),
       ),
   },
   {

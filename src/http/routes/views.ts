@@ -2,6 +2,7 @@
 import { renameView } from '../../catalog/rename.ts'
 import { CommitViewRequest, CreateViewRequest, decode, RegisterViewRequest, RenameTableRequest } from '../../catalog/shapes.ts'
 import { createView, dropView, listViews, loadView, registerView, replaceView, viewExists } from '../../catalog/views.ts'
+import { soon } from '../../catalog/soon.ts'
 import { identifiers, metadata, NO_CONTENT } from '../answer.ts'
 import { pageOf } from '../query.ts'
 import { creation, registration, small, viewCommit } from '../request-bodies.ts'
@@ -18,10 +19,9 @@ export const viewRoutes: readonly Route[] = [
     operationId: 'listViews',
     action: 'view.list',
     iceberg: true,
-    handler: async (exchange) =>
-      identifiers(
-        exchange.namespace,
-        await listViews(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query)),
+    handler: (exchange) =>
+      soon(listViews(exchange.context.catalog, exchange.call, exchange.namespace, pageOf(exchange.query)), (listed) =>
+        identifiers(exchange.namespace, listed),
       ),
   },
   {

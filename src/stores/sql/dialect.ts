@@ -1,7 +1,7 @@
 /**
  * Everything in which two SQL databases differ, as far as the stores care. The engine, the statements and the migrations
  * ask a dialect and never which database it is; what has no member here must be the same everywhere.
- * The same everywhere: `"quoted"` identifiers, `insert ... on conflict do nothing`, row values in comparisons, `limit`.
+ * The same everywhere: `"quoted"` identifiers, `insert ... on conflict do nothing`, row values in comparisons.
  */
 import type { ScalarType, Value } from '../tables.ts'
 
@@ -31,6 +31,8 @@ export interface Dialect {
   readonly indexesWholeOrder: boolean
   /** The parameter at a position, counted from 1. Statements use each parameter once, in order. */
   placeholder(position: number): string
+  /** The most rows of a `select`, given by a parameter. */
+  limit(parameter: string): string
   /** The table of a `from`, with a hint for the index where the planner can't be trusted to take it by itself. */
   source(table: string, index: string): string
   /** Behind a `select` of `require`: keeps the row as it is until the transaction ends. */

@@ -116,18 +116,18 @@ class SqlStore implements Store {
     return this.#list(this.#driver, entity, options)
   }
 
-  async column<E extends EntityName, C extends keyof NewRow<E>>(
+  column<E extends EntityName, C extends keyof NewRow<E>>(
     entity: E,
     column: C,
     options: ListOptions<E>,
-  ): Promise<NewRow<E>[C][]> {
+  ): NewRow<E>[C][] | Promise<NewRow<E>[C][]> {
     this.#checkOpen()
     const listing = planList(entity, options)
     const position = columnOf(listing.table, column as string)
     const { query, parameters } = this.#statements.list(listing, position)
     const answer = this.#driver.all(query.statement, parameters)
-    const rows = answer instanceof Promise ? await answer : answer
-    return this.#statements.decodeColumn(listing.table, position, rows) as NewRow<E>[C][]
+    const decode = (rows: readonly SqlRow[]) => this.#statements.decodeColumn(listing.table, position, rows) as NewRow<E>[C][]
+    return answer instanceof Promise ? answer.then(decode) : decode(answer)
   }
 
   async write(mutations: readonly Mutation[]): Promise<(number | undefined)[]> {

@@ -33,6 +33,7 @@ export const postgresDialect: Dialect = {
   // An entry of an index has room for 2704 bytes: for a location or for a namespace and a name, but not for both.
   indexesWholeOrder: false,
   placeholder: (position) => `$${position}`,
+  limit: (parameter) => `limit ${parameter}`,
   source: (table) => `"${table}"`,
   // A lock on the key alone would let a `replace` pass, which has to wait as a `remove` does.
   shareLock: ' for share',

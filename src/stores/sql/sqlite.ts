@@ -27,6 +27,8 @@ export const sqliteDialect: Dialect = {
   nullOrder: { index: '', ascending: '', descending: '' },
   indexesWholeOrder: true,
   placeholder: () => '?',
+  // Of a bare parameter the planner wants to know the value: whenever it is bound, the statement would be prepared anew.
+  limit: (parameter) => `limit cast(${parameter} as integer)`,
   // Without statistics the planner may prefer another index and sort. `not indexed` leaves the key of such a table in use.
   source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
   // The writer has the whole database to itself.

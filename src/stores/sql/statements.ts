@@ -247,7 +247,7 @@ export class Statements {
   }
 
   #buildList({ table, index, equal, after, descending }: Listing, column: number | undefined): ListQuery {
-    const { nullOrder, placeholder } = this.#dialect
+    const { nullOrder, placeholder, limit } = this.#dialect
     const known = index.order.slice(0, equal.length)
     const rest = index.order.slice(equal.length)
     const selected = table.columns.map((_, position) => position).filter((position) => !known.includes(position))
@@ -272,7 +272,7 @@ export class Statements {
     const orderBy = order === '' ? '' : ` order by ${order}`
     const from = this.#source(table, index)
     const what = column === undefined ? this.#selection(table, selected) : columnName(table, column)
-    const sql = `select ${what} from ${from}${where}${orderBy} limit ${placeholder(parameters + 1)}`
+    const sql = `select ${what} from ${from}${where}${orderBy} ${limit(placeholder(parameters + 1))}`
     return { statement: newStatement('rows', sql, parameters + 1), table, known, selected, afterUses }
   }
 
