@@ -5,15 +5,13 @@
  * asked whether the principal may do such a thing at all; the use case asks whether with this object (`authorize.ts`).
  */
 import type { KeyObject } from 'node:crypto'
-import type { Principal } from '../access/principal.ts'
+import type { ChangeCall, ChangeContext } from '../changes/context.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableLimits } from '../iceberg/table-limits.ts'
 import type { ObjectStore } from '../storage/storage.ts'
-import type { Store } from '../stores/store.ts'
 import type { RequestSigner } from '../storage/vending/vending.ts'
 import type { CatalogVending, CredentialCache } from './credentials.ts'
 import type { FormatThreads } from './format-threads.ts'
-import type { KeyedQueue } from './keyed-queue.ts'
 import type { LandedRows } from './landed.ts'
 import type { MetadataCache } from './metadata-cache.ts'
 import type { MetricsQuota } from './metrics-quota.ts'
@@ -54,42 +52,27 @@ export interface CatalogHandle {
   readonly properties: Readonly<Record<string, string>>
 }
 
-export interface CatalogContext {
-  readonly store: Store
+export interface CatalogContext extends ChangeContext {
   readonly cache: MetadataCache
   readonly credentials: CredentialCache
   /** Does what takes long. */
   readonly threads: FormatThreads
   /** Of tables. */
   readonly limits: TableLimits
-  /** Commits to one table wait for each other in here, instead of racing and losing. */
-  readonly queue: KeyedQueue
   readonly landed: LandedRows
   readonly metricsQuota: MetricsQuota
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
   readonly pageTokenKey: KeyObject
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  /** UUID version 4, and version 7 for keys in time order. */
+  /** UUID version 4. */
   readonly uuid: () => string
-  readonly uuidV7: () => string
-  /** In [0, 1): jitter. */
-  readonly random: () => number
-  readonly sleep: (ms: number) => Promise<void>
-  readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
-  /** Tells the task runner that a task was stored. */
-  readonly taskStored: () => void
   /** Resolves when a task has ended, after `ms` at the latest, or at once where this process runs none. Never rejects. */
   readonly taskEnded: (id: string, ms: number) => Promise<void>
 }
 
-export interface CatalogCall {
-  readonly principal: Principal
+export interface CatalogCall extends ChangeCall {
   readonly catalog: CatalogHandle
   /** The client writes files, and makes no folder for them on a local disk: those of a staged table must be there before. */
   readonly makesNoFolders?: boolean | undefined
-  /** Present when the request carried an Idempotency-Key; the fingerprint covers principal, method, path and body. */
-  readonly idempotency?: { readonly key: string; readonly fingerprint: string } | undefined
   /** The client wants credentials for the table's files (`vended-credentials` in the header of access delegation). */
   readonly asksForCredentials?: boolean
   /** The client can have its requests signed (`remote-signing` there). */

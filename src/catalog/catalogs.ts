@@ -3,7 +3,7 @@ import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { Principal } from '../access/principal.ts'
 import type { CatalogContext } from './call.ts'
-import { logStep } from './change.ts'
+import { logStep } from '../changes/write.ts'
 import { FIRST_EPOCH } from './entries.ts'
 import { namespaceCreation } from './namespaces.ts'
 

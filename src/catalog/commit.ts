@@ -13,9 +13,10 @@ import type { MetadataCodec } from '../iceberg/metadata-file.ts'
 import { checkLimit } from '../iceberg/table-limits.ts'
 import type { Json, NewRow } from '../stores/entities.ts'
 import type { Mutation, Version } from '../stores/store.ts'
+import { change, type Attempt, type ChangeRequest } from '../changes/change.ts'
+import type { Operation } from '../changes/write.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
-import { untilDecided, writeChange } from './change.ts'
 import {
   answerOf,
   answerSuperseded,
@@ -31,7 +32,6 @@ import type { NewFile } from './format-work.ts'
 import { discard, leave, prepare } from './discard.ts'
 import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { RepeatedRequest, idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { ownLocations, type MadeUp } from './default-locations.ts'
@@ -158,7 +158,7 @@ function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Muta
   return [requireNamespace(call.catalog, staged.identifier.namespace), inserted, ...placeSteps(row, staged.beside)]
 }
 
-const describe = (staged: Staged): { readonly [key: string]: Json } => ({
+const describe = (staged: Staged): Operation => ({
   operation: `${staged.row === undefined ? 'create' : 'update'}-${staged.kind}`,
   identifier: { namespace: staged.identifier.namespace, name: staged.identifier.name },
   'metadata-location': staged.file,
@@ -178,56 +178,44 @@ async function writeFiles(context: CatalogContext, catalog: CatalogHandle, stage
   throw failed.reason
 }
 
-/** Whether an error says for certain that no pointer names our files. Whatever is unexpected does not. */
-const nothingChanged = (error: unknown): boolean =>
-  error instanceof RepeatedRequest || (error instanceof IcebergError && error.type !== 'CommitStateUnknownException')
-
-export interface FlipOptions {
+export interface FlipOptions<T> extends Pick<Attempt<T>, 'status' | 'outcome' | 'answer'> {
   readonly message: string
-  readonly status: number
-  readonly outcome: Json
 }
 
 /**
  * Writes the files, then flips all pointers at once.
- * @returns `undefined` when the race was lost: nothing is left behind
+ * @returns `undefined` when a race was lost already
  */
-export async function flip(
+export function flip<T>(
   context: CatalogContext,
   call: CatalogCall,
-  record: OutcomeRecord,
   staged: readonly Staged[],
-  options: FlipOptions,
-): Promise<'done' | undefined> {
+  { message, status, outcome, answer }: FlipOptions<T>,
+): Attempt<T> | undefined {
   const { catalog } = call
   const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim, beside?.claim]).filter((claim) => claim !== undefined))
   if (claims === undefined) return undefined
   const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one))]
-  await writeFiles(context, catalog, staged)
-  let outcome
-  try {
-    outcome = await writeChange(context, call, record, {
-      message: options.message,
-      operations: staged.map(describe),
-      steps: changes,
-      status: options.status,
-      outcome: options.outcome,
-      landed: (versions) => rememberLanded(context, changes, versions),
-    })
-  } catch (error) {
-    if (nothingChanged(error)) await discard(context, catalog, staged)
-    throw error
+  return {
+    message,
+    operations: staged.map(describe),
+    steps: changes,
+    status,
+    outcome,
+    prepare: () => writeFiles(context, catalog, staged),
+    undo: async () => {
+      for (const { identifier } of staged) context.landed.missed(laneOf(catalog, identifier))
+      await discard(context, catalog, staged)
+    },
+    landed: (versions) => rememberLanded(context, changes, versions),
+    answer: async () => {
+      for (const { file: metadata_location, uuid, document, metadata, row } of staged) {
+        rememberCurrent(context, catalog, { file: { metadata_location, id: '', uuid }, document, metadata }, row)
+      }
+      await Promise.all(staged.map((one) => prepare(context, catalog, one)))
+      return answer()
+    },
   }
-  if (outcome === 'conflict') {
-    for (const { identifier } of staged) context.landed.missed(laneOf(catalog, identifier))
-    await discard(context, catalog, staged)
-    return undefined
-  }
-  for (const { file: metadata_location, uuid, document, metadata, row } of staged) {
-    rememberCurrent(context, catalog, { file: { metadata_location, id: '', uuid }, document, metadata }, row)
-  }
-  await Promise.all(staged.map((one) => prepare(context, catalog, one)))
-  return 'done'
 }
 
 function rememberLanded(context: CatalogContext, changes: readonly Mutation[], versions: readonly (Version | undefined)[]): void {
@@ -269,19 +257,21 @@ function assertApart(staged: readonly Staged[]): void {
   if (clash !== undefined) throw badRequest(`Invalid location: ${clash.location} overlaps that of another table of the request`)
 }
 
-export interface EntriesCommit {
+export interface EntriesCommit<T> extends Pick<ChangeRequest<T>, 'replay'> {
   readonly identifiers: readonly TableIdentifier[]
   /** One attempt, for the identifier at this position. */
   readonly plan: (position: number) => Promise<Plan>
   readonly message: string
   readonly status: number
+  /** `locations`: where the current metadata of each is. */
   readonly outcome: (locations: readonly string[]) => Json
+  readonly answer: (plans: readonly Plan[]) => T | Promise<T>
 }
 
 const PLANNED_AT_ONCE = 16
 
 /** Some at a time and bounded in all: what a thousand large tables become must fit into memory until the last is planned. */
-async function planAll(commit: EntriesCommit): Promise<Plan[]> {
+async function planAll(commit: Pick<EntriesCommit<unknown>, 'identifiers' | 'plan'>): Promise<Plan[]> {
   const plans: Plan[] = []
   let bytes = 0
   for (let from = 0; from < commit.identifiers.length; from += PLANNED_AT_ONCE) {
@@ -299,29 +289,25 @@ async function planAll(commit: EntriesCommit): Promise<Plan[]> {
   return plans
 }
 
-/** Commits to one or several entries, all or none. The answer: where the current metadata of each is. */
-export function commitEntries(
-  context: CatalogContext,
-  call: CatalogCall,
-  record: OutcomeRecord,
-  commit: EntriesCommit,
-): Promise<Success<readonly string[]>> {
+/** Commits to one or several entries, all or none. */
+export function commitEntries<T>(context: CatalogContext, call: CatalogCall, commit: EntriesCommit<T>): Promise<T> {
   const lanes = commit.identifiers.map((identifier) => laneOf(call.catalog, identifier))
   const [first] = commit.identifiers
-  const what = first !== undefined && lanes.length === 1 ? displayIdentifier(first) : `${lanes.length} tables`
-  return context.queue.run(lanes, () =>
-    untilDecided(context, what, async () => {
+  return change(context, call, {
+    what: first !== undefined && lanes.length === 1 ? displayIdentifier(first) : `${lanes.length} tables`,
+    log: call.catalog,
+    lanes,
+    attempt: async () => {
       const plans = await planAll(commit)
       const staged = plans.filter((plan) => 'file' in plan)
       const locations = plans.map((plan) => ('file' in plan ? plan.file : plan.unchanged.metadata_location))
-      const outcome = commit.outcome(locations)
-      const decided = { answer: locations, status: commit.status, outcome }
+      const decided = { status: commit.status, outcome: commit.outcome(locations), answer: () => commit.answer(plans) }
       if (staged.length === 0) return decided
       assertApart(staged)
-      const flipped = await flip(context, call, record, staged, { message: commit.message, status: commit.status, outcome })
-      return flipped === undefined ? undefined : decided
-    }),
-  )
+      return flip(context, call, staged, { message: commit.message, ...decided })
+    },
+    replay: commit.replay,
+  })
 }
 
 /** A request for one entry whose answer is the metadata that it led to. */
@@ -332,19 +318,15 @@ export function commitEntry(
   what: EntryKind,
   plan: () => Promise<Plan>,
 ): Promise<MetadataAnswer> {
-  let made: Plan | undefined
-  return idempotent(context, call, {
-    run: async (record) => {
-      const { status, outcome } = await commitEntries(context, call, record, {
-        identifiers: [identifier],
-        plan: async () => (made = await plan()),
-        message: `Commit to ${what} ${displayIdentifier(identifier)}`,
-        status: 200,
-        outcome: ([location = '']) => location,
-      })
+  return commitEntries(context, call, {
+    identifiers: [identifier],
+    plan,
+    message: `Commit to ${what} ${displayIdentifier(identifier)}`,
+    status: 200,
+    outcome: ([location = '']) => location,
+    answer: ([made]) => {
       if (made === undefined) throw new TypeError('a commit was decided without a plan')
-      if ('file' in made) return { answer: answerOf(made.document), status, outcome }
-      return { answer: await answerWithEntry(context, call.catalog, made.unchanged), status, outcome }
+      return 'file' in made ? answerOf(made.document) : answerWithEntry(context, call.catalog, made.unchanged)
     },
     replay: (location) => answerAgain(context, call, identifier, what, location as string),
   })

@@ -1,7 +1,7 @@
 /** What a client asks for first: where its catalog is, and what this server can do. */
 import type { CatalogHandle } from './call.ts'
 import { MAIN_BRANCH } from './catalogs.ts'
-import { IDEMPOTENCY_KEY_LIFETIME } from './idempotency.ts'
+import { IDEMPOTENCY_KEY_LIFETIME } from '../changes/idempotency.ts'
 import type { CatalogConfig } from './shapes.ts'
 
 export interface ConfigOptions {

@@ -5,11 +5,11 @@ import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
 import { createCredentialCache } from './credentials.ts'
 import { createFormatThreads } from './format-threads.ts'
-import { createKeyedQueue } from './keyed-queue.ts'
+import { createKeyedQueue } from '../changes/keyed-queue.ts'
 import { createLandedRows } from './landed.ts'
 import { createMetadataCache } from './metadata-cache.ts'
 import { createMetricsQuota, DEFAULT_QUOTAS, type MetricsLimits } from './metrics-quota.ts'
-import { createUuidV7 } from './uuid.ts'
+import { createUuidV7 } from '../changes/uuid.ts'
 
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
 

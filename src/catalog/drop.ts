@@ -3,15 +3,13 @@
  * by a task that is stored in the very batch that removes the entry, and that has the place until it has ended. Clients look
  * at once whether the files are gone, so the answer waits a little for that.
  */
+import { change } from '../changes/change.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'
-import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
-import { untilDecided, writeChange } from './change.ts'
 import { entryKey, entryLane, getEntry } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { idempotent } from './idempotency.ts'
 import { freedPlaces } from './places.ts'
 
 /** How long a drop waits for its purge: a small table takes milliseconds, and a large one is purged after the answer. */
@@ -33,37 +31,33 @@ async function dropEntry(
 ): Promise<void> {
   assertMayTouch(call, `${kind}.drop`, identifier)
   const key = entryKey(call.catalog, identifier)
-  let purging: string | undefined
-  await idempotent(context, call, {
-    run: (record) =>
-      context.queue.run([entryLane(key)], () =>
-        untilDecided(context, displayIdentifier(identifier), async () => {
-          const row = await getEntry(context, call.catalog, identifier, kind)
-          const freed = await freedPlaces(context, call.catalog, row.id)
-          const steps: Mutation[] = [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed]
-          const id = context.uuidV7()
-          if (purge) steps.push(storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }))
-          const outcome = await writeChange(context, call, record, {
-            message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
-            operations: [
-              {
-                operation: `drop-${kind}`,
-                identifier: { namespace: identifier.namespace, name: identifier.name },
-                'metadata-location': null,
-                'previous-metadata-location': row.metadata_location,
-                'purge-requested': purge,
-              },
-            ],
-            steps,
-            status: 204,
-            outcome: null,
-          })
-          if (outcome === 'conflict') return undefined
-          if (purge) purging = id
-          return { answer: undefined, status: 204, outcome: null }
-        }),
-      ),
-    replay: async () => undefined,
+  const purging = await change(context, call, {
+    what: displayIdentifier(identifier),
+    log: call.catalog,
+    lanes: [entryLane(key)],
+    attempt: async () => {
+      const row = await getEntry(context, call.catalog, identifier, kind)
+      const freed = await freedPlaces(context, call.catalog, row.id)
+      const id = context.uuidV7()
+      const purges = purge ? [storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id })] : []
+      return {
+        message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
+        operations: [
+          {
+            operation: `drop-${kind}`,
+            identifier: { namespace: identifier.namespace, name: identifier.name },
+            'metadata-location': null,
+            'previous-metadata-location': row.metadata_location,
+            'purge-requested': purge,
+          },
+        ],
+        steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed, ...purges],
+        status: 204,
+        outcome: null,
+        answer: () => (purge ? id : undefined),
+      }
+    },
+    replay: () => undefined,
   })
   // Decided and stored: whatever becomes of the files, and however long it takes, the answer is a success.
   if (purging !== undefined) await context.taskEnded(purging, PATIENCE_MS)

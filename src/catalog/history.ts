@@ -1,4 +1,4 @@
-/** The catalog's log of changes, for reading. It is written by `change.ts`, in the batch of each change. */
+/** The catalog's log of changes, for reading. It is written by `changes/`, in the batch of each change. */
 import { stringify } from '../iceberg/json.ts'
 import type { Json } from '../stores/entities.ts'
 import { assertMayTouchCatalog } from './authorize.ts'

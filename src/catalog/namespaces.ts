@@ -3,6 +3,7 @@
  * namespace can be dropped only when it is empty. (The reference in-memory catalog lets `a.b` exist without `a`; then `a`
  * neither lists nor loads, and the compatibility kit creates parents first.)
  */
+import { change, type Attempt } from '../changes/change.ts'
 import { MAX_LEVELS, checkName } from '../iceberg/identifier.ts'
 import {
   IcebergError,
@@ -19,10 +20,8 @@ import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
 import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
-import { untilDecided, writeChange, type Change } from './change.ts'
 import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
 import { assertInArea } from './areas.ts'
-import { idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import { assertInNoPlace, claimSteps, groundOf } from './locations.ts'
 import {
   answeredProperties,
@@ -94,7 +93,7 @@ export const namespaceCreation = (
   namespace: Namespace,
   properties: Readonly<Record<string, string>>,
   location: Location | null = null,
-): Pick<Change, 'message' | 'operations' | 'steps'> => ({
+): Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'> => ({
   message: `Create namespace ${displayNamespace(namespace)}`,
   operations: [{ operation: 'create-namespace', namespace }],
   steps: [
@@ -132,27 +131,29 @@ export async function createNamespace(
   checkSize(properties)
   const parent = namespace.slice(0, -1)
   const above = parent.length > 0 ? requireNamespace(call.catalog, parent) : requireBranch(call.catalog)
-  const attempt = async (record: OutcomeRecord): Promise<Success<CreateNamespaceResponse> | undefined> => {
-    const { location, steps } = await takeLocation(context, call, namespace, properties)
-    const answered = await answeredProperties(context, call.catalog, namespace, { properties, location })
-    const answer: CreateNamespaceResponse = { namespace, properties: answered }
-    const outcome = answer as unknown as Json
-    const creation = namespaceCreation(context, call.catalog, namespace, properties, location)
-    const change = { ...creation, steps: [above, ...creation.steps, ...steps], status: 200, outcome }
-    return (await writeChange(context, call, record, change)) === 'done' ? { answer, status: 200, outcome } : undefined
-  }
-  return idempotent(context, call, {
-    run: (record) =>
-      untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
-        const created = await attempt(record)
-        if (created !== undefined) return created
-        if (parent.length > 0) await assertNamespace(context, call.catalog, parent)
-        else await assertBranch(context, call.catalog)
-        const taken = await context.store.get('namespaces', namespaceKey(call.catalog, namespace))
-        if (taken !== undefined) throw alreadyExists('Namespace', displayNamespace(namespace))
-        return undefined
-      }),
-    replay: async (outcome) => outcome as unknown as CreateNamespaceResponse,
+  return change<CreateNamespaceResponse>(context, call, {
+    what: `namespace ${displayNamespace(namespace)}`,
+    log: call.catalog,
+    attempt: async () => {
+      const { location, steps } = await takeLocation(context, call, namespace, properties)
+      const answered = await answeredProperties(context, call.catalog, namespace, { properties, location })
+      const answer: CreateNamespaceResponse = { namespace, properties: answered }
+      const creation = namespaceCreation(context, call.catalog, namespace, properties, location)
+      return {
+        ...creation,
+        steps: [above, ...creation.steps, ...steps],
+        status: 200,
+        outcome: answer as unknown as Json,
+        answer: () => answer,
+      }
+    },
+    lost: async () => {
+      if (parent.length > 0) await assertNamespace(context, call.catalog, parent)
+      else await assertBranch(context, call.catalog)
+      const taken = await context.store.get('namespaces', namespaceKey(call.catalog, namespace))
+      if (taken !== undefined) throw alreadyExists('Namespace', displayNamespace(namespace))
+    },
+    replay: (outcome) => outcome as unknown as CreateNamespaceResponse,
   })
 }
 
@@ -192,29 +193,27 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
     ])
     if (entries.length + children.length > 0) throw namespaceNotEmpty(namespace)
   }
-  const attempt = async (record: Parameters<typeof writeChange>[2]): Promise<true | undefined> => {
-    const row = await getNamespace(context, call.catalog, namespace)
-    await assertEmpty()
-    const outcome = await writeChange(context, call, record, {
-      message: `Drop namespace ${displayNamespace(namespace)}`,
-      operations: [{ operation: 'drop-namespace', namespace }],
-      // Whoever creates something inside requires the row that goes away here, so the emptiness lasts.
-      steps: [
-        { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected: row.version },
-        { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
-        { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
-      ],
-      status: 204,
-      outcome: null,
-    })
-    return outcome === 'done' ? true : undefined
-  }
-  return idempotent(context, call, {
-    run: async (record) => {
-      await untilDecided(context, `namespace ${displayNamespace(namespace)}`, () => attempt(record))
-      return { answer: undefined, status: 204, outcome: null }
+  return change<void>(context, call, {
+    what: `namespace ${displayNamespace(namespace)}`,
+    log: call.catalog,
+    attempt: async () => {
+      const row = await getNamespace(context, call.catalog, namespace)
+      await assertEmpty()
+      return {
+        message: `Drop namespace ${displayNamespace(namespace)}`,
+        operations: [{ operation: 'drop-namespace', namespace }],
+        // What is created inside requires the row that goes away here, so the emptiness lasts.
+        steps: [
+          { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected: row.version },
+          { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
+          { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
+        ],
+        status: 204,
+        outcome: null,
+        answer: () => undefined,
+      }
     },
-    replay: async () => undefined,
+    replay: () => undefined,
   })
 }
 
@@ -287,25 +286,25 @@ export async function updateProperties(
     throw new IcebergError('UnprocessableEntityException', `Invalid request: the property ${key} is both updated and removed`)
   }
   checkProperties(request.updates ?? {}, undefined)
-  return idempotent(context, call, {
-    run: (record) =>
-      untilDecided(context, `namespace ${displayNamespace(namespace)}`, async () => {
-        const { version, ...row } = await getNamespace(context, call.catalog, namespace)
-        const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
-        checkSize(properties)
-        const isSet = givenLocation(request.updates ?? {}) !== undefined
-        const { location, steps } = await takeLocation(context, call, namespace, properties, row, isSet)
-        const changed = { ...row, properties, location, updated_at: context.now() }
-        const outcome = answer as unknown as Json
-        const written = await writeChange(context, call, record, {
-          message: `Update properties of namespace ${displayNamespace(namespace)}`,
-          operations: [{ operation: 'update-namespace-properties', namespace, updated: answer.updated, removed: answer.removed }],
-          steps: [{ op: 'replace', entity: 'namespaces', row: changed, expected: version }, ...steps],
-          status: 200,
-          outcome,
-        })
-        return written === 'done' ? { answer, status: 200, outcome } : undefined
-      }),
-    replay: async (outcome) => outcome as unknown as UpdateNamespacePropertiesResponse,
+  return change(context, call, {
+    what: `namespace ${displayNamespace(namespace)}`,
+    log: call.catalog,
+    attempt: async () => {
+      const { version, ...row } = await getNamespace(context, call.catalog, namespace)
+      const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
+      checkSize(properties)
+      const isSet = givenLocation(request.updates ?? {}) !== undefined
+      const { location, steps } = await takeLocation(context, call, namespace, properties, row, isSet)
+      const changed = { ...row, properties, location, updated_at: context.now() }
+      return {
+        message: `Update properties of namespace ${displayNamespace(namespace)}`,
+        operations: [{ operation: 'update-namespace-properties', namespace, updated: answer.updated, removed: answer.removed }],
+        steps: [{ op: 'replace', entity: 'namespaces', row: changed, expected: version }, ...steps],
+        status: 200,
+        outcome: answer as unknown as Json,
+        answer: () => answer,
+      }
+    },
+    replay: (outcome) => outcome as unknown as UpdateNamespacePropertiesResponse,
   })
 }

@@ -1,4 +1,5 @@
 /** Entries for metadata files that exist already, and the way back: leaving with everything in place. */
+import { change } from '../changes/change.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { badRequest, displayIdentifier } from '../iceberg/errors.ts'
 import type { JsonValue } from '../iceberg/json.ts'
@@ -10,7 +11,6 @@ import type { Mutation } from '../stores/store.ts'
 import { placeCheck } from './areas.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
-import { untilDecided, writeChange } from './change.ts'
 import { answerAgain } from './commit.ts'
 import { assertFilesKept, assertMetadataFileKept } from './deletions.ts'
 import {
@@ -36,7 +36,6 @@ import {
   withoutVersion,
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { idempotent } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { freedPlaces, placeSteps, takePlaces } from './places.ts'
@@ -137,41 +136,35 @@ export async function registerEntry(
   if (source.overwrite) assertMayTouch(call, `${kind}.commit`, identifier)
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   const key = entryKey(catalog, identifier)
-  const lanes = [entryLane(key), locationLane(catalog)]
-  return idempotent(context, call, {
-    run: (record) =>
-      context.queue.run(lanes, () =>
-        untilDecided(context, displayIdentifier(identifier), async () => {
-          const [ground] = await Promise.all([
-            groundOf(context, catalog),
-            assertNamespace(context, catalog, identifier.namespace),
-          ])
-          const row = await context.store.get('entries', key)
-          if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
-          const known = { identifier, kind, row, ground }
-          const registered = await readRegistered(context, call, source.file, parse, known)
-          const outcome = await writeChange(context, call, record, {
-            message: `Register ${kind} ${displayIdentifier(identifier)}`,
-            operations: [
-              {
-                operation: `register-${kind}`,
-                identifier: { namespace: identifier.namespace, name: identifier.name },
-                'metadata-location': source.file,
-                'previous-metadata-location': row?.metadata_location ?? null,
-              },
-            ],
-            steps: [
-              ...(claimSteps([{ ground, own: false }]) ?? []),
-              ...registerStep(context, call, identifier, kind, row, registered),
-            ],
-            status: 200,
-            outcome: source.file,
-          })
-          if (outcome === 'conflict') return undefined
-          const answer = answerOf(await rememberRead(context, catalog, registered.entry, registered.json))
-          return { answer, status: 200, outcome: source.file }
-        }),
-      ),
+  return change(context, call, {
+    what: displayIdentifier(identifier),
+    log: catalog,
+    lanes: [entryLane(key), locationLane(catalog)],
+    attempt: async () => {
+      const [ground] = await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
+      const row = await context.store.get('entries', key)
+      if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
+      const known = { identifier, kind, row, ground }
+      const registered = await readRegistered(context, call, source.file, parse, known)
+      return {
+        message: `Register ${kind} ${displayIdentifier(identifier)}`,
+        operations: [
+          {
+            operation: `register-${kind}`,
+            identifier: { namespace: identifier.namespace, name: identifier.name },
+            'metadata-location': source.file,
+            'previous-metadata-location': row?.metadata_location ?? null,
+          },
+        ],
+        steps: [
+          ...(claimSteps([{ ground, own: false }]) ?? []),
+          ...registerStep(context, call, identifier, kind, row, registered),
+        ],
+        status: 200,
+        outcome: source.file,
+        answer: async () => answerOf(await rememberRead(context, catalog, registered.entry, registered.json)),
+      }
+    },
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }
@@ -200,34 +193,34 @@ export async function unregisterTable(
   const { catalog } = call
   assertMayTouch(call, 'table.drop', identifier)
   const key = entryKey(catalog, identifier)
-  return idempotent(context, call, {
-    run: (record) =>
-      context.queue.run([entryLane(key)], () =>
-        untilDecided(context, displayIdentifier(identifier), async () => {
-          const row = await getEntry(context, catalog, identifier, 'table')
-          const last = row.metadata_location
-          // Read first: an entry must not be lost because its file could not be answered.
-          const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
-          const outcome = await writeChange(context, call, record, {
-            message: `Unregister table ${displayIdentifier(identifier)}`,
-            operations: [
-              {
-                operation: 'unregister-table',
-                identifier: { namespace: identifier.namespace, name: identifier.name },
-                'metadata-location': null,
-                'previous-metadata-location': last,
-              },
-            ],
-            steps: [
-              { op: 'remove', entity: 'entries', key, expected: row.version },
-              ...(await freedPlaces(context, catalog, row.id)),
-            ],
-            status: 200,
-            outcome: [last, row.uuid ?? row.id],
-          })
-          return outcome === 'done' ? { answer: unregistered, status: 200, outcome: last } : undefined
-        }),
-      ),
+  return change(context, call, {
+    what: displayIdentifier(identifier),
+    log: catalog,
+    lanes: [entryLane(key)],
+    attempt: async () => {
+      const row = await getEntry(context, catalog, identifier, 'table')
+      const last = row.metadata_location
+      // Read first: an entry must not be lost because its file could not be answered.
+      const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
+      return {
+        message: `Unregister table ${displayIdentifier(identifier)}`,
+        operations: [
+          {
+            operation: 'unregister-table',
+            identifier: { namespace: identifier.namespace, name: identifier.name },
+            'metadata-location': null,
+            'previous-metadata-location': last,
+          },
+        ],
+        steps: [
+          { op: 'remove', entity: 'entries', key, expected: row.version },
+          ...(await freedPlaces(context, catalog, row.id)),
+        ],
+        status: 200,
+        outcome: [last, row.uuid ?? row.id],
+        answer: () => unregistered,
+      }
+    },
     replay: (recorded) => {
       const [location = '', id = ''] = typeof recorded === 'string' ? [recorded] : (recorded as readonly string[])
       const gone = { ...key, kind: 'table', id, uuid: null, location: undefined, metadata_location: location }

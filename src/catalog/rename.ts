@@ -1,34 +1,32 @@
 /** New names for tables and views, also in other namespaces. Metadata and files stay what and where they are. */
+import { change, type Attempt, type Unchanged } from '../changes/change.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
-import { untilDecided, writeChange } from './change.ts'
 import { assertNamespace, entryKey, entryLane, getEntry, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
 import type { EntryKind } from './entries.ts'
-import { idempotent } from './idempotency.ts'
-import type { OutcomeRecord } from './idempotency.ts'
 import type { RenameTableRequest } from './shapes.ts'
 
 async function attempt(
   context: CatalogContext,
-  call: CatalogCall,
+  { catalog }: CatalogCall,
   kind: EntryKind,
   { source, destination }: RenameTableRequest,
-  record: OutcomeRecord,
-): Promise<true | undefined> {
-  const { catalog } = call
+): Promise<Attempt<void> | Unchanged<void>> {
   const [from, to] = [entryKey(catalog, source), entryKey(catalog, destination)]
   const row = await getEntry(context, catalog, source, kind)
+  const decided = { status: 204, outcome: null, answer: () => undefined }
   // As the reference has it: a new name that is the old one is no change.
-  if (entryLane(from) === entryLane(to)) return true
+  if (entryLane(from) === entryLane(to)) return decided
   await assertNamespace(context, catalog, destination.namespace)
   const taken = await context.store.get('entries', to)
   if (taken !== undefined) {
     const names = `${displayIdentifier(source)} to ${displayIdentifier(destination)}`
     throw new IcebergError('AlreadyExistsException', `Cannot rename ${names}. ${titleOf(taken.kind)} already exists`)
   }
-  const outcome = await writeChange(context, call, record, {
+  return {
+    ...decided,
     message: `Rename ${kind} ${displayIdentifier(source)} to ${displayIdentifier(destination)}`,
     operations: [
       {
@@ -44,10 +42,7 @@ async function attempt(
       { op: 'remove', entity: 'entries', key: from, expected: row.version },
       { op: 'insert', entity: 'entries', row: { ...withoutVersion(row), ...to, updated_at: context.now() } },
     ],
-    status: 204,
-    outcome: null,
-  })
-  return outcome === 'done' ? true : undefined
+  }
 }
 
 async function renameEntry(
@@ -61,15 +56,12 @@ async function renameEntry(
   assertMayTouch(call, `${kind}.rename`, source)
   assertMayTouch(call, `${kind}.create`, destination)
   checkName(destination.name, kind === 'table' ? 'Table name' : 'View name')
-  const lanes = [source, destination].map((identifier) => laneOf(call.catalog, identifier))
-  await idempotent(context, call, {
-    run: async (record) => {
-      await context.queue.run(lanes, () =>
-        untilDecided(context, displayIdentifier(source), () => attempt(context, call, kind, request, record)),
-      )
-      return { answer: undefined, status: 204, outcome: null }
-    },
-    replay: async () => undefined,
+  return change(context, call, {
+    what: displayIdentifier(source),
+    log: call.catalog,
+    lanes: [source, destination].map((identifier) => laneOf(call.catalog, identifier)),
+    attempt: () => attempt(context, call, kind, request),
+    replay: () => undefined,
   })
 }
 

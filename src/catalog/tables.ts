@@ -1,4 +1,6 @@
 /** Tables: list, create, load. Commits are in `commit.ts`, the rest of a table's life in `register`, `rename` and `drop`. */
+import { change } from '../changes/change.ts'
+import { idempotent } from '../changes/idempotency.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
@@ -10,7 +12,6 @@ import { placeCheck } from './areas.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
-import { untilDecided } from './change.ts'
 import { answerAgain, flip, stage, stageMade } from './commit.ts'
 import type { Staged } from './commit.ts'
 import { makeUpLocation } from './default-locations.ts'
@@ -22,7 +23,6 @@ import { assertReachable, storageFailure } from './metadata-files.ts'
 import type { AnswerOptions } from './documents.ts'
 import { assertNameFree, getEntry, getNamespace, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
-import { idempotent } from './idempotency.ts'
 import { assertLocationFree, checkedLocation, groundOf, locationLane } from './locations.ts'
 import type { Claim } from './locations.ts'
 import { takePlaces } from './places.ts'
@@ -188,7 +188,7 @@ function stageTable(
   creation: Creation<CreateTableRequest>,
 ): Promise<MetadataAnswer> {
   const plain = (json: string): MetadataAnswer => answerOnce(null, [json], call.catalog.clientConfig)
-  return idempotent(context, call, {
+  return idempotent(context, call, call.catalog.tenantId, {
     run: async () => {
       const { metadata, json: parts } = await newTable(context, call, identifier, creation)
       await prepareStaged(context, call, metadata.location)
@@ -238,20 +238,19 @@ export function createEntry(
   requested: string | undefined,
   plan: () => Promise<Staged>,
 ): Promise<MetadataAnswer> {
-  return idempotent(context, call, {
-    run: (record) =>
-      context.queue.run(requested === undefined ? [] : [locationLane(call.catalog)], () =>
-        untilDecided(context, displayIdentifier(identifier), async () => {
-          const staged = await plan()
-          const options = {
-            message: `Create ${staged.kind} ${displayIdentifier(identifier)}`,
-            status: 200,
-            outcome: staged.file,
-          }
-          if ((await flip(context, call, record, [staged], options)) === undefined) return undefined
-          return { answer: answerOf(staged.document), status: 200, outcome: staged.file }
-        }),
-      ),
+  return change(context, call, {
+    what: displayIdentifier(identifier),
+    log: call.catalog,
+    lanes: requested === undefined ? [] : [locationLane(call.catalog)],
+    attempt: async () => {
+      const staged = await plan()
+      return flip(context, call, [staged], {
+        message: `Create ${staged.kind} ${displayIdentifier(identifier)}`,
+        status: 200,
+        outcome: staged.file,
+        answer: () => answerOf(staged.document),
+      })
+    },
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }

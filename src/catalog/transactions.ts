@@ -6,7 +6,6 @@ import { commitEntries } from './commit.ts'
 import { laneOf } from './entries.ts'
 import { parseTableCommit } from './format-work.ts'
 import { createLoopTurns } from '../threads.ts'
-import { idempotent } from './idempotency.ts'
 import { readLarge, smallChange, type TableChange } from './large-commit.ts'
 import type { CommitTransactionRequest } from './shapes.ts'
 import { planTableCommit } from './update-table.ts'
@@ -27,26 +26,22 @@ export async function commitTransaction(
   for (const [at, change] of changes.entries()) assertMayCommit(call, identifiers[at]!, change)
   // A thousand small commits, one after the other, are a second of work.
   const turn = identifiers.length > 1 ? createLoopTurns() : undefined
-  return idempotent(context, call, {
-    run: async (record) => {
-      const { status, outcome } = await commitEntries(context, call, record, {
-        identifiers,
-        plan: async (at) => {
-          const [identifier, change] = [identifiers[at], changes[at]]
-          if (identifier === undefined || change === undefined) throw new TypeError(`no table change at ${at}`)
-          try {
-            return await planTableCommit(context, call, identifier, change, turn)
-          } catch (error) {
-            throw named(error, identifier)
-          }
-        },
-        message: `Commit to ${identifiers.length} tables`,
-        status: 204,
-        outcome: () => null,
-      })
-      return { answer: undefined, status, outcome }
+  return commitEntries(context, call, {
+    identifiers,
+    plan: async (at) => {
+      const [identifier, change] = [identifiers[at], changes[at]]
+      if (identifier === undefined || change === undefined) throw new TypeError(`no table change at ${at}`)
+      try {
+        return await planTableCommit(context, call, identifier, change, turn)
+      } catch (error) {
+        throw named(error, identifier)
+      }
     },
-    replay: async () => undefined,
+    message: `Commit to ${identifiers.length} tables`,
+    status: 204,
+    outcome: () => null,
+    answer: () => undefined,
+    replay: () => undefined,
   })
 }
 

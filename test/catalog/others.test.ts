@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCatalogRow, dropCatalogRow } from '../../src/catalog/catalogs.ts'
 import { getConfig } from '../../src/catalog/config.ts'
-import { createKeyedQueue } from '../../src/catalog/keyed-queue.ts'
 import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
 import { createNamespace, dropNamespace } from '../../src/catalog/namespaces.ts'
 import {
@@ -12,7 +11,6 @@ import {
   RenameTableRequest,
   decode,
 } from '../../src/catalog/shapes.ts'
-import { createUuidV7, isUuidV7 } from '../../src/catalog/uuid.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { ident, newTable, open, rejects } from './setup.ts'
 import type { Loose } from './setup.ts'
@@ -107,41 +105,4 @@ test('a catalog that holds something can not be dropped, an empty one can, and t
   await store.write(createCatalogRow({ ...again, id: 'c3' }))
   const twice = store.write(createCatalogRow({ ...again, id: 'c4' }))
   await assert.rejects(twice, (error) => error instanceof StoreError && error.step === 0)
-})
-
-test('the queue runs one at a time per name, in order, and never locks up', async () => {
-  const queue = createKeyedQueue({ maxWaiting: 50 })
-  const log: string[] = []
-  const work = (name: string, keys: string[]) =>
-    queue.run(keys, async () => {
-      log.push(`+${name}`)
-      await new Promise((resolve) => setImmediate(resolve))
-      log.push(`-${name}`)
-    })
-  await Promise.all([work('1', ['a', 'b']), work('2', ['b', 'a']), work('3', ['a', 'a']), work('4', ['c'])])
-  const ofA = log.filter((entry) => !entry.endsWith('4'))
-  assert.deepEqual(ofA, ['+1', '-1', '+2', '-2', '+3', '-3'])
-  assert.ok(log.indexOf('+4') < log.indexOf('-1'), 'other names do not wait')
-  await assert.rejects(
-    queue.run(['a'], async () => Promise.reject(new Error('x'))),
-    /x/,
-  )
-  await work('5', ['a'])
-  const many = Array.from({ length: 51 }, () => work('n', ['a']))
-  await assert.rejects(Promise.all(many), rejects(429, /More than 50/))
-  await Promise.allSettled(many)
-  await work('6', ['a'])
-})
-
-test('UUIDs of version 7 grow within a process, also when the clock stands or goes back', () => {
-  let now = 1_700_000_000_000
-  const next = createUuidV7(() => now)
-  let last = next()
-  assert.ok(isUuidV7(last))
-  for (let n = 0; n < 20_000; n += 1) {
-    if (n % 1000 === 0) now += n % 3000 === 0 ? -5 : 2
-    const id = next()
-    assert.ok(isUuidV7(id) && id > last, `${last} ${id}`)
-    last = id
-  }
 })

@@ -144,8 +144,15 @@ test('a transaction is planned some tables at a time, and may not need more memo
     planning -= 1
     return { document, file: 'f' } as unknown as Plan
   }
-  const record = { steps: () => [], landed: () => {}, repeated: () => new Error('never') }
-  const committed = commitEntries(context, call, record, { identifiers, plan, message: '', status: 204, outcome: () => null })
+  const committed = commitEntries(context, call, {
+    identifiers,
+    plan,
+    message: '',
+    status: 204,
+    outcome: () => null,
+    answer: () => undefined,
+    replay: () => undefined,
+  })
   await assert.rejects(committed, rejects(400, /more than 134217728 bytes; commit fewer tables/))
   assert.ok(most > 1 && most <= 16, `${most} at once`)
 })

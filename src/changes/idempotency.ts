@@ -8,7 +8,7 @@ import type { ErrorType } from '../iceberg/errors.ts'
 import type { Json, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Mutation } from '../stores/store.ts'
-import type { CatalogCall, CatalogContext } from './call.ts'
+import type { ChangeCall, ChangeContext } from './context.ts'
 import { isUuidV7 } from './uuid.ts'
 
 const LIFETIME_MINUTES = 30
@@ -38,8 +38,8 @@ export interface IdempotentRequest<T> {
   readonly replay: (outcome: Json) => Promise<T>
 }
 
-/** Thrown through a use case when another process carried out the same request; never seen outside of this room. */
-export class RepeatedRequest extends Error {}
+/** Another process carried out the same request; never seen outside of this room. */
+class RepeatedRequest extends Error {}
 
 const UNRECORDED: OutcomeRecord = {
   steps: () => [],
@@ -47,12 +47,17 @@ const UNRECORDED: OutcomeRecord = {
   repeated: () => new TypeError('a request without an Idempotency-Key has no record'),
 }
 
-export async function idempotent<T>(context: CatalogContext, call: CatalogCall, request: IdempotentRequest<T>): Promise<T> {
+export async function idempotent<T>(
+  context: ChangeContext,
+  call: ChangeCall,
+  tenantId: string,
+  request: IdempotentRequest<T>,
+): Promise<T> {
   const { idempotency } = call
   if (idempotency === undefined) return (await request.run(UNRECORDED)).answer
   if (!isUuidV7(idempotency.key)) throw badRequest('Invalid Idempotency-Key: expected a UUID of version 7 in its text form')
   // One spelling: hexadecimal digits compare without case.
-  const key = { tenant_id: call.catalog.tenantId, idempotency_key: idempotency.key.toLowerCase() }
+  const key = { tenant_id: tenantId, idempotency_key: idempotency.key.toLowerCase() }
   const { fingerprint } = idempotency
   return context.queue.run([`idempotency\n${key.tenant_id}\n${key.idempotency_key}`], async () => {
     for (;;) {
@@ -69,7 +74,7 @@ export async function idempotent<T>(context: CatalogContext, call: CatalogCall, 
 }
 
 async function runRecorded<T>(
-  context: CatalogContext,
+  context: ChangeContext,
   key: { readonly tenant_id: string; readonly idempotency_key: string; readonly fingerprint: string },
   expired: Row<'idempotency'> | undefined,
   request: IdempotentRequest<T>,
@@ -99,7 +104,7 @@ async function runRecorded<T>(
 const isTerminal = (code: number): boolean => code >= 400 && code < 500 && ![401, 403, 408, 429].includes(code)
 
 /** For outcomes without a change: losing the record loses nothing, since doing the work again gives the same. */
-async function remember(context: CatalogContext, steps: readonly Mutation[]): Promise<void> {
+async function remember(context: ChangeContext, steps: readonly Mutation[]): Promise<void> {
   try {
     await context.store.write(steps)
   } catch (error) {

@@ -1,0 +1,42 @@
+/** What a change needs, in whatever room it is decided: the store, and the ways of the real world. */
+import type { Principal } from '../access/principal.ts'
+import type { Store } from '../stores/store.ts'
+import type { KeyedQueue } from './keyed-queue.ts'
+
+export interface ChangeContext {
+  readonly store: Store
+  /** Changes of one object wait for each other in here, instead of racing and losing. */
+  readonly queue: KeyedQueue
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** UUID version 7: keys in time order. */
+  readonly uuidV7: () => string
+  /** In [0, 1): jitter. */
+  readonly random: () => number
+  readonly sleep: (ms: number) => Promise<void>
+  readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
+  /** Tells the task runner that a task was stored. */
+  readonly taskStored: () => void
+}
+
+/** A request with an Idempotency-Key; the fingerprint covers principal, method, path and body. */
+export interface Idempotency {
+  readonly key: string
+  readonly fingerprint: string
+}
+
+/** Whose log a change goes into: that of a branch of a catalog, or the tenant's own. */
+export interface LogScope {
+  readonly tenantId: string
+  /** Of the catalog. */
+  readonly id: string
+  readonly branch: string
+}
+
+/** For what belongs to no catalog: warehouses, tokens, users, and catalogs themselves. No catalog has an empty id. */
+export const tenantLog = (tenantId: string): LogScope => ({ tenantId, id: '', branch: '' })
+
+export interface ChangeCall {
+  readonly principal: Principal
+  readonly idempotency?: Idempotency | undefined
+}

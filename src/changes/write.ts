@@ -1,0 +1,91 @@
+/**
+ * One change as one batch: the idempotency record, the rows, the row in the log. The log row is also the proof of an outcome that
+ * got lost on the way back: it has an id of its own, so reading it tells whether this very batch landed.
+ */
+import type { Principal } from '../access/principal.ts'
+import { commitStateUnknown, unavailable } from '../iceberg/errors.ts'
+import type { Json, Key } from '../stores/entities.ts'
+import { StoreError } from '../stores/store.ts'
+import type { Mutation, Version } from '../stores/store.ts'
+import type { ChangeContext, LogScope } from './context.ts'
+import type { OutcomeRecord } from './idempotency.ts'
+
+/** One thing that changed, for programs. */
+export interface Operation {
+  readonly [key: string]: Json
+}
+
+interface Batch {
+  readonly message: string
+  readonly operations: readonly Operation[]
+  readonly steps: readonly Mutation[]
+  readonly status: number
+  readonly outcome: Json
+  readonly landed?: ((versions: readonly (Version | undefined)[]) => void) | undefined
+}
+
+/** `lost`: an expectation did not hold (that of the step at this position, where it is one of the change's own). */
+export type BatchEnd =
+  | { readonly end: 'landed' }
+  | { readonly end: 'lost'; readonly step: number | undefined }
+  /** Nothing changed, and looking again is not for this request. */
+  | { readonly end: 'refused'; readonly error: Error }
+
+const READ_BACK_DELAYS_MS = [0, 20, 100, 400, 1000]
+
+/** The step that puts a change into a log, under a key with an id of its own. */
+export const logStep = (
+  context: Pick<ChangeContext, 'now'>,
+  key: Key<'commits'>,
+  { name: author }: Pick<Principal, 'name'>,
+  { message, operations }: Pick<Batch, 'message' | 'operations'>,
+): Mutation => ({
+  op: 'insert',
+  entity: 'commits',
+  row: { ...key, timestamp_ms: context.now(), author, message, operations },
+})
+
+/** @throws IcebergError 500 CommitStateUnknown */
+export async function writeBatch(
+  context: ChangeContext,
+  principal: Pick<Principal, 'name'>,
+  { tenantId, id, branch }: LogScope,
+  record: OutcomeRecord,
+  batch: Batch,
+): Promise<BatchEnd> {
+  const key = { tenant_id: tenantId, catalog_id: id, branch, id: context.uuidV7() }
+  const first = record.steps(batch.status, batch.outcome)
+  try {
+    const versions = await context.store.write([...first, ...batch.steps, logStep(context, key, principal, batch)])
+    batch.landed?.(versions.slice(first.length, first.length + batch.steps.length))
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    if (error.kind === 'unavailable') {
+      return { end: 'refused', error: unavailable('The catalog store is not available; nothing was changed', { cause: error }) }
+    }
+    if (error.kind === 'conflict') {
+      const step = error.step === undefined ? undefined : error.step - first.length
+      return step !== undefined && step < 0 ? { end: 'refused', error: record.repeated() } : { end: 'lost', step }
+    }
+    await confirm(context, key, error)
+  }
+  record.landed()
+  if (batch.steps.some((step) => step.op === 'insert' && step.entity === 'tasks')) context.taskStored()
+  return { end: 'landed' }
+}
+
+/** Resolves when the log says that the batch landed. */
+async function confirm(context: ChangeContext, key: Key<'commits'>, cause: StoreError): Promise<void> {
+  for (const delay of READ_BACK_DELAYS_MS) {
+    if (delay > 0) await context.sleep(delay)
+    try {
+      if ((await context.store.get('commits', key)) !== undefined) return
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
+  }
+  context.log('commit-state-unknown', { commit: key.id, cause: cause.message })
+  throw commitStateUnknown('The connection to the catalog store broke during the commit; whether it landed is not known', {
+    cause,
+  })
+}

@@ -1,0 +1,118 @@
+/** The door for change: what is kept, taken back and answered, whatever becomes of the batch. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { change, type Attempt } from '../../src/changes/change.ts'
+import { tenantLog, type ChangeContext } from '../../src/changes/context.ts'
+import { createKeyedQueue } from '../../src/changes/keyed-queue.ts'
+import { createUuidV7 } from '../../src/changes/uuid.ts'
+import { openMemoryStore } from '../../src/stores/memory.ts'
+import { StoreError, type Mutation, type Store } from '../../src/stores/store.ts'
+import { key7, rejects } from '../catalog/setup.ts'
+
+type Fault = 'none' | 'before' | 'after' | 'refused' | 'lost'
+const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
+
+function setup(faults: Fault[] = []) {
+  const store = openMemoryStore()
+  const broken: Store = Object.assign(Object.create(store) as Store, {
+    write: async (steps: readonly Mutation[]) => {
+      const fault = faults.shift() ?? 'none'
+      if (fault === 'refused') throw new StoreError('unavailable', 'down')
+      if (fault === 'lost') throw new StoreError('conflict', 'lost', { step: steps.length - 2 })
+      if (fault === 'before') throw new StoreError('unknown', 'broken')
+      const versions = await store.write(steps)
+      if (fault === 'after') throw new StoreError('unknown', 'broken')
+      return versions
+    },
+  })
+  const context: ChangeContext = {
+    store: broken,
+    queue: createKeyedQueue(),
+    now: Date.now,
+    uuidV7: createUuidV7(Date.now),
+    random: () => 0,
+    sleep: async () => {},
+    log: () => {},
+    taskStored: () => {},
+  }
+  const events: string[] = []
+  let tries = 0
+  const attempt = async (): Promise<Attempt<string>> => {
+    const name = `setting-${(tries += 1)}`
+    return {
+      message: `Set ${name}`,
+      operations: [{ operation: 'set', name }],
+      steps: [{ op: 'insert', entity: 'settings', row: { name, value: 1, updated_at: 0 } }],
+      status: 200,
+      outcome: name,
+      prepare: async () => void events.push('prepare'),
+      undo: async () => void events.push('undo'),
+      landed: () => void events.push('landed'),
+      answer: () => name,
+    }
+  }
+  const run = (idempotency?: { readonly key: string; readonly fingerprint: string }) =>
+    change(
+      context,
+      { principal, idempotency },
+      {
+        what: 'the settings',
+        log: tenantLog('t1'),
+        lanes: ['settings'],
+        attempt,
+        lost: async (step) => void events.push(`lost ${step}`),
+        replay: (outcome) => `again ${outcome as string}`,
+      },
+    )
+  const names = async () => (await store.list('settings', { index: 'primary', where: {}, limit: 9 })).map(({ name }) => name)
+  const where = { tenant_id: 't1', catalog_id: '', branch: '' }
+  const log = async () => (await store.list('commits', { index: 'primary', where, limit: 9 })).map(({ message }) => message)
+  return { run, events, names, log }
+}
+
+test('a change lands with its line in the log', async () => {
+  const { run, events, names, log } = setup()
+  assert.equal(await run(), 'setting-1')
+  assert.deepEqual(events, ['prepare', 'landed'])
+  assert.deepEqual(await names(), ['setting-1'])
+  assert.deepEqual(await log(), ['Set setting-1'])
+})
+
+test('a lost race is taken back, explained and tried again', async () => {
+  const { run, events, names, log } = setup(['lost'])
+  assert.equal(await run(), 'setting-2')
+  assert.deepEqual(events, ['prepare', 'undo', 'lost 0', 'prepare', 'landed'])
+  assert.deepEqual(await names(), ['setting-2'])
+  assert.deepEqual(await log(), ['Set setting-2'])
+})
+
+test('what the store refused is taken back, and nothing is recorded under its key', async () => {
+  const { run, events, names } = setup(['refused'])
+  const key = { key: key7(1), fingerprint: 'f' }
+  await assert.rejects(run(key), rejects(503, /nothing was changed/))
+  assert.deepEqual(events, ['prepare', 'undo'])
+  assert.equal(await run(key), 'setting-2')
+  assert.deepEqual(await names(), ['setting-2'])
+})
+
+test('an outcome that got lost is read back from the log', async () => {
+  const { run, events, names } = setup(['after'])
+  assert.equal(await run(), 'setting-1')
+  assert.deepEqual(events, ['prepare'])
+  assert.deepEqual(await names(), ['setting-1'])
+})
+
+test('an outcome that stays unknown is said, and nothing is taken back', async () => {
+  const { run, events } = setup(['before'])
+  await assert.rejects(run(), rejects(500, /not known/, 'CommitStateUnknownException'))
+  assert.deepEqual(events, ['prepare'])
+})
+
+test('a repetition under the same key is answered from the record, of an unknown outcome that landed too', async () => {
+  const { run, names } = setup(['after'])
+  const key = { key: key7(1), fingerprint: 'f' }
+  assert.equal(await run(key), 'setting-1')
+  assert.equal(await run(key), 'again setting-1')
+  assert.deepEqual(await names(), ['setting-1'])
+  await assert.rejects(run({ ...key, fingerprint: 'g' }), rejects(422, /another request/))
+})
