@@ -9,6 +9,7 @@ import type { ChangeCall, ChangeContext } from '../changes/context.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableLimits } from '../iceberg/table-limits.ts'
 import type { ObjectStore } from '../storage/storage.ts'
+import type { Version } from '../stores/store.ts'
 import type { RequestSigner } from '../storage/vending/vending.ts'
 import type { CatalogVending, CredentialCache } from './credentials.ts'
 import type { FormatThreads } from './format-threads.ts'
@@ -33,6 +34,8 @@ export interface CatalogHandle {
   readonly id: string
   readonly name: string
   readonly branch: string
+  /** Of the catalog's row: what is created requires it, so that nothing lands where the catalog lay before it was moved. */
+  readonly version: Version | 'any'
   readonly warehouseName: string
   /** Below it lie the tables whose location the server chooses. */
   readonly root: Location

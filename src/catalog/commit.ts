@@ -30,7 +30,18 @@ import { MAX_METADATA_BYTES, writeFile } from './metadata-files.ts'
 import type { Identified, NewDocument } from './documents.ts'
 import type { NewFile } from './format-work.ts'
 import { discard, leave, prepare } from './discard.ts'
-import { FIRST_EPOCH, entryKey, entryLane, findEntry, laneOf, noSuch, requireNamespace, withoutVersion } from './entries.ts'
+import {
+  FIRST_EPOCH,
+  assertSameCatalog,
+  entryKey,
+  entryLane,
+  findEntry,
+  laneOf,
+  noSuch,
+  requireCatalog,
+  requireNamespace,
+  withoutVersion,
+} from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck } from './locations.ts'
 import type { Claim } from './locations.ts'
@@ -155,7 +166,8 @@ function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Muta
     ...place,
   }
   const inserted: Mutation = { op: 'insert', entity: 'entries', row }
-  return [requireNamespace(call.catalog, staged.identifier.namespace), inserted, ...placeSteps(row, staged.beside)]
+  const around = [requireCatalog(call.catalog), requireNamespace(call.catalog, staged.identifier.namespace)]
+  return [...around, inserted, ...placeSteps(row, staged.beside)]
 }
 
 const describe = (staged: Staged): Operation => ({
@@ -306,6 +318,7 @@ export function commitEntries<T>(context: CatalogContext, call: CatalogCall, com
       assertApart(staged)
       return flip(context, call, staged, { message: commit.message, ...decided })
     },
+    lost: () => assertSameCatalog(context, call.catalog),
     replay: commit.replay,
   })
 }

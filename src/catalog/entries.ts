@@ -1,6 +1,14 @@
 /** Where namespaces, tables and views stand in the store: keys, look-ups, and the steps that the use cases share. */
-import { alreadyExists, badRequest, displayIdentifier, noSuchNamespace, noSuchTable, noSuchView } from '../iceberg/errors.ts'
-import type { IcebergError } from '../iceberg/errors.ts'
+import {
+  alreadyExists,
+  badRequest,
+  displayIdentifier,
+  IcebergError,
+  noSuchNamespace,
+  noSuchTable,
+  noSuchView,
+  noSuchWarehouse,
+} from '../iceberg/errors.ts'
 import { LEVEL_SEPARATOR, namespaceKey as joinLevels } from '../iceberg/identifier.ts'
 import type { Key, NewRow, Row } from '../stores/entities.ts'
 import { lookUpIn } from '../stores/store.ts'
@@ -59,6 +67,29 @@ export function namespaceKey(
     parent: namespacePath(namespace.slice(0, -1)),
     name,
   }
+}
+
+/** The catalog is as it was found when the request came. */
+export const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
+  op: 'require',
+  entity: 'catalogs',
+  key: { tenant_id, name },
+  expected: version,
+})
+
+/**
+ * After a creation that lost a race: whether it was against a change of the catalog itself. It can't go on then, since all that
+ * it knows of the catalog is of before.
+ * @throws IcebergError 404 when the catalog is gone, 503
+ */
+export async function assertSameCatalog({ store }: CatalogContext, catalog: CatalogHandle): Promise<void> {
+  const { tenantId: tenant_id, name, version } = catalog
+  const row = await store.get('catalogs', { tenant_id, name })
+  if (row === undefined) throw noSuchWarehouse(name)
+  if (version === 'any' || row.version === version) return
+  throw new IcebergError('ServiceUnavailableException', `Catalog ${name} was changed meanwhile; nothing was created. Try again`, {
+    retryAfterSeconds: 1,
+  })
 }
 
 export const requireNamespace = (catalog: CatalogHandle, namespace: Namespace): Mutation => ({

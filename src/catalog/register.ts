@@ -28,10 +28,12 @@ import type { Identified } from './documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
+  assertSameCatalog,
   entryKey,
   entryLane,
   getEntry,
   nameTaken,
+  requireCatalog,
   requireNamespace,
   withoutVersion,
 } from './entries.ts'
@@ -119,7 +121,8 @@ function registerStep(
     ...entry,
   }
   const inserted: Mutation = { op: 'insert', entity: 'entries', row: next }
-  return [requireNamespace(call.catalog, identifier.namespace), inserted, ...placeSteps(next, beside)]
+  const around = [requireCatalog(call.catalog), requireNamespace(call.catalog, identifier.namespace)]
+  return [...around, inserted, ...placeSteps(next, beside)]
 }
 
 /** Registers a table or view; `parse` judges its metadata. */
@@ -165,6 +168,7 @@ export async function registerEntry(
         answer: async () => answerOf(await rememberRead(context, catalog, registered.entry, registered.json)),
       }
     },
+    lost: () => assertSameCatalog(context, catalog),
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }

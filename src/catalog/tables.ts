@@ -21,7 +21,7 @@ import { createLarge, creationOf, type Creation } from './large-commit.ts'
 import { identityOfTable } from './large-documents.ts'
 import { assertReachable, storageFailure } from './metadata-files.ts'
 import type { AnswerOptions } from './documents.ts'
-import { assertNameFree, getEntry, getNamespace, namespacePath } from './entries.ts'
+import { assertNameFree, assertSameCatalog, getEntry, getNamespace, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { assertLocationFree, checkedLocation, groundOf, locationLane } from './locations.ts'
 import type { Claim } from './locations.ts'
@@ -251,6 +251,7 @@ export function createEntry(
         answer: () => answerOf(staged.document),
       })
     },
+    lost: () => assertSameCatalog(context, call.catalog),
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),
   })
 }

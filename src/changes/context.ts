@@ -1,7 +1,8 @@
 /** What a change needs, in whatever room it is decided: the store, and the ways of the real world. */
 import type { Principal } from '../access/principal.ts'
 import type { Store } from '../stores/store.ts'
-import type { KeyedQueue } from './keyed-queue.ts'
+import { createKeyedQueue, type KeyedQueue } from './keyed-queue.ts'
+import { createUuidV7 } from './uuid.ts'
 
 export interface ChangeContext {
   readonly store: Store
@@ -17,6 +18,25 @@ export interface ChangeContext {
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
   /** Tells the task runner that a task was stored. */
   readonly taskStored: () => void
+}
+
+export type ChangeContextParts = Pick<ChangeContext, 'store'> & Partial<ChangeContext>
+
+/** What is not given is as in the real world; nothing is logged, and no tasks are run. */
+export function createChangeContext(given: ChangeContextParts): ChangeContext {
+  const now = given.now ?? Date.now
+  const random = given.random ?? Math.random
+  const sleep = given.sleep ?? ((ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)))
+  return {
+    store: given.store,
+    queue: given.queue ?? createKeyedQueue({ sleep, random }),
+    now,
+    uuidV7: given.uuidV7 ?? createUuidV7(now),
+    random,
+    sleep,
+    log: given.log ?? (() => {}),
+    taskStored: given.taskStored ?? (() => {}),
+  }
 }
 
 /** A request with an Idempotency-Key; the fingerprint covers principal, method, path and body. */

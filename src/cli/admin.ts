@@ -84,7 +84,7 @@ async function run(command: CommandLine<typeof OPTIONS>, parts: AdminCommandPart
   const given = values['password-stdin'] === true ? (stdin().split(/\r?\n/, 1)[0] ?? '') : undefined
   return withStore(parts, async (store) => {
     const user = await findUser(store, DEFAULT_TENANT, values.user)
-    const password = await resetPassword(store, user, given, now)
+    const password = await resetPassword(store, user, given)
     return given === undefined ? `${password}\n` : `The password of ${user.username} is changed\n`
   })
 }

@@ -2,10 +2,11 @@
  * One request on its way through the server. A class with all its fields from the start, since one is made for every
  * request; what most requests never ask for is worked out when it is asked.
  */
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { assertSees } from '../catalog/authorize.ts'
+import type { ChangeCall } from '../changes/context.ts'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
 import { INLINE_REQUEST, LARGE_JSON, SMALL_JSON } from '../catalog/request-limits.ts'
 import { soon, type Soon } from '../catalog/soon.ts'
@@ -173,16 +174,21 @@ export class Exchange {
     throw noSuchWarehouse(name, await explainMissing(this.context.management, this.caller, name))
   }
 
+  /** For use cases that change something. */
+  get changeCall(): ChangeCall {
+    return { principal: this.caller, idempotency: this.route?.mutation === true ? this.#idempotency() : undefined }
+  }
+
   /** For the use cases of the catalog. */
   get call(): CatalogCall {
     const { principal, catalog } = this.asking
-    const idempotency = this.route?.mutation === true ? this.#idempotency() : undefined
+    const { idempotency } = this.changeCall
     const { asksForCredentials, asksForSigning } = delegationOf(this.header('x-iceberg-access-delegation'))
     const makesNoFolders = this.header('user-agent')?.startsWith('duckdb/')
     return { principal, catalog, idempotency, asksForCredentials, asksForSigning, makesNoFolders }
   }
 
-  #idempotency(): CatalogCall['idempotency'] {
+  #idempotency(): ChangeCall['idempotency'] {
     const key = this.header('idempotency-key')
     if (key === undefined) return undefined
     if (!UUID_V7.test(key)) throw badRequest('The header Idempotency-Key must be a UUID of version 7')
@@ -190,8 +196,10 @@ export class Exchange {
     return { key: key.toLowerCase(), fingerprint: this.#fingerprint }
   }
 
-  #hashOfHead(): Hash {
-    const hash = createHash('sha256')
+  #hashOfHead(): Hash | Hmac {
+    // Bodies of the management API hold passwords: what is kept of them must not tell whether a guess is right.
+    const { iceberg } = this.route ?? {}
+    const hash = iceberg === true ? createHash('sha256') : createHmac('sha256', this.context.catalog.pageTokenKey)
     const { id, bounds } = this.caller
     // Bounds only where there are some: servers of before know the same fingerprint for everybody else.
     const who = bounds === undefined ? [id] : [id, bounds.text]

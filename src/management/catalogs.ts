@@ -2,18 +2,20 @@
 import Type from 'typebox'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { createCatalogWithNamespace, dropCatalogRow, FIRST_NAMESPACE } from '../catalog/catalogs.ts'
-import { dropNamespace, listNamespaces } from '../catalog/namespaces.ts'
+import { createCatalogWithNamespace, dropCatalogRow, FIRST_NAMESPACE, MAIN_BRANCH } from '../catalog/catalogs.ts'
+import { change } from '../changes/change.ts'
+import { tenantLog, type ChangeCall } from '../changes/context.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse, unsupported } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
-import { StoreError } from '../stores/store.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { settingsOf } from './handles.ts'
 import { nearest } from '../nearest.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
+import { lockPlaces } from './places-lock.ts'
 
 const text = Type.Optional(Type.Union([Type.String(), Type.Null()]))
 const Properties = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]))
@@ -111,6 +113,12 @@ export async function loadCatalog(context: ManagementContext, principal: Princip
   return shown(await rowOf(context, principal, name))
 }
 
+interface Place {
+  readonly location: Location
+  /** Hold until the catalog has the place. */
+  readonly steps: readonly Mutation[]
+}
+
 /** The place of a catalog: inside its warehouse, and not in another catalog's place. */
 async function placeOf(
   context: ManagementContext,
@@ -118,9 +126,11 @@ async function placeOf(
   name: string,
   warehouseName: string,
   wanted: string | null | undefined,
-): Promise<Location> {
-  const { store } = context.catalog
-  const warehouse = await store.get('warehouses', { tenant_id: principal.tenantId, name: warehouseName })
+): Promise<Place> {
+  const { store, now } = context.catalog
+  const lock = await lockPlaces(store, principal.tenantId, now)
+  const key = { tenant_id: principal.tenantId, name: warehouseName }
+  const warehouse = await store.get('warehouses', key)
   if (warehouse === undefined) throw badRequest(noSuchWarehouse(warehouseName).message)
   const root = context.storage.rootOf(settingsOf(warehouse, context))
   const place = wanted == null || wanted === '' ? joinLocation(root, name) : canonicalLocation(wanted)
@@ -129,46 +139,60 @@ async function placeOf(
   const neighbour = others.find(
     (row) => row.name !== name && row.storage_location !== null && overlaps(canonicalLocation(row.storage_location), place),
   )
-  if (neighbour === undefined) return place
+  const same: Mutation = { op: 'require', entity: 'warehouses', key, expected: warehouse.version }
+  if (neighbour === undefined) return { location: place, steps: [lock, same] }
   throw new IcebergError(
     'ConflictException',
     `storage_location ${place} overlaps with catalog ${neighbour.name} at ${neighbour.storage_location}`,
   )
 }
 
+const outcomeOf = (catalog: Catalog): Json => catalog as unknown as Json
+const catalogOf = (outcome: Json): Catalog => outcome as unknown as Catalog
+
 /** With the namespace `default` in it. */
-export async function createCatalog(context: ManagementContext, principal: Principal, json: unknown): Promise<Catalog> {
+export async function createCatalog(context: ManagementContext, call: ChangeCall, json: unknown): Promise<Catalog> {
   checkFields(json, CREATE_FIELDS)
   const request = decode(CreateCatalogRequest, json)
-  checkName('Catalog', request.name)
+  const { name, warehouse_name: warehouse } = request
+  checkName('Catalog', name)
   refuseFederation(request.catalog_type, request.federated_config)
-  if (request.warehouse_name == null) throw badRequest('warehouse_name is missing: a catalog keeps its tables in a warehouse')
+  if (warehouse == null) throw badRequest('warehouse_name is missing: a catalog keeps its tables in a warehouse')
   const { store, now, uuid } = context.catalog
-  const place = await placeOf(context, principal, request.name, request.warehouse_name, request.storage_location)
-  const row: NewRow<'catalogs'> = {
-    tenant_id: principal.tenantId,
-    name: request.name,
-    id: uuid(),
-    catalog_type: 'Local',
-    warehouse_name: request.warehouse_name,
-    storage_location: place,
-    federated_config: null,
-    properties: (request.properties ?? {}) as Json,
-    created_at: now(),
-    updated_at: now(),
-  }
-  const warehouse = { tenant_id: principal.tenantId, name: request.warehouse_name }
-  try {
-    await store.write([
-      ...createCatalogWithNamespace(context.catalog, principal, row),
-      { op: 'require', entity: 'warehouses', key: warehouse, expected: 'any' },
-    ])
-  } catch (error) {
-    if (error instanceof StoreError && error.kind === 'conflict' && error.step === 0) throw alreadyExists('Catalog', request.name)
-    throw error
-  }
-  context.handles.forget(principal.tenantId)
-  return shown(row)
+  const { principal } = call
+  const { tenantId } = principal
+  return change(context.catalog, call, {
+    what: `catalog ${name}`,
+    log: tenantLog(tenantId),
+    attempt: async () => {
+      const place = await placeOf(context, principal, name, warehouse, request.storage_location)
+      if ((await store.get('catalogs', { tenant_id: tenantId, name })) !== undefined) throw alreadyExists('Catalog', name)
+      const row: NewRow<'catalogs'> = {
+        tenant_id: tenantId,
+        name,
+        id: uuid(),
+        catalog_type: 'Local',
+        warehouse_name: warehouse,
+        storage_location: place.location,
+        federated_config: null,
+        properties: (request.properties ?? {}) as Json,
+        created_at: now(),
+        updated_at: now(),
+      }
+      return {
+        message: `Create catalog ${name}`,
+        operations: [{ operation: 'create-catalog', before: null, after: outcomeOf(shown(row)) }],
+        steps: [...place.steps, ...createCatalogWithNamespace(context.catalog, principal, row)],
+        status: 201,
+        outcome: outcomeOf(shown(row)),
+        answer: () => {
+          context.handles.forget(tenantId)
+          return shown(row)
+        },
+      }
+    },
+    replay: catalogOf,
+  })
 }
 
 function refuseFederation(type: string | null | undefined, config: unknown): void {
@@ -178,72 +202,117 @@ function refuseFederation(type: string | null | undefined, config: unknown): voi
   if (wanted !== 'local') throw badRequest(`catalog_type must be Local, not ${JSON.stringify(type?.slice(0, 100))}`)
 }
 
-export async function updateCatalog(
-  context: ManagementContext,
-  principal: Principal,
-  name: string,
-  json: unknown,
-): Promise<Catalog> {
+export async function updateCatalog(context: ManagementContext, call: ChangeCall, name: string, json: unknown): Promise<Catalog> {
   checkFields(json, UPDATE_FIELDS)
   const request = decode(UpdateCatalogRequest, json)
-  const row = await rowOf(context, principal, name)
   const { name: sentName, catalog_type: sentType } = json as { name?: unknown; catalog_type?: unknown }
-  if (sentName != null && sentName !== name) throw badRequest(`Catalog ${name} can't be renamed`)
-  if (sentType != null && sentType !== row.catalog_type) throw badRequest(`catalog_type of ${name} can't be changed`)
-  const warehouseName = request.warehouse_name ?? row.warehouse_name
-  const moved = warehouseName !== row.warehouse_name
-  if (moved) await refuseInUse(context, row, 'move it to another warehouse')
-  const wanted = request.storage_location ?? (moved ? undefined : row.storage_location)
-  const place = warehouseName === null ? row.storage_location : await placeOf(context, principal, name, warehouseName, wanted)
-  const { version, ...rest } = row
-  const changed: NewRow<'catalogs'> = {
-    ...rest,
-    warehouse_name: warehouseName,
-    storage_location: place,
-    properties: (request.properties ?? row.properties) as Json,
-    updated_at: context.catalog.now(),
-  }
-  const warehouse = warehouseName === null ? [] : [{ tenant_id: principal.tenantId, name: warehouseName }]
-  await context.catalog.store.write([
-    { op: 'replace', entity: 'catalogs', row: changed, expected: version },
-    ...warehouse.map((key) => ({ op: 'require', entity: 'warehouses', key, expected: 'any' }) as const),
-  ])
-  context.handles.forget(principal.tenantId)
-  return shown(changed)
+  const { principal } = call
+  return change(context.catalog, call, {
+    what: `catalog ${name}`,
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const row = await rowOf(context, principal, name)
+      if (sentName != null && sentName !== name) throw badRequest(`Catalog ${name} can't be renamed`)
+      if (sentType != null && sentType !== row.catalog_type) throw badRequest(`catalog_type of ${name} can't be changed`)
+      const { location, warehouse, steps, isMoved } = await movedTo(context, principal, row, request)
+      const { version, ...rest } = row
+      const changed: NewRow<'catalogs'> = {
+        ...rest,
+        warehouse_name: warehouse,
+        storage_location: location,
+        properties: (request.properties ?? row.properties) as Json,
+        updated_at: context.catalog.now(),
+      }
+      return {
+        message: `Update catalog ${name}`,
+        operations: [{ operation: 'update-catalog', before: outcomeOf(shown(row)), after: outcomeOf(shown(changed)) }],
+        // What is created in it meanwhile requires the row that is replaced here, so that the emptiness behind it lasts.
+        steps: [
+          ...steps,
+          { op: 'replace', entity: 'catalogs', row: changed, expected: version },
+          ...(isMoved ? [isEmpty(row)] : []),
+        ],
+        status: 200,
+        outcome: outcomeOf(shown(changed)),
+        answer: () => {
+          context.handles.forget(principal.tenantId)
+          return shown(changed)
+        },
+      }
+    },
+    replay: catalogOf,
+  })
 }
+
+interface Move {
+  readonly location: string | null
+  readonly warehouse: string | null
+  readonly steps: readonly Mutation[]
+  /** To another warehouse. */
+  readonly isMoved: boolean
+}
+
+/** Where the catalog lies after an update. */
+async function movedTo(
+  context: ManagementContext,
+  principal: Principal,
+  row: Row<'catalogs'>,
+  request: Pick<Type.Static<typeof UpdateCatalogRequest>, 'warehouse_name' | 'storage_location'>,
+): Promise<Move> {
+  const warehouse = request.warehouse_name ?? row.warehouse_name
+  const isMoved = warehouse !== row.warehouse_name
+  if (warehouse === null) return { location: row.storage_location, warehouse, steps: [], isMoved }
+  if (isMoved) await refuseInUse(context, row, 'move it to another warehouse')
+  const wanted = request.storage_location ?? (isMoved ? undefined : row.storage_location)
+  return { ...(await placeOf(context, principal, row.name, warehouse, wanted)), warehouse, isMoved }
+}
+
+const isEmpty = (row: Row<'catalogs'>): Mutation => ({
+  op: 'requireEmpty',
+  entity: 'entries',
+  index: 'primary',
+  where: within(row),
+})
+
+const within = (row: Row<'catalogs'>) => ({ tenant_id: row.tenant_id, catalog_id: row.id })
 
 const inUse = (name: string, what: string): IcebergError =>
   new IcebergError('ConflictException', `Catalog ${name} is in use: drop its namespaces, tables and views before you ${what}`)
 
 async function refuseInUse(context: ManagementContext, row: Row<'catalogs'>, what: string): Promise<void> {
-  const where = { tenant_id: row.tenant_id, catalog_id: row.id }
-  const entries = await context.catalog.store.list('entries', { index: 'primary', where, limit: 1 })
+  const entries = await context.catalog.store.list('entries', { index: 'primary', where: within(row), limit: 1 })
   if (entries.length > 0) throw inUse(row.name, what)
 }
 
-export async function dropCatalog(context: ManagementContext, principal: Principal, name: string): Promise<void> {
-  const row = await rowOf(context, principal, name)
-  await refuseInUse(context, row, 'drop it')
-  await dropFirstNamespace(context, principal, row)
-  try {
-    await context.catalog.store.write(dropCatalogRow(row))
-  } catch (error) {
-    if (error instanceof StoreError && error.kind === 'conflict') throw inUse(name, 'drop it')
-    throw error
-  }
-  context.handles.forget(principal.tenantId)
+export async function dropCatalog(context: ManagementContext, call: ChangeCall, name: string): Promise<void> {
+  const { principal } = call
+  return change<void>(context.catalog, call, {
+    what: `catalog ${name}`,
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const row = await rowOf(context, principal, name)
+      await refuseInUse(context, row, 'drop it')
+      return {
+        message: `Drop catalog ${name}`,
+        operations: [{ operation: 'drop-catalog', before: outcomeOf(shown(row)), after: null }],
+        steps: [...(await dropFirstNamespace(context, row)), ...dropCatalogRow(row)],
+        status: 204,
+        outcome: null,
+        answer: () => context.handles.forget(principal.tenantId),
+      }
+    },
+    replay: () => undefined,
+  })
 }
 
 /** The namespace that came with the catalog goes with it, where it is empty and all there is. */
-async function dropFirstNamespace(context: ManagementContext, principal: Principal, row: Row<'catalogs'>): Promise<void> {
-  const catalog = await context.handles.resolve(principal.tenantId, row.name)
-  const call = { principal, catalog }
-  const { namespaces } = await listNamespaces(context.catalog, call, undefined, { pageToken: '', pageSize: 2 })
-  if (namespaces.length !== 1 || namespaces[0]!.join('.') !== FIRST_NAMESPACE[0]) return
-  await dropNamespace(context.catalog, call, FIRST_NAMESPACE).catch((error: unknown) => {
-    if (error instanceof IcebergError && error.code === 409) throw inUse(row.name, 'drop it')
-    if (!(error instanceof IcebergError) || error.code !== 404) throw error
-  })
+async function dropFirstNamespace(context: ManagementContext, row: Row<'catalogs'>): Promise<Mutation[]> {
+  const where = { ...within(row), branch: MAIN_BRANCH }
+  const [first, another] = await context.catalog.store.list('namespaces', { index: 'primary', where, limit: 2 })
+  if (first === undefined) return []
+  const { parent, name, version: expected } = first
+  if (another !== undefined || parent !== '' || name !== FIRST_NAMESPACE[0]) throw inUse(row.name, 'drop it')
+  return [{ op: 'remove', entity: 'namespaces', key: { ...where, parent, name }, expected }]
 }
 
 /** So many names are compared with one that does not exist, in one look. */

@@ -49,12 +49,16 @@ export async function firstStart(context: ManagementContext, options: FirstStart
   if ((await store.get('tenants', { id: DEFAULT_TENANT })) !== undefined) return false
   const principal = await ensureAdministrator(context, options)
   await unlessThere(
-    createWarehouse(context, principal, {
-      name: WAREHOUSE,
-      storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
-    }),
+    createWarehouse(
+      context,
+      { principal },
+      {
+        name: WAREHOUSE,
+        storage_config: { type: 'local', path: join(options.dataDirectory, 'warehouse') },
+      },
+    ),
   )
-  await unlessThere(createCatalog(context, principal, { name: FIRST_CATALOG, warehouse_name: WAREHOUSE }))
+  await unlessThere(createCatalog(context, { principal }, { name: FIRST_CATALOG, warehouse_name: WAREHOUSE }))
   const tenant = { id: DEFAULT_TENANT, name: 'default', properties: {}, created_at: now() }
   await unlessThere(store.write([{ op: 'insert', entity: 'tenants', row: tenant }]))
   return true

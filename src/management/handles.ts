@@ -166,6 +166,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
       id: catalog.id,
       name: catalog.name,
       branch: 'main',
+      version: catalog.version,
       warehouseName: warehouse.name,
       root,
       allowedRoots,

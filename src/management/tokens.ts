@@ -8,11 +8,14 @@ import { formatApiToken, hashSecret, newApiToken } from '../access/api-tokens.ts
 import { AccessShape, boundsJson, createBounds, readBounds, WithinShape, type Bounds } from '../access/bounds.ts'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
+import type { SecretJson } from '../access/secrets.ts'
 import { decode } from '../catalog/shapes.ts'
-import { badRequest, commitStateUnknown, forbidden, IcebergError } from '../iceberg/errors.ts'
+import { change } from '../changes/change.ts'
+import { tenantLog, type ChangeCall, type Idempotency } from '../changes/context.ts'
+import { badRequest, forbidden, IcebergError } from '../iceberg/errors.ts'
 import { RawNumber } from '../iceberg/json.ts'
-import type { NewRow, Row } from '../stores/entities.ts'
-import { StoreError, type Mutation } from '../stores/store.ts'
+import type { Json, NewRow, Row } from '../stores/entities.ts'
+import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
@@ -117,35 +120,68 @@ async function forgetOld({ catalog: { store, now, log } }: ManagementContext, pr
   }
 }
 
-export async function mintToken(context: ManagementContext, principal: Principal, json: unknown): Promise<MintedToken> {
+/**
+ * A repetition of the request is told the same token, for as long as its key is remembered. Until then the token lies sealed in
+ * the record, and not at all where the request had no key.
+ */
+const sealedFor = ({ secrets }: ManagementContext, { principal, idempotency }: ChangeCall, minted: MintedToken): Json =>
+  idempotency === undefined ? null : secrets.seal(minted as unknown as SecretJson, ownerOf(principal, idempotency))
+
+const unsealed = ({ secrets }: ManagementContext, { principal, idempotency }: ChangeCall, outcome: Json): MintedToken =>
+  secrets.open(outcome as string, ownerOf(principal, idempotency!)) as unknown as MintedToken
+
+const ownerOf = ({ tenantId, id }: Principal, { key }: Idempotency): string =>
+  `idempotency/${tenantId}/${id}/${key.toLowerCase()}`
+
+export async function mintToken(context: ManagementContext, call: ChangeCall, json: unknown): Promise<MintedToken> {
+  const { principal } = call
   checkFields(json, FIELDS)
   const request = decode(MintRequest, withPlainHours(json as object))
   if (!isAllowed(principal, 'token.create', { tenantId: principal.tenantId })) throw forbidden('A narrowed token makes no tokens')
   refuseOthers(principal, request)
   const bounds = boundsOf(request)
-  const { store } = context.catalog
-  const token = newApiToken()
-  const now = context.catalog.now()
-  const row: NewRow<'tokens'> = {
-    id: token.id,
-    tenant_id: principal.tenantId,
-    user_id: principal.id,
-    secret_hash: hashSecret(token.secret, bounds),
-    description: request.description ?? null,
-    created_at: now,
-    expires_at: now + lifeOf(request.expires_in_hours ?? DEFAULT_HOURS),
-    bounds: bounds === undefined ? null : boundsJson(bounds),
-  }
-  const user: Mutation = { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' }
-  try {
-    await store.write([user, { op: 'insert', entity: 'tokens', row }])
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 0) throw error
-    throw badRequest('There is nobody to make a token for: without authentication nobody needs one')
-  }
-  await forgetOld(context, principal)
-  return { ...shown(row, principal, now), token: formatApiToken(token) }
+  const life = lifeOf(request.expires_in_hours ?? DEFAULT_HOURS)
+  return change(context.catalog, call, {
+    what: 'the tokens of one user',
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const token = newApiToken()
+      const now = context.catalog.now()
+      const row: NewRow<'tokens'> = {
+        id: token.id,
+        tenant_id: principal.tenantId,
+        user_id: principal.id,
+        secret_hash: hashSecret(token.secret, bounds),
+        description: request.description ?? null,
+        created_at: now,
+        expires_at: now + life,
+        bounds: bounds === undefined ? null : boundsJson(bounds),
+      }
+      const minted = { ...shown(row, principal, now), token: formatApiToken(token) }
+      return {
+        message: `Create token ${token.id}`,
+        operations: [{ operation: 'create-token', before: null, after: logged(row, principal, now) }],
+        steps: [
+          { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' },
+          { op: 'insert', entity: 'tokens', row },
+        ],
+        status: 200,
+        outcome: sealedFor(context, call, minted),
+        answer: async () => {
+          await forgetOld(context, principal)
+          return minted
+        },
+      }
+    },
+    lost: async () => {
+      if ((await context.catalog.store.get('users', { id: principal.id })) !== undefined) return
+      throw badRequest('There is no user to make a token for: without authentication none is needed')
+    },
+    replay: (outcome) => unsealed(context, call, outcome),
+  })
 }
+
+const logged = (row: NewRow<'tokens'>, principal: Principal, now: number): Json => shown(row, principal, now) as unknown as Json
 
 /** The caller's own, oldest first; for a narrowed token only itself. */
 export function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<ShownToken>> {
@@ -176,42 +212,57 @@ function currentToken({ tokenId }: Principal): string {
   throw badRequest('The credential of this request is no long-lived token, nor was it given for one: a login ends by itself')
 }
 
-/** Within a second nobody is let in with it, or with what it was exchanged for, in any process. */
-export async function revokeToken(
-  context: ManagementContext,
-  principal: Principal,
-  id: string = currentToken(principal),
-): Promise<void> {
-  await ownToken(context, principal, id)
-  try {
-    await context.catalog.store.write([{ op: 'remove', entity: 'tokens', key: { id }, expected: 'any' }])
-  } catch (error) {
-    if (error instanceof StoreError && error.kind === 'conflict') throw noSuchToken(id)
-    throw error
-  }
+/** Within a second it lets nobody in, nor does what it was exchanged for, in any process. */
+export async function revokeToken(context: ManagementContext, call: ChangeCall, asked?: string): Promise<void> {
+  const { principal } = call
+  const id = asked ?? currentToken(principal)
+  return change<void>(context.catalog, call, {
+    what: `token ${id}`,
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const { version: expected, ...row } = await ownToken(context, principal, id)
+      return {
+        message: `Revoke token ${id}`,
+        operations: [{ operation: 'revoke-token', before: logged(row, principal, context.catalog.now()), after: null }],
+        steps: [{ op: 'remove', entity: 'tokens', key: { id }, expected }],
+        status: 204,
+        outcome: null,
+        answer: () => undefined,
+      }
+    },
+    replay: () => undefined,
+  })
 }
 
 /** A new token in the place of one: the same bounds, and no longer a life. The old one is over. */
-export async function rotateToken(context: ManagementContext, principal: Principal, json: unknown): Promise<MintedToken> {
+export async function rotateToken(context: ManagementContext, call: ChangeCall, json: unknown): Promise<MintedToken> {
+  const { principal } = call
   checkFields(json, Object.keys(RotateRequest.properties))
   const { token_id: asked } = decode(RotateRequest, json)
-  const { store, now } = context.catalog
-  const { version, ...old } = await ownToken(context, principal, asked ?? currentToken(principal))
-  if (old.expires_at !== null && old.expires_at <= now()) throw badRequest(`Token ${old.id} is over: make another one`)
-  const token = newApiToken()
-  const secret_hash = hashSecret(token.secret, readBounds(old.bounds))
-  const row: NewRow<'tokens'> = { ...old, id: token.id, secret_hash, created_at: now() }
-  try {
-    await store.write([
-      { op: 'remove', entity: 'tokens', key: { id: old.id }, expected: version },
-      { op: 'insert', entity: 'tokens', row },
-    ])
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.kind === 'unavailable') throw error
-    if (error.kind === 'conflict') throw noSuchToken(old.id)
-    if ((await store.get('tokens', { id: token.id }).catch(() => undefined)) === undefined) {
-      throw commitStateUnknown('Whether the token was replaced is not known; make another one if it is refused', { cause: error })
-    }
-  }
-  return { ...shown(row, principal, now()), token: formatApiToken(token) }
+  const id = asked ?? currentToken(principal)
+  return change(context.catalog, call, {
+    what: `token ${id}`,
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const now = context.catalog.now()
+      const { version, ...old } = await ownToken(context, principal, id)
+      if (old.expires_at !== null && old.expires_at <= now) throw badRequest(`Token ${id} is over: make another one`)
+      const token = newApiToken()
+      const secret_hash = hashSecret(token.secret, readBounds(old.bounds))
+      const row: NewRow<'tokens'> = { ...old, id: token.id, secret_hash, created_at: now }
+      const minted = { ...shown(row, principal, now), token: formatApiToken(token) }
+      return {
+        message: `Replace token ${id} by ${token.id}`,
+        operations: [{ operation: 'rotate-token', before: logged(old, principal, now), after: logged(row, principal, now) }],
+        steps: [
+          { op: 'remove', entity: 'tokens', key: { id }, expected: version },
+          { op: 'insert', entity: 'tokens', row },
+        ],
+        status: 200,
+        outcome: sealedFor(context, call, minted),
+        answer: () => minted,
+      }
+    },
+    replay: (outcome) => unsealed(context, call, outcome),
+  })
 }

@@ -5,17 +5,17 @@
 import Type from 'typebox'
 import { formatApiToken, hashSecret, newApiToken, newPassword } from '../access/api-tokens.ts'
 import { hashPassword } from '../access/passwords.ts'
-import type { Principal } from '../access/principal.ts'
 import { isAllowed } from '../access/decide.ts'
 import { decode } from '../catalog/shapes.ts'
+import { change } from '../changes/change.ts'
+import { createChangeContext, tenantLog, type ChangeCall, type ChangeContext } from '../changes/context.ts'
 import { badRequest, forbidden, IcebergError } from '../iceberg/errors.ts'
 import type { Row } from '../stores/entities.ts'
-import { StoreError, type Store } from '../stores/store.ts'
+import type { Store } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { checkFields } from './input.ts'
 
 export const PASSWORD_CHARACTERS = { least: 12, most: 1024 }
-const TRIES = 20
 const PAGE = 100
 
 const ChangePasswordRequest = Type.Object({ current_password: Type.String(), new_password: Type.String() })
@@ -30,22 +30,31 @@ export function checkPassword(password: string, username: string): void {
 }
 
 /** @throws IcebergError 404 when there is no such user any more */
-export async function setPassword(store: Store, userId: string, password: string, now: number): Promise<void> {
-  const password_hash = await hashPassword(password)
-  for (let attempt = 1; attempt <= TRIES; attempt++) {
-    const user = await store.get('users', { id: userId })
-    if (user === undefined) throw new IcebergError('NotFoundException', `User does not exist: ${userId}`)
-    const { version, ...rest } = user
-    try {
-      const row = { ...rest, password_hash, updated_at: now }
-      await store.write([{ op: 'replace', entity: 'users', row, expected: version }])
-      return
-    } catch (error) {
-      if (!(error instanceof StoreError && error.kind === 'conflict')) throw error
-    }
-  }
-  throw new IcebergError('TooManyRequestsException', 'The user is being changed without pause; the password stays', {
-    retryAfterSeconds: 1,
+async function setPassword(
+  context: ChangeContext,
+  call: ChangeCall,
+  userId: string,
+  choose: () => Promise<string>,
+): Promise<void> {
+  return change<void>(context, call, {
+    what: 'the user',
+    log: tenantLog(call.principal.tenantId),
+    attempt: async () => {
+      const password_hash = await hashPassword(await choose())
+      const user = await context.store.get('users', { id: userId })
+      if (user === undefined) throw new IcebergError('NotFoundException', `User does not exist: ${userId}`)
+      const { version, ...rest } = user
+      const row = { ...rest, password_hash, updated_at: context.now() }
+      return {
+        message: `Change the password of ${user.username}`,
+        operations: [{ operation: 'change-password', user_id: user.id, username: user.username }],
+        steps: [{ op: 'replace', entity: 'users', row, expected: version }],
+        status: 204,
+        outcome: null,
+        answer: () => undefined,
+      }
+    },
+    replay: () => undefined,
   })
 }
 
@@ -55,18 +64,21 @@ export async function setPassword(store: Store, userId: string, password: string
  * @throws IcebergError 400, 401 for a wrong current password, 403 for a narrowed token, 429
  */
 export async function changePassword(
-  { catalog: { store, now } }: ManagementContext,
-  principal: Principal,
+  { catalog }: ManagementContext,
+  call: ChangeCall,
   json: unknown,
   isCurrent: (password: string) => Promise<boolean>,
 ): Promise<void> {
+  const { principal } = call
   checkFields(json, Object.keys(ChangePasswordRequest.properties))
   const { current_password: current, new_password: next } = decode(ChangePasswordRequest, json)
   if (!isAllowed(principal, 'token.create', { tenantId: principal.tenantId }))
     throw forbidden('A narrowed token changes no password')
   checkPassword(next, principal.name)
-  if (!(await isCurrent(current))) throw new IcebergError('NotAuthorizedException', 'The current password is not right')
-  await setPassword(store, principal.id, next, now())
+  await setPassword(catalog, call, principal.id, async () => {
+    if (!(await isCurrent(current))) throw new IcebergError('NotAuthorizedException', 'The current password is not right')
+    return next
+  })
 }
 
 /** @throws IcebergError 404; 400 where there are several and none is named */
@@ -84,16 +96,16 @@ export async function findUser(store: Store, tenantId: string, name: string | un
   return user
 }
 
+/** Who is at the machine of the database. */
+const operatorOf = ({ tenant_id }: Row<'users'>): ChangeCall => ({
+  principal: { id: 'operator', name: 'operator', tenantId: tenant_id ?? '', role: 'tenant-admin' },
+})
+
 /** A new password for a user who has lost theirs: `password`, or one that is made up. */
-export async function resetPassword(
-  store: Store,
-  user: Row<'users'>,
-  password: string | undefined,
-  now: number,
-): Promise<string> {
+export async function resetPassword(store: Store, user: Row<'users'>, password: string | undefined): Promise<string> {
   const next = password ?? newPassword()
   checkPassword(next, user.username)
-  await setPassword(store, user.id, next, now)
+  await setPassword(createChangeContext({ store }), operatorOf(user), user.id, async () => next)
   return next
 }
 
@@ -103,6 +115,7 @@ export async function createTokenFor(
   user: Row<'users'>,
   { description, expiresAt, now }: { readonly description: string; readonly expiresAt: number | null; readonly now: number },
 ): Promise<string> {
+  const call = operatorOf(user)
   const token = newApiToken()
   const row = {
     id: token.id,
@@ -114,9 +127,20 @@ export async function createTokenFor(
     expires_at: expiresAt,
     bounds: null,
   }
-  await store.write([
-    { op: 'require', entity: 'users', key: { id: user.id }, expected: 'any' },
-    { op: 'insert', entity: 'tokens', row },
-  ])
-  return formatApiToken(token)
+  return change(createChangeContext({ store }), call, {
+    what: `the tokens of ${user.username}`,
+    log: tenantLog(call.principal.tenantId),
+    attempt: async () => ({
+      message: `Create token ${token.id} for ${user.username}`,
+      operations: [{ operation: 'create-token', id: token.id, user_id: user.id, description, expires_at: expiresAt }],
+      steps: [
+        { op: 'require', entity: 'users', key: { id: user.id }, expected: 'any' },
+        { op: 'insert', entity: 'tokens', row },
+      ],
+      status: 200,
+      outcome: null,
+      answer: () => formatApiToken(token),
+    }),
+    replay: () => formatApiToken(token),
+  })
 }

@@ -6,16 +6,19 @@ import Type from 'typebox'
 import type { Principal } from '../access/principal.ts'
 import type { SecretJson } from '../access/secrets.ts'
 import { decode } from '../catalog/shapes.ts'
+import { change } from '../changes/change.ts'
+import { tenantLog, type ChangeCall } from '../changes/context.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import { RawNumber } from '../iceberg/json.ts'
 import { canonicalLocation, isBelow } from '../iceberg/location.ts'
 import type { VendingStrategy, WarehouseSettings } from '../storage/open.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
-import { StoreError } from '../stores/store.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { ManagementContext, WarehouseTestAnswer } from './context.ts'
 import { openSettings, sealOwner, settingsOf } from './handles.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
+import { lockPlaces } from './places-lock.ts'
 
 const StorageConfig = Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))
 const Strategy = Type.Union([
@@ -142,36 +145,50 @@ export function readNewWarehouse(json: unknown): NewWarehouse {
   return { name: request.name, useSts: request.use_sts ?? false, settings, layout: request.table_location_layout ?? null }
 }
 
+const outcomeOf = (warehouse: Warehouse): Json => warehouse as unknown as Json
+const warehouseOf = (outcome: Json): Warehouse => outcome as unknown as Warehouse
+
 /**
  * @param trial tries the settings, where the answer may rest on it: a strategy that the user did not name is taken when it works
  * @throws IcebergError 400, 409, 422
  */
 export async function createWarehouse(
   context: ManagementContext,
-  principal: Principal,
+  call: ChangeCall,
   json: unknown,
   trial?: WarehouseTrial,
 ): Promise<Warehouse> {
   const { name, useSts, settings: given, layout } = readNewWarehouse(json)
-  const settings = await withDefaultStrategy(context, given, name, trial)
   const { now, uuid, store } = context.catalog
-  const key = { tenant_id: principal.tenantId, id: uuid() }
-  const row: NewRow<'warehouses'> = {
-    ...key,
-    name,
-    use_sts: useSts,
-    ...columnsOf(context, settings, key),
-    created_at: now(),
-    updated_at: now(),
-    table_location_layout: layout,
-  }
-  try {
-    await store.write([{ op: 'insert', entity: 'warehouses', row }])
-  } catch (error) {
-    if (error instanceof StoreError && error.kind === 'conflict') throw alreadyExists('Warehouse', name)
-    throw error
-  }
-  return shown(context, row)
+  const { tenantId } = call.principal
+  return change(context.catalog, call, {
+    what: `warehouse ${name}`,
+    log: tenantLog(tenantId),
+    attempt: async () => {
+      const settings = await withDefaultStrategy(context, given, name, trial)
+      if ((await store.get('warehouses', { tenant_id: tenantId, name })) !== undefined) throw alreadyExists('Warehouse', name)
+      const key = { tenant_id: tenantId, id: uuid() }
+      const row: NewRow<'warehouses'> = {
+        ...key,
+        name,
+        use_sts: useSts,
+        ...columnsOf(context, settings, key),
+        created_at: now(),
+        updated_at: now(),
+        table_location_layout: layout,
+      }
+      const made = shown(context, row)
+      return {
+        message: `Create warehouse ${name}`,
+        operations: [{ operation: 'create-warehouse', before: null, after: outcomeOf(made) }],
+        steps: [{ op: 'insert', entity: 'warehouses', row }],
+        status: 201,
+        outcome: outcomeOf(made),
+        answer: () => made,
+      }
+    },
+    replay: warehouseOf,
+  })
 }
 
 /** Tests settings under the name of a warehouse. */
@@ -213,14 +230,54 @@ function refuseFailed(name: string, { checks }: WarehouseTestAnswer): void {
  */
 export async function updateWarehouse(
   context: ManagementContext,
-  principal: Principal,
+  call: ChangeCall,
   name: string,
   json: unknown,
   trial?: WarehouseTrial,
 ): Promise<Warehouse> {
   checkFields(json, FIELDS)
   const request = decode(UpdateWarehouseRequest, withTexts(json))
-  const row = await warehouseRow(context, principal, name)
+  const { principal } = call
+  return change(context.catalog, call, {
+    what: `warehouse ${name}`,
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const row = await warehouseRow(context, principal, name)
+      const { changed, names, steps } = await changedBy(context, principal, row, request, trial)
+      const answer = { ...shown(context, changed), changed: names }
+      return {
+        message: `Update warehouse ${name}`,
+        operations: [
+          { operation: 'update-warehouse', changed: names, before: outcomeOf(shown(context, row)), after: outcomeOf(answer) },
+        ],
+        steps: [...steps, { op: 'replace', entity: 'warehouses', row: changed, expected: row.version }],
+        status: 200,
+        outcome: outcomeOf(answer),
+        answer: () => {
+          context.handles.forget(principal.tenantId)
+          return answer
+        },
+      }
+    },
+    replay: warehouseOf,
+  })
+}
+
+interface ChangedWarehouse {
+  readonly changed: NewRow<'warehouses'>
+  /** Of the settings that differ. */
+  readonly names: readonly string[]
+  readonly steps: readonly Mutation[]
+}
+
+async function changedBy(
+  context: ManagementContext,
+  principal: Principal,
+  row: Row<'warehouses'>,
+  request: Type.Static<typeof UpdateWarehouseRequest>,
+  trial: WarehouseTrial | undefined,
+): Promise<ChangedWarehouse> {
+  const { name, version: _, ...rest } = row
   if (typeof request.name === 'string' && request.name !== name) throw badRequest(`Warehouse ${name} can't be renamed`)
   const before = settingsOf(row, context)
   const settings = context.storage.change(before, {
@@ -228,23 +285,24 @@ export async function updateWarehouse(
     vendingStrategy: request.vending_strategy,
   })
   const columns = columnsOf(context, settings, row)
-  await refuseStranding(context, principal, name, context.storage.rootOf(settings))
+  const root = context.storage.rootOf(settings)
+  const { store, now } = context.catalog
+  const lock = root === context.storage.rootOf(before) ? [] : [await lockPlaces(store, principal.tenantId, now)]
+  await refuseStranding(context, principal, name, root)
   const names = [...context.storage.changed(before, settings)]
   if (trial !== undefined && names.length > 0) refuseFailed(name, await trial(name, settings))
-  const { version, ...rest } = row
+  const { use_sts: useSts, table_location_layout: layout } = request
   const changed: NewRow<'warehouses'> = {
     ...rest,
+    name,
     ...columns,
-    use_sts: request.use_sts ?? row.use_sts,
-    table_location_layout:
-      request.table_location_layout === undefined ? row.table_location_layout : request.table_location_layout,
-    updated_at: context.catalog.now(),
+    use_sts: useSts ?? row.use_sts,
+    table_location_layout: layout === undefined ? row.table_location_layout : layout,
+    updated_at: now(),
   }
-  await context.catalog.store.write([{ op: 'replace', entity: 'warehouses', row: changed, expected: version }])
-  context.handles.forget(principal.tenantId)
   if (changed.use_sts !== row.use_sts) names.push('use_sts')
   if (changed.table_location_layout !== row.table_location_layout) names.push('table_location_layout')
-  return { ...shown(context, changed), changed: names }
+  return { changed, names, steps: lock }
 }
 
 /** Tables of a catalog that lies outside the warehouse's new root could not be read any more. */
@@ -266,22 +324,30 @@ async function refuseStranding(
   )
 }
 
-export async function dropWarehouse(context: ManagementContext, principal: Principal, name: string): Promise<void> {
-  const row = await warehouseRow(context, principal, name)
-  const key = { tenant_id: principal.tenantId, name }
-  try {
-    await context.catalog.store.write([
-      { op: 'remove', entity: 'warehouses', key, expected: row.version },
-      {
-        op: 'requireEmpty',
-        entity: 'catalogs',
-        index: 'by_warehouse',
-        where: { tenant_id: principal.tenantId, warehouse_name: name },
-      },
-    ])
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.kind !== 'conflict' || error.step !== 1) throw error
-    throw new IcebergError('ConflictException', `Warehouse ${name} is in use: drop its catalogs first`)
-  }
-  context.handles.forget(principal.tenantId)
+export async function dropWarehouse(context: ManagementContext, call: ChangeCall, name: string): Promise<void> {
+  const { principal } = call
+  const within = { tenant_id: principal.tenantId, warehouse_name: name }
+  return change<void>(context.catalog, call, {
+    what: `warehouse ${name}`,
+    log: tenantLog(principal.tenantId),
+    attempt: async () => {
+      const row = await warehouseRow(context, principal, name)
+      const inside = await context.catalog.store.list('catalogs', { index: 'by_warehouse', where: within, limit: 1 })
+      if (inside.length > 0) throw new IcebergError('ConflictException', `Warehouse ${name} is in use: drop its catalogs first`)
+      const key = { tenant_id: principal.tenantId, name }
+      return {
+        message: `Drop warehouse ${name}`,
+        operations: [{ operation: 'drop-warehouse', before: outcomeOf(shown(context, row)), after: null }],
+        // What is created in it requires the row that goes away here.
+        steps: [
+          { op: 'remove', entity: 'warehouses', key, expected: row.version },
+          { op: 'requireEmpty', entity: 'catalogs', index: 'by_warehouse', where: within },
+        ],
+        status: 204,
+        outcome: null,
+        answer: () => context.handles.forget(principal.tenantId),
+      }
+    },
+    replay: () => undefined,
+  })
 }

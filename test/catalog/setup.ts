@@ -123,6 +123,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     id: 'c1',
     name: 'lake',
     branch: 'main',
+    version: 'any',
     root,
     allowedRoots: [canonicalLocation(`file://${folder}/extra`)],
     storage,

@@ -8,11 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { hashSecret, parseApiToken } from '../../src/access/api-tokens.ts'
 import { startApp } from '../../src/app.ts'
 import { loadSettings } from '../../src/config.ts'
+import { createChangeContext } from '../../src/changes/context.ts'
 import { createLog } from '../../src/log.ts'
 import { listTokens, mintToken, rotateToken } from '../../src/management/tokens.ts'
 import type { ManagementContext } from '../../src/management/context.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
-import { StoreError, type Mutation } from '../../src/stores/store.ts'
+import { StoreError, type Mutation, type Store } from '../../src/stores/store.ts'
 import { call, startTestServer, type Answer, type TestServer } from '../http/harness.ts'
 
 const mint = async (server: TestServer, body: object, token?: string): Promise<Answer> =>
@@ -247,18 +248,18 @@ describe('tokens', () => {
     await store.write([{ op: 'insert', entity: 'users', row: { ...user, active: true, created_at: 0, updated_at: 0 } }])
     const logged: string[] = []
     const context = {
-      catalog: { store, now: () => clock.now, log: (event: string) => logged.push(event) },
+      catalog: createChangeContext({ store, now: () => clock.now, log: (event) => void logged.push(event) }),
     } as unknown as ManagementContext
     const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
     const ids = async () => (await listTokens(context, principal, { limit: 100, offset: 0 })).items.map(({ id }) => id)
-    const old = await mintToken(context, principal, { expires_in_hours: 1 })
+    const old = await mintToken(context, { principal }, { expires_in_hours: 1 })
     clock.now += 1
-    const long = await mintToken(context, principal, { expires_in_hours: 8000 })
+    const long = await mintToken(context, { principal }, { expires_in_hours: 8000 })
     clock.now += 30 * 86_400_000
-    const second = await mintToken(context, principal, {})
+    const second = await mintToken(context, { principal }, {})
     assert.deepEqual(await ids(), [old.id, long.id, second.id])
     clock.now += 7_200_000
-    const third = await mintToken(context, principal, {})
+    const third = await mintToken(context, { principal }, {})
     assert.deepEqual(await ids(), [long.id, second.id, third.id])
     assert.deepEqual(logged, [])
   })
@@ -271,14 +272,14 @@ describe('tokens', () => {
     let fault: ((mutations: readonly Mutation[]) => Promise<never>) | undefined
     const write: typeof store.write = (mutations) => (fault === undefined ? store.write(mutations) : fault(mutations))
     const context = {
-      catalog: { store: { ...store, get: store.get.bind(store), write }, now: Date.now },
+      catalog: createChangeContext({ store: Object.assign(Object.create(store) as Store, { write }), sleep: async () => {} }),
     } as unknown as ManagementContext
     const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
     const tokens = async () => store.list('tokens', { index: 'by_user', where: { user_id: 'u1' }, limit: 10 })
-    const { id } = await mintToken(context, principal, {})
+    const { id } = await mintToken(context, { principal }, {})
     fault = () => Promise.reject(new StoreError('unavailable', 'gone'))
-    await assert.rejects(mintToken(context, principal, {}), StoreError)
-    await assert.rejects(rotateToken(context, principal, { token_id: id }), StoreError)
+    await assert.rejects(mintToken(context, { principal }, {}), { code: 503 })
+    await assert.rejects(rotateToken(context, { principal }, { token_id: id }), { code: 503 })
     assert.deepEqual(
       (await tokens()).map((one) => one.id),
       [id],
@@ -288,13 +289,13 @@ describe('tokens', () => {
       await store.write(mutations)
       throw new StoreError('unknown', 'the connection broke')
     }
-    const rotated = await rotateToken(context, principal, { token_id: id })
+    const rotated = await rotateToken(context, { principal }, { token_id: id })
     assert.deepEqual(
       (await tokens()).map((one) => one.id),
       [rotated.id],
     )
     fault = () => Promise.reject(new StoreError('unknown', 'the connection broke'))
-    await assert.rejects(rotateToken(context, principal, { token_id: rotated.id }), { type: 'CommitStateUnknownException' })
+    await assert.rejects(rotateToken(context, { principal }, { token_id: rotated.id }), { type: 'CommitStateUnknownException' })
     assert.deepEqual(
       (await tokens()).map((one) => one.id),
       [rotated.id],
@@ -304,6 +305,6 @@ describe('tokens', () => {
       await store.write([{ op: 'remove', entity: 'tokens', key: { id: rotated.id }, expected: 'any' }])
       return store.write(mutations) as Promise<never>
     }
-    await assert.rejects(rotateToken(context, principal, { token_id: rotated.id }), { code: 404 })
+    await assert.rejects(rotateToken(context, { principal }, { token_id: rotated.id }), { code: 404 })
   })
 })

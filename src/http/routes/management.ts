@@ -43,8 +43,8 @@ const warehouseRoutes: readonly Route[] = [
     mutation: true,
     body: settings,
     handler: async (exchange) => {
-      const { caller, context } = exchange
-      return json(await createWarehouse(context.management, caller, exchange.json(), trialFor(exchange)), 201)
+      const { changeCall, context } = exchange
+      return json(await createWarehouse(context.management, changeCall, exchange.json(), trialFor(exchange)), 201)
     },
   },
   {
@@ -65,7 +65,7 @@ const warehouseRoutes: readonly Route[] = [
       json(
         await updateWarehouse(
           exchange.context.management,
-          exchange.caller,
+          exchange.changeCall,
           exchange.segment(0),
           exchange.json(),
           trialFor(exchange),
@@ -79,7 +79,7 @@ const warehouseRoutes: readonly Route[] = [
     action: 'warehouse.manage',
     mutation: true,
     handler: async (exchange) => {
-      await dropWarehouse(exchange.context.management, exchange.caller, exchange.segment(0))
+      await dropWarehouse(exchange.context.management, exchange.changeCall, exchange.segment(0))
       return NO_CONTENT
     },
   },
@@ -118,7 +118,8 @@ const catalogRoutes: readonly Route[] = [
     action: 'catalog.manage',
     mutation: true,
     body: settings,
-    handler: async (exchange) => json(await createCatalog(exchange.context.management, exchange.caller, exchange.json()), 201),
+    handler: async (exchange) =>
+      json(await createCatalog(exchange.context.management, exchange.changeCall, exchange.json()), 201),
   },
   {
     method: 'GET',
@@ -135,7 +136,7 @@ const catalogRoutes: readonly Route[] = [
     mutation: true,
     body: settings,
     handler: async (exchange) =>
-      json(await updateCatalog(exchange.context.management, exchange.caller, exchange.segment(0), exchange.json())),
+      json(await updateCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0), exchange.json())),
   },
   {
     method: 'DELETE',
@@ -144,7 +145,7 @@ const catalogRoutes: readonly Route[] = [
     action: 'catalog.manage',
     mutation: true,
     handler: async (exchange) => {
-      await dropCatalog(exchange.context.management, exchange.caller, exchange.segment(0))
+      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0))
       return NO_CONTENT
     },
   },

@@ -15,7 +15,7 @@ export const tokenRoutes: readonly Route[] = [
     action: 'token.create',
     mutation: true,
     body: small,
-    handler: async (exchange) => shownOnce(await mintToken(exchange.context.management, exchange.caller, exchange.json())),
+    handler: async (exchange) => shownOnce(await mintToken(exchange.context.management, exchange.changeCall, exchange.json())),
   },
   {
     method: 'GET',
@@ -38,7 +38,7 @@ export const tokenRoutes: readonly Route[] = [
     handler: async (exchange) => {
       // The body is optional: without one it is about the token that the request came with.
       const body = exchange.body.length === 0 ? {} : exchange.json()
-      return shownOnce(await rotateToken(exchange.context.management, exchange.caller, body))
+      return shownOnce(await rotateToken(exchange.context.management, exchange.changeCall, body))
     },
   },
   {
@@ -48,7 +48,7 @@ export const tokenRoutes: readonly Route[] = [
     action: 'token.revoke',
     mutation: true,
     handler: async (exchange) => {
-      await revokeToken(exchange.context.management, exchange.caller, exchange.segment(0))
+      await revokeToken(exchange.context.management, exchange.changeCall, exchange.segment(0))
       return NO_CONTENT
     },
   },
@@ -59,7 +59,7 @@ export const tokenRoutes: readonly Route[] = [
     action: 'token.revoke',
     mutation: true,
     handler: async (exchange) => {
-      await revokeToken(exchange.context.management, exchange.caller)
+      await revokeToken(exchange.context.management, exchange.changeCall)
       return json({ message: 'The token is revoked' })
     },
   },
@@ -70,7 +70,7 @@ export const tokenRoutes: readonly Route[] = [
     action: 'token.revoke',
     mutation: true,
     handler: async (exchange) => {
-      await revokeToken(exchange.context.management, exchange.caller, exchange.segment(0))
+      await revokeToken(exchange.context.management, exchange.changeCall, exchange.segment(0))
       return json({ message: 'The token is revoked' })
     },
   },

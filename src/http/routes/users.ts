@@ -46,7 +46,7 @@ export const userRoutes: readonly Route[] = [
       const { caller, clientAddress, context } = exchange
       const isCurrent = async (password: string): Promise<boolean> =>
         (await context.authenticator.login(caller.name, password, clientAddress))?.id === caller.id
-      await changePassword(context.management, caller, exchange.json(), isCurrent)
+      await changePassword(context.management, exchange.changeCall, exchange.json(), isCurrent)
       return NO_CONTENT
     },
   },
