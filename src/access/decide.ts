@@ -50,6 +50,7 @@ const RULES = {
   'catalog.manage': writes('tenant'),
   'warehouse.read': reads('tenant'),
   'warehouse.manage': writes('tenant'),
+  'log.read': reads('tenant'),
   'token.create': writes('tenant'),
   'token.see': reads('token'),
   // Of one's own, which whoever may only read may do too.

@@ -1,7 +1,7 @@
 /** The steps that make and unmake a catalog; management wraps them in its own batch, with its own rules and answers. */
 import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import type { Principal } from '../access/principal.ts'
+import type { ChangeCall } from '../changes/context.ts'
 import type { CatalogContext } from './call.ts'
 import { logStep } from '../changes/write.ts'
 import { FIRST_EPOCH } from './entries.ts'
@@ -30,12 +30,12 @@ export function createCatalogRow(row: NewRow<'catalogs'>): Mutation[] {
   ]
 }
 
-/** The steps that store a catalog, its branch `main` and its first namespace, the latter as if `principal` had created it. */
-export function createCatalogWithNamespace(context: CatalogContext, principal: Principal, row: NewRow<'catalogs'>): Mutation[] {
+/** The steps that store a catalog, its branch `main` and its first namespace, the latter as if the caller had created it. */
+export function createCatalogWithNamespace(context: CatalogContext, call: ChangeCall, row: NewRow<'catalogs'>): Mutation[] {
   const place = { tenantId: row.tenant_id, id: row.id, branch: MAIN_BRANCH }
   const creation = namespaceCreation(context, place, FIRST_NAMESPACE, {})
   const logKey = { tenant_id: row.tenant_id, catalog_id: row.id, branch: MAIN_BRANCH, id: context.uuidV7() }
-  return [...createCatalogRow(row), ...creation.steps, logStep(context, logKey, principal, creation)]
+  return [...createCatalogRow(row), ...creation.steps, logStep(context, logKey, call, creation)]
 }
 
 /**

@@ -5,6 +5,8 @@
  */
 import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Principal } from '../access/principal.ts'
+import type { LogScope } from '../changes/context.ts'
 import { badRequest } from '../iceberg/errors.ts'
 import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities.ts'
 import { listed, pagesBy } from '../stores/pages.ts'
@@ -20,7 +22,13 @@ const MAX_PAGE_SIZE = 10_000
 /** A page of the usual size, and the row that says whether there is a next one. */
 const MOST_AT_ONCE = DEFAULT_PAGE_SIZE + 1
 
-function mac(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: string): Buffer {
+/** Who asks, and of what. */
+export interface TokenScope {
+  readonly principal: Pick<Principal, 'bounds'>
+  readonly catalog: LogScope
+}
+
+function mac(context: CatalogContext, call: TokenScope, listing: readonly string[], last: string): Buffer {
   const { tenantId, id, branch } = call.catalog
   const { bounds } = call.principal
   // JSON keeps the parts apart: no two lists of parts have the same text.
@@ -44,11 +52,13 @@ function remember(key: KeyObject, text: string, made: Buffer): void {
   known.set(text, Buffer.from(made))
 }
 
-function issue(context: CatalogContext, call: CatalogCall, listing: readonly string[], last: string): string {
+/** The token of a position. */
+export function issue(context: CatalogContext, call: TokenScope, listing: readonly string[], last: string): string {
   return Buffer.concat([mac(context, call, listing, last), Buffer.from(last)]).toString('base64url')
 }
 
-function redeem(context: CatalogContext, call: CatalogCall, listing: readonly string[], token: string): string {
+/** The position that a token names. @throws IcebergError 400 for one that was not issued for this listing */
+export function redeem(context: CatalogContext, call: TokenScope, listing: readonly string[], token: string): string {
   const bytes = token.length <= MAX_TOKEN_LENGTH ? Buffer.from(token, 'base64url') : Buffer.alloc(0)
   const last = bytes.toString('utf8', MAC_BYTES)
   const genuine =

@@ -81,7 +81,7 @@ async function carryOut<T>(
   const { status, outcome } = decided
   if (decided.steps !== undefined) {
     await decided.prepare?.()
-    const batch = await writeBatch(context, call.principal, request.log, record, decided)
+    const batch = await writeBatch(context, call, request.log, record, decided)
     if (batch.end !== 'landed') {
       // Whatever made it fail: no row names what the attempt made.
       await decided.undo?.()

@@ -56,7 +56,15 @@ export interface LogScope {
 /** For what belongs to no catalog: warehouses, tokens, users, and catalogs themselves. No catalog has an empty id. */
 export const tenantLog = (tenantId: string): LogScope => ({ tenantId, id: '', branch: '' })
 
+/** Where a request came from, for the log. */
+export interface RequestOrigin {
+  readonly address?: string | undefined
+  readonly userAgent?: string | undefined
+  readonly requestId?: string | undefined
+}
+
 export interface ChangeCall {
   readonly principal: Principal
   readonly idempotency?: Idempotency | undefined
+  readonly origin?: RequestOrigin | undefined
 }

@@ -2,12 +2,11 @@
  * One change as one batch: the idempotency record, the rows, the row in the log. The log row is also the proof of an outcome that
  * got lost on the way back: it has an id of its own, so reading it tells whether this very batch landed.
  */
-import type { Principal } from '../access/principal.ts'
 import { commitStateUnknown, unavailable } from '../iceberg/errors.ts'
 import type { Json, Key } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Mutation, Version } from '../stores/store.ts'
-import type { ChangeContext, LogScope } from './context.ts'
+import type { ChangeCall, ChangeContext, LogScope } from './context.ts'
 import type { OutcomeRecord } from './idempotency.ts'
 
 /** One thing that changed, for programs. */
@@ -31,24 +30,46 @@ export type BatchEnd =
   /** Nothing changed, and looking again is not for this request. */
   | { readonly end: 'refused'; readonly error: Error }
 
+const MOST_OF_USER_AGENT = 200
 const READ_BACK_DELAYS_MS = [0, 20, 100, 400, 1000]
 
 /** The step that puts a change into a log, under a key with an id of its own. */
 export const logStep = (
   context: Pick<ChangeContext, 'now'>,
   key: Key<'commits'>,
-  { name: author }: Pick<Principal, 'name'>,
+  call: Pick<ChangeCall, 'principal' | 'origin'>,
   { message, operations }: Pick<Batch, 'message' | 'operations'>,
 ): Mutation => ({
   op: 'insert',
   entity: 'commits',
-  row: { ...key, timestamp_ms: context.now(), author, message, operations },
+  row: { ...key, timestamp_ms: context.now(), author: call.principal.name, message, operations, origin: originOf(call) },
 })
+
+/** As a row of the log has it; what is not known is left out. */
+interface LoggedOrigin {
+  readonly principal_id: string
+  readonly token_id?: string
+  readonly address?: string
+  readonly user_agent?: string
+  readonly request_id?: string
+}
+
+function originOf({ principal, origin = {} }: Pick<ChangeCall, 'principal' | 'origin'>): Json {
+  const { address, userAgent, requestId } = origin
+  const logged: LoggedOrigin = {
+    principal_id: principal.id,
+    ...(principal.tokenId !== undefined && { token_id: principal.tokenId }),
+    ...(address !== undefined && { address }),
+    ...(userAgent !== undefined && { user_agent: userAgent.slice(0, MOST_OF_USER_AGENT).toWellFormed() }),
+    ...(requestId !== undefined && { request_id: requestId }),
+  }
+  return { ...logged }
+}
 
 /** @throws IcebergError 500 CommitStateUnknown */
 export async function writeBatch(
   context: ChangeContext,
-  principal: Pick<Principal, 'name'>,
+  call: Pick<ChangeCall, 'principal' | 'origin'>,
   { tenantId, id, branch }: LogScope,
   record: OutcomeRecord,
   batch: Batch,
@@ -56,7 +77,7 @@ export async function writeBatch(
   const key = { tenant_id: tenantId, catalog_id: id, branch, id: context.uuidV7() }
   const first = record.steps(batch.status, batch.outcome)
   try {
-    const versions = await context.store.write([...first, ...batch.steps, logStep(context, key, principal, batch)])
+    const versions = await context.store.write([...first, ...batch.steps, logStep(context, key, call, batch)])
     batch.landed?.(versions.slice(first.length, first.length + batch.steps.length))
   } catch (error) {
     if (!(error instanceof StoreError)) throw error

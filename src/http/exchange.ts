@@ -176,16 +176,17 @@ export class Exchange {
 
   /** For use cases that change something. */
   get changeCall(): ChangeCall {
-    return { principal: this.caller, idempotency: this.route?.mutation === true ? this.#idempotency() : undefined }
+    const origin = { address: this.clientAddress, userAgent: this.header('user-agent'), requestId: this.requestId }
+    return { principal: this.caller, idempotency: this.route?.mutation === true ? this.#idempotency() : undefined, origin }
   }
 
   /** For the use cases of the catalog. */
   get call(): CatalogCall {
     const { principal, catalog } = this.asking
-    const { idempotency } = this.changeCall
+    const { idempotency, origin } = this.changeCall
     const { asksForCredentials, asksForSigning } = delegationOf(this.header('x-iceberg-access-delegation'))
     const makesNoFolders = this.header('user-agent')?.startsWith('duckdb/')
-    return { principal, catalog, idempotency, asksForCredentials, asksForSigning, makesNoFolders }
+    return { principal, catalog, idempotency, origin, asksForCredentials, asksForSigning, makesNoFolders }
   }
 
   #idempotency(): ChangeCall['idempotency'] {

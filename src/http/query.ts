@@ -51,6 +51,19 @@ export function booleanParameter(query: string, name: string): boolean | undefin
   throw badRequest(`The query parameter ${name} must be true or false, not ${quote(text)}`)
 }
 
+const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/i
+
+/** In milliseconds since 1970, of a date or time of ISO 8601 with its zone, or of such milliseconds. */
+export function timeParameter(query: string, name: string): number | undefined {
+  const text = parameter(query, name)
+  if (text === undefined) return undefined
+  const value = /^\d{10,14}$/.test(text) ? Number(text) : TIME.test(text) ? Date.parse(text) : NaN
+  if (Number.isFinite(value) && value >= 0) return value
+  throw badRequest(
+    `The query parameter ${name} must be a time such as 2026-11-29T12:00:00Z, or milliseconds since 1970, not ${quote(text)}`,
+  )
+}
+
 export function choiceParameter<const T extends string>(query: string, name: string, choices: readonly T[]): T | undefined {
   const text = parameter(query, name)
   const choice = choices.find((known) => known === text?.toLowerCase())

@@ -125,8 +125,10 @@ function handle(parts: Parts, exchange: Exchange): Soon<Answer> {
   })
 }
 
-function admit({ connections }: Parts, exchange: Exchange, { action }: Route, principal: Principal): void {
+function admit({ connections, ids }: Parts, exchange: Exchange, { action, mutation }: Route, principal: Principal): void {
   exchange.principal = principal
+  // Under it the change stands in the log.
+  if (mutation === true) ids.of(exchange)
   const connection = connectionOf(exchange.request.socket)
   if (connection?.isKnown === false) connections.known(connection)
   if (action === 'public' || mayEver(principal, action)) return

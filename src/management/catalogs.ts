@@ -182,7 +182,7 @@ export async function createCatalog(context: ManagementContext, call: ChangeCall
       return {
         message: `Create catalog ${name}`,
         operations: [{ operation: 'create-catalog', before: null, after: outcomeOf(shown(row)) }],
-        steps: [...place.steps, ...createCatalogWithNamespace(context.catalog, principal, row)],
+        steps: [...place.steps, ...createCatalogWithNamespace(context.catalog, call, row)],
         status: 201,
         outcome: outcomeOf(shown(row)),
         answer: () => {

@@ -175,7 +175,10 @@ export const entities = {
     key: ['tenant_id', 'location', 'entry_id'],
     indexes: { by_entry: { columns: ['tenant_id', 'entry_id'] } },
   }),
-  /** The catalog's log of changes: one row a change, newest last (`id` is a UUIDv7). */
+  /**
+   * The log of changes: one row a change, newest last (`id` is a UUIDv7). `catalog_id` and `branch` are empty where it is the tenant's
+   * own. `origin` says by which principal and token and from where the request came (null in rows of versions that did not record it).
+   */
   commits: entity({
     columns: {
       tenant_id: 'text',
@@ -186,6 +189,7 @@ export const entities = {
       author: 'text',
       message: 'text',
       operations: 'json',
+      origin: 'json?',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'id'],
     indexes: {},

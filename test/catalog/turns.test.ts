@@ -86,7 +86,7 @@ test('pages of the log end early where changes are large', async (t) => {
     logStep(
       context,
       { tenant_id: catalog.tenantId, catalog_id: catalog.id, branch: catalog.branch, id: context.uuidV7() },
-      call.principal,
+      call,
       { message: 'm', operations: operations(300_000) },
     ),
   )

@@ -112,6 +112,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   dropCatalog: { about: 'management' },
   catalogSummary: { about: 'whole' },
   listCommits: { about: 'log', query: ({ catalog }) => `?catalog=${catalog}` },
+  listCatalogCommits: { about: 'log' },
+  listTenantCommits: { about: 'management' },
   listMetrics: { about: 'entry' },
   mintToken: { about: 'management', body: () => ({}) },
   changePassword: { about: 'management', body: () => ({}) },

@@ -92,6 +92,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       author: 'ada',
       message: 'm',
       operations: [{ operation: 'create-table' }],
+      origin: { principal_id: 'u1', token_id: 't1' },
     }),
     insert('idempotency', {
       tenant_id,

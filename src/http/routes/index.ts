@@ -2,6 +2,7 @@
 import type { Route } from '../route.ts'
 import { configRoutes } from './config.ts'
 import { healthRoutes } from './health.ts'
+import { logRoutes } from './log.ts'
 import { managementRoutes } from './management.ts'
 import { namespaceRoutes } from './namespaces.ts'
 import { oauthRoutes } from './oauth.ts'
@@ -20,6 +21,7 @@ export const routes: readonly Route[] = [
   ...viewRoutes,
   ...userRoutes,
   ...managementRoutes,
+  ...logRoutes,
   ...tokenRoutes,
   ...healthRoutes,
 ]

@@ -1,7 +1,5 @@
 /** `/api/v1`: the wire contract of Pangolin's management API, as far as it is built. */
-import { listCommits } from '../../catalog/history.ts'
 import { listMetrics, type MetricsReport } from '../../catalog/metrics.ts'
-import { badRequest } from '../../iceberg/errors.ts'
 import { stringify } from '../../iceberg/json.ts'
 import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
 import { catalogSummary } from '../../management/summary.ts'
@@ -16,7 +14,7 @@ import {
 } from '../../management/warehouses.ts'
 import { array, json, jsonText, NO_CONTENT } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
-import { booleanParameter, integerParameter, pageOf, paging, parameter } from '../query.ts'
+import { booleanParameter, pageOf, paging } from '../query.ts'
 import { settings } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
@@ -161,27 +159,7 @@ const catalogRoutes: readonly Route[] = [
 /** The report goes out as it came in: it was read then, and to read it again would take long where it is large. */
 const reportText = ({ report, ...head }: MetricsReport): string => `${stringify(head).slice(0, -1)},"report":${report}}`
 
-const logRoutes: readonly Route[] = [
-  {
-    method: 'GET',
-    template: '/api/v1/branches/{name}/commits',
-    operationId: 'listCommits',
-    action: 'catalog.read',
-    handler: async (exchange) => {
-      const name = parameter(exchange.query, 'catalog')
-      if (name === undefined) throw badRequest('The query parameter catalog is missing')
-      const catalog = await exchange.catalogNamed(`${name}@${exchange.segment(0)}`)
-      const pageSize = integerParameter(exchange.query, 'limit', 1, 1000) ?? 100
-      const pageToken = parameter(exchange.query, 'pageToken') ?? ''
-      const page = await listCommits(exchange.context.catalog, { principal: exchange.caller, catalog }, { pageToken, pageSize })
-      const commits = page.commits.map(({ id, author, message, operations, 'timestamp-ms': timestamp }, index) => {
-        const parent = page.commits[index + 1]?.id ?? null
-        return { id, parent_id: parent, timestamp, author, message, operations }
-      })
-      const next = page['next-page-token']
-      return json(commits, 200, next === null ? [] : ['X-Next-Page-Token', next])
-    },
-  },
+const metricsRoutes: readonly Route[] = [
   {
     method: 'GET',
     template: `${CATALOG}/namespaces/{namespace}/tables/{table}/metrics`,
@@ -198,4 +176,4 @@ const logRoutes: readonly Route[] = [
   },
 ]
 
-export const managementRoutes: readonly Route[] = [...warehouseRoutes, ...catalogRoutes, ...logRoutes]
+export const managementRoutes: readonly Route[] = [...warehouseRoutes, ...catalogRoutes, ...metricsRoutes]

@@ -20,6 +20,7 @@ import { entryUuids } from './migrations/0006-entry-uuids.ts'
 import { settings } from './migrations/0007-settings.ts'
 import { reportPrincipals } from './migrations/0008-report-principals.ts'
 import { tableLocationLayout } from './migrations/0009-table-location-layout.ts'
+import { commitOrigins } from './migrations/0010-commit-origins.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -44,6 +45,7 @@ export const migrations: readonly Migration[] = [
   { number: 7, name: 'settings', statements: (dialect) => createAll(dialect, settings) },
   { number: 8, name: 'report-principals', statements: reportPrincipals },
   { number: 9, name: 'table-location-layout', statements: tableLocationLayout },
+  { number: 10, name: 'commit-origins', statements: commitOrigins },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */
