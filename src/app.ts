@@ -138,6 +138,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
     cacheBytes: settings.cacheBytes,
     limits: settings.tableLimits,
     metricsLimits: settings.metrics,
+    droppedKeptMs: settings.droppedKeptMs,
     log,
     taskStored,
     taskEnded,
@@ -150,7 +151,6 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
   const hasAdminFile = await isAdminFileValid(management, settings.dataDirectory)
   const sessions = createSessionTokens(secret, now)
   const throttle = createThrottle({ limit: settings.authRateLimit, windowMs: settings.authRateWindowSeconds * 1000, now })
-  const everybody = settings.noAuth ? ANONYMOUS : undefined
   const http = createHttpServer(
     {
       catalog,
@@ -160,7 +160,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
       endpoints,
       now,
       log,
-      authenticator: createAuthenticator({ store, sessions, throttle, now, everybody }),
+      authenticator: createAuthenticator({ store, sessions, throttle, now, everybody: settings.noAuth ? ANONYMOUS : undefined }),
       readiness: createReadiness({
         store,
         writes,

@@ -73,6 +73,8 @@ export interface Settings {
   readonly corsAllowedOrigins: readonly string[]
   readonly cacheBytes: number
   /** Clients' reports that are kept. */
+  /** How long what was dropped can come back; 0 drops for good. */
+  readonly droppedKeptMs: number
   readonly metrics: MetricsLimits
   /** Server processes on the one port. */
   readonly workers: number
@@ -125,6 +127,7 @@ const SETTINGS = {
   PANGOLIN_AUTH_RATE_WINDOW_SECS: integer(1, 86_400, 60),
   PANGOLIN_CORS_ALLOWED_ORIGINS: list,
   PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 32 * MEGABYTE),
+  PANGOLIN_DROPPED_KEPT_HOURS: integer(0, 24 * 3660, 24 * 7),
   PANGOLIN_METRICS_REPORTS: { ...flag, fallback: true },
   PANGOLIN_METRICS_TABLE_BYTES: integer(1, 1024 * 1024 * MEGABYTE, DEFAULT_QUOTAS.table.bytes),
   PANGOLIN_METRICS_TABLE_REPORTS: integer(1, 100_000_000, DEFAULT_QUOTAS.table.reports),
@@ -271,6 +274,7 @@ function check(
     authRateWindowSeconds: values.PANGOLIN_AUTH_RATE_WINDOW_SECS,
     corsAllowedOrigins: values.PANGOLIN_CORS_ALLOWED_ORIGINS,
     cacheBytes: values.PANGOLIN_CACHE_BYTES,
+    droppedKeptMs: values.PANGOLIN_DROPPED_KEPT_HOURS * 3_600_000,
     metrics: metricsLimits(values),
     workers: workerCount(values.PANGOLIN_WORKERS, database),
     logFormat: values.LOG_FORMAT ?? 'pretty',

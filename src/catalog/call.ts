@@ -64,6 +64,8 @@ export interface CatalogContext extends ChangeContext {
   readonly limits: TableLimits
   readonly landed: LandedRows
   readonly metricsQuota: MetricsQuota
+  /** How long what is dropped can come back; 0 for not at all. */
+  readonly droppedKeptMs: number
   /** Authenticates page tokens: 32 bytes, the same on every node and after a restart. */
   readonly pageTokenKey: KeyObject
   /** UUID version 4. */

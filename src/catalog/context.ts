@@ -10,6 +10,7 @@ import { createLandedRows } from './landed.ts'
 import { createMetadataCache } from './metadata-cache.ts'
 import { createMetricsQuota, DEFAULT_QUOTAS, type MetricsLimits } from './metrics-quota.ts'
 
+const DEFAULT_DROPPED_KEPT_MS = 7 * 86_400_000
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024
 
 export type CatalogContextParts = {
@@ -29,6 +30,7 @@ export function createCatalogContext(parts: CatalogContextParts): CatalogContext
     credentials: createCredentialCache({ now, log }),
     threads: createFormatThreads(),
     limits: DEFAULT_TABLE_LIMITS,
+    droppedKeptMs: DEFAULT_DROPPED_KEPT_MS,
     landed: createLandedRows(now),
     metricsQuota: createMetricsQuota(metricsLimits ?? { quotas: DEFAULT_QUOTAS }),
     uuid: randomUUID,

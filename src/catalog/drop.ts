@@ -1,5 +1,5 @@
 /**
- * Dropping tables and views. The entry goes at once; files go only when a purge was asked for, later and in the background,
+ * Dropping tables and views. The entry goes at once, and can come back for a while (`undrop.ts`); files go only when a purge was asked for, later and in the background,
  * by a task that is stored in the very batch that removes the entry, and that has the place until it has ended. Clients look
  * at once whether the files are gone, so the answer waits a little for that.
  */
@@ -8,7 +8,8 @@ import { displayIdentifier } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
-import { entryKey, entryLane, getEntry } from './entries.ts'
+import { giveUp, keep } from './dropped.ts'
+import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { freedPlaces } from './places.ts'
 
@@ -39,7 +40,12 @@ async function dropEntry(
       const row = await getEntry(context, call.catalog, identifier, kind)
       const freed = await freedPlaces(context, call.catalog, row.id)
       const id = context.uuidV7()
-      const purges = purge ? [storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id })] : []
+      const rest = purge
+        ? [
+            storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }),
+            ...(await giveUp(context, row.tenant_id, row.location)),
+          ]
+        : keep(context, call, { kind, row: withoutVersion(row) })
       return {
         message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
         operations: [
@@ -51,7 +57,7 @@ async function dropEntry(
             'purge-requested': purge,
           },
         ],
-        steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed, ...purges],
+        steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed, ...rest],
         status: 204,
         outcome: null,
         answer: () => (purge ? id : undefined),

@@ -31,6 +31,7 @@ import {
   settledLocation,
   type Properties,
 } from './namespace-locations.ts'
+import { keep } from './dropped.ts'
 import { listNames } from './page-token.ts'
 import { mapped } from '../stores/pages.ts'
 import type {
@@ -114,6 +115,17 @@ export const namespaceCreation = (
   ],
 })
 
+function checkLevels(namespace: Namespace): void {
+  if (namespace.length > MAX_LEVELS)
+    throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
+  for (const level of namespace) checkName(level, 'Namespace level')
+  const bytes = Buffer.byteLength(namespace.join('.'))
+  if (bytes > MAX_BYTES) throw badRequest(`Invalid namespace: its levels have ${bytes} bytes, expected at most ${MAX_BYTES}`)
+}
+
+const requireAbove = (catalog: CatalogHandle, parent: Namespace): Mutation =>
+  parent.length > 0 ? requireNamespace(catalog, parent) : requireBranch(catalog)
+
 export async function createNamespace(
   context: CatalogContext,
   call: CatalogCall,
@@ -121,16 +133,11 @@ export async function createNamespace(
 ): Promise<CreateNamespaceResponse> {
   const { namespace } = request
   assertMayTouchNamespace(call, 'namespace.create', namespace)
-  if (namespace.length > MAX_LEVELS)
-    throw badRequest(`Invalid namespace: ${namespace.length} levels, expected at most ${MAX_LEVELS}`)
-  for (const level of namespace) checkName(level, 'Namespace level')
-  const bytes = Buffer.byteLength(namespace.join('.'))
-  if (bytes > MAX_BYTES) throw badRequest(`Invalid namespace: its levels have ${bytes} bytes, expected at most ${MAX_BYTES}`)
+  checkLevels(namespace)
   const properties = request.properties ?? {}
   checkProperties(properties, undefined)
   checkSize(properties)
   const parent = namespace.slice(0, -1)
-  const above = parent.length > 0 ? requireNamespace(call.catalog, parent) : requireBranch(call.catalog)
   return change<CreateNamespaceResponse>(context, call, {
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
@@ -141,7 +148,7 @@ export async function createNamespace(
       const creation = namespaceCreation(context, call.catalog, namespace, properties, location)
       return {
         ...creation,
-        steps: [above, ...creation.steps, ...steps],
+        steps: [requireAbove(call.catalog, parent), ...creation.steps, ...steps],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,
@@ -155,6 +162,24 @@ export async function createNamespace(
     },
     replay: (outcome) => outcome as unknown as CreateNamespaceResponse,
   })
+}
+
+/** The steps that bring a namespace back under this name. @throws IcebergError that says what is in the way */
+export async function undroppedNamespace(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  row: NewRow<'namespaces'>,
+): Promise<Mutation[]> {
+  const { catalog } = call
+  checkLevels(namespace)
+  const [parent, key] = [namespace.slice(0, -1), namespaceKey(catalog, namespace)]
+  if (parent.length > 0) await assertNamespace(context, catalog, parent)
+  const taken = await context.store.get('namespaces', key)
+  if (taken !== undefined) throw alreadyExists('Namespace', displayNamespace(namespace))
+  const { location, steps } = await takeLocation(context, call, namespace, row.properties as Properties)
+  const back = { ...row, ...key, location, updated_at: context.now() }
+  return [requireAbove(catalog, parent), { op: 'insert', entity: 'namespaces', row: back }, ...steps]
 }
 
 /**
@@ -197,16 +222,17 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
     attempt: async () => {
-      const row = await getNamespace(context, call.catalog, namespace)
+      const { version: expected, ...gone } = await getNamespace(context, call.catalog, namespace)
       await assertEmpty()
       return {
         message: `Drop namespace ${displayNamespace(namespace)}`,
         operations: [{ operation: 'drop-namespace', namespace }],
         // What is created inside requires the row that goes away here, so the emptiness lasts.
         steps: [
-          { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected: row.version },
+          { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected },
           { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
           { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
+          ...keep(context, call, { kind: 'namespace', row: gone }),
         ],
         status: 204,
         outcome: null,

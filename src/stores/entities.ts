@@ -229,6 +229,26 @@ export const entities = {
     indexes: {},
   }),
   /**
+   * Tables, views and namespaces that were dropped and can come back until `kept_until`. `row` is the row that went away, without its
+   * version; `location` is that of a table or view. `id` is a UUIDv7.
+   */
+  dropped: entity({
+    columns: {
+      tenant_id: 'text',
+      catalog_id: 'text',
+      id: 'text',
+      branch: 'text',
+      kind: 'text',
+      row: 'json',
+      location: 'text?',
+      dropped_at: 'integer',
+      dropped_by: 'text',
+      kept_until: 'integer',
+    },
+    key: ['tenant_id', 'catalog_id', 'id'],
+    indexes: { by_expiry: { columns: ['kept_until'] }, by_location: { columns: ['tenant_id', 'location'] } },
+  }),
+  /**
    * Background work, leased: a task belongs to `owner` until `due_at`, then to the process that takes it. `location` is the place whose
    * files a deletion works on, from when it is decided until it has ended: for as long, nothing else may take that place.
    */

@@ -1,4 +1,7 @@
-/** Removes rows whose time is over: outcomes of requests with an Idempotency-Key, and reports that clients sent long ago. */
+/**
+ * Removes rows whose time is over: outcomes of requests with an Idempotency-Key, what was dropped and can't come back any more, and
+ * reports that clients sent long ago.
+ */
 import { removeRows } from '../catalog/metrics-quota.ts'
 import type { Mutation, Store } from '../stores/store.ts'
 import { realTimer, type Timer } from './runner.ts'
@@ -28,6 +31,18 @@ async function expiredIdempotency(store: Store, now: number): Promise<Mutation[]
     }))
 }
 
+async function droppedForGood(store: Store, now: number): Promise<Mutation[]> {
+  const rows = await store.list('dropped', { index: 'by_expiry', where: {}, limit: BATCH })
+  return rows
+    .filter(({ kept_until }) => kept_until <= now)
+    .map(({ tenant_id, catalog_id, id, version }) => ({
+      op: 'remove',
+      entity: 'dropped',
+      key: { tenant_id, catalog_id, id },
+      expected: version,
+    }))
+}
+
 async function oldMetrics(store: Store, before: number): Promise<Mutation[]> {
   const rows = await store.list('metrics', { index: 'by_age', where: {}, limit: BATCH })
   return rows
@@ -44,7 +59,12 @@ async function oldMetrics(store: Store, before: number): Promise<Mutation[]> {
 export async function expire(options: ExpiryOptions, stopped: () => boolean = () => false): Promise<number> {
   const { store, now, keepMetricsMs = 30 * DAY_MS } = options
   let total = 0
-  for (const due of [() => expiredIdempotency(store, now()), () => oldMetrics(store, now() - keepMetricsMs)]) {
+  const kinds = [
+    () => expiredIdempotency(store, now()),
+    () => droppedForGood(store, now()),
+    () => oldMetrics(store, now() - keepMetricsMs),
+  ]
+  for (const due of kinds) {
     while (!stopped()) {
       const mutations = await due()
       const removed = mutations.length === 0 ? 0 : await removeRows(store, mutations)

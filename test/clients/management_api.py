@@ -3,11 +3,19 @@
 import requests
 
 
-def post(properties: dict, path: str, body: dict) -> dict:
+def ask(properties: dict, method: str, path: str, body: dict | None = None):
     headers = {"Authorization": f"Bearer {properties['token']}"}
-    answer = requests.post(f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
+    answer = requests.request(method, f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
     assert answer.ok, answer.text
     return answer.json()
+
+
+def get(properties: dict, path: str):
+    return ask(properties, "GET", path)
+
+
+def post(properties: dict, path: str, body: dict) -> dict:
+    return ask(properties, "POST", path, body)
 
 
 def narrowed_token(properties: dict, access: str, *parts: dict, **fields) -> str:

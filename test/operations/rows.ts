@@ -125,6 +125,18 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       location: `file:///lake/${tenant_id}/old`,
     }),
     insert('places', { tenant_id, location: `file:///elsewhere/${tenant_id}`, entry_id: `e0-${tenant_id}` }),
+    insert('dropped', {
+      tenant_id,
+      catalog_id: place.catalog_id,
+      id: '0191',
+      branch: place.branch,
+      kind: 'table',
+      row: HOSTILE,
+      location: `file:///lake/${tenant_id}/dropped`,
+      dropped_at: AT,
+      dropped_by: 'ada',
+      kept_until: 8_000_000_000_000,
+    }),
     insert('settings', { name: `setting of ${tenant_id}`, value: HOSTILE, updated_at: AT }),
   ]
 }

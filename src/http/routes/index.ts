@@ -1,6 +1,7 @@
 /** Every route there is. */
 import type { Route } from '../route.ts'
 import { configRoutes } from './config.ts'
+import { droppedRoutes } from './dropped.ts'
 import { healthRoutes } from './health.ts'
 import { logRoutes } from './log.ts'
 import { managementRoutes } from './management.ts'
@@ -22,6 +23,7 @@ export const routes: readonly Route[] = [
   ...userRoutes,
   ...managementRoutes,
   ...logRoutes,
+  ...droppedRoutes,
   ...tokenRoutes,
   ...healthRoutes,
 ]

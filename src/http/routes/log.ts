@@ -66,7 +66,6 @@ export const logRoutes: readonly Route[] = [
     template: '/api/v1/commits',
     operationId: 'listTenantCommits',
     action: 'log.read',
-    handler: async (exchange) =>
-      pageOf(await listTenantCommits(exchange.context.management, exchange.caller, queryOf(exchange))),
+    handler: async (exchange) => pageOf(await listTenantCommits(exchange.context.management, exchange.caller, queryOf(exchange))),
   },
 ]

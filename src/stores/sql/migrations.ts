@@ -21,6 +21,7 @@ import { settings } from './migrations/0007-settings.ts'
 import { reportPrincipals } from './migrations/0008-report-principals.ts'
 import { tableLocationLayout } from './migrations/0009-table-location-layout.ts'
 import { commitOrigins } from './migrations/0010-commit-origins.ts'
+import { dropped } from './migrations/0011-dropped.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -46,6 +47,7 @@ export const migrations: readonly Migration[] = [
   { number: 8, name: 'report-principals', statements: reportPrincipals },
   { number: 9, name: 'table-location-layout', statements: tableLocationLayout },
   { number: 10, name: 'commit-origins', statements: commitOrigins },
+  { number: 11, name: 'dropped', statements: (dialect) => createAll(dialect, dropped) },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */
