@@ -1,7 +1,7 @@
 /**
- * Dropping tables and views. The entry goes at once, and can come back for a while (`undrop.ts`); files go only when a purge was asked for, later and in the background,
- * by a task that is stored in the very batch that removes the entry, and that has the place until it has ended. Clients look
- * at once whether the files are gone, so the answer waits a little for that.
+ * Dropping tables and views. The entry goes at once, and can come back for a while (`undrop.ts`). Files go only when a purge was
+ * asked for, later and in the background, by a task that is stored in the very batch that removes the entry, and that has the
+ * place until it has ended. Clients look at once whether the files are gone, so the answer waits a little for that.
  */
 import { change } from '../changes/change.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'

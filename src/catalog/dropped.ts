@@ -2,12 +2,13 @@
  * What was dropped without a purge and can come back. The batch that removes the row of a table, view or namespace keeps it here, for
  * as long as the setting says; a drop with purge keeps nothing, and gives up what was kept of the same place.
  */
+import { LEVEL_SEPARATOR } from '../iceberg/identifier.ts'
+import { stringify } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouchCatalog } from './authorize.ts'
+import { boundedPage } from './bounded-page.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
-import { LEVEL_SEPARATOR } from '../iceberg/identifier.ts'
-import { listPage } from './page-token.ts'
 
 export type DroppedKind = 'table' | 'view' | 'namespace'
 
@@ -29,6 +30,7 @@ export type Gone =
   | { readonly kind: 'table' | 'view'; readonly row: NewRow<'entries'> }
 
 const MOST_AT_A_PLACE = 100
+const DEFAULT_PAGE = 100
 
 export const goneOf = ({ kind, row }: Pick<Row<'dropped'>, 'kind' | 'row'>): Gone => ({ kind, row }) as unknown as Gone
 
@@ -75,7 +77,7 @@ export async function giveUp({ store }: CatalogContext, tenant_id: string, locat
   }))
 }
 
-/** Newest first. */
+/** Newest first. A page ends early where namespaces had large properties. */
 export async function listDropped(
   context: CatalogContext,
   call: CatalogCall,
@@ -83,19 +85,16 @@ export async function listDropped(
 ): Promise<{ readonly dropped: readonly Dropped[]; readonly 'next-page-token': string | null }> {
   assertMayTouchCatalog(call, 'catalog.read')
   const { tenantId: tenant_id, id: catalog_id } = call.catalog
-  const { rows, next } = await listPage(
-    context,
-    call,
-    { ...page, pageToken: page.pageToken ?? '' },
-    {
-      name: ['dropped'],
-      entity: 'dropped',
-      index: 'primary',
-      where: { tenant_id, catalog_id },
-      by: 'id',
-      descending: true,
-    },
-  )
+  const listing = {
+    name: ['dropped'],
+    entity: 'dropped',
+    index: 'primary',
+    where: { tenant_id, catalog_id },
+    by: 'id',
+    descending: true,
+  } as const
+  const asked = { pageToken: page.pageToken ?? '', pageSize: page.pageSize ?? DEFAULT_PAGE }
+  const { rows, next } = await boundedPage(context, call, asked, listing, ({ row }) => stringify(row).length)
   const now = context.now()
   return { dropped: rows.filter(({ kept_until }) => kept_until > now).map(shownDropped), 'next-page-token': next }
 }
