@@ -169,7 +169,7 @@ const NOT_YET_PATTERN = /^PANGOLIN_(GOOGLE|MICROSOFT|GITHUB|OKTA)_(CLIENT_ID|CLI
 /** Read by the command-line clients and by the tests; the file's own name. Not settings of the server, but no typing errors either. */
 const IGNORED = new Set(['PANGOLIN_CONFIG', 'PANGOLIN_URL', 'PANGOLIN_TENANT'])
 
-/** What goes with `databaseUrl`, for whoever opens it. */
+/** What goes with `databaseUrl`, for the program that opens it. */
 export const connectionSettings = (settings: Settings): ConnectionSettings => ({
   maxConnections: settings.databaseMaxConnections,
   minConnections: settings.databaseMinConnections,

@@ -27,7 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
   }
   if (args.length > 0) throw new SettingsError(`Unknown argument ${JSON.stringify(args[0])}; see --help`)
   const settings = loadSettings(process.env)
-  // Whoever read the banner and the log may end (`| head`); the server does not end with them.
+  // The reader of the banner and the log may end (`| head`); the server does not end with them.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const options = { format: settings.logFormat, level: settings.logLevel }
   if (isWorker()) {

@@ -39,7 +39,7 @@ export function tellListening({ url, firstStart, adminFile, hasAdminFile }: List
 }
 
 /**
- * The port that all workers, later ones too, are told: a free one for `PORT=0`. Workers share their port with anybody of the
+ * The port that all workers, later ones too, are told: a free one for `PORT=0`. Workers share their port with any process of the
  * same user who wants to share it, such as a second server; so whether it is taken is found out here, by not sharing.
  */
 function probePort(settings: Settings): Promise<number> {

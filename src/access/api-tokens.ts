@@ -1,7 +1,7 @@
 /**
  * Long-lived tokens, `pgl_<id>_<secret>`: the id finds the row, the secret is compared by its SHA-256. The secret has 285
  * random bits, so a slow hash would protect nothing; and it is shown once, when it is made. The hash covers the token's bounds
- * too: a row that lost them, or a program that knows of none, lets nobody in instead of letting them do everything.
+ * too: a row that lost them, or a program that knows of none, refuses them instead of letting them do everything.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Bounds } from './bounds.ts'
@@ -31,7 +31,7 @@ export function newApiToken(): ApiToken {
   return { id: randomText(ID_LENGTH), secret: randomText(SECRET_LENGTH) }
 }
 
-/** A password nobody will ever type: for the first administrator. */
+/** A password that will never be typed: for the first administrator. */
 export const newPassword = (): string => randomText(24)
 
 export const formatApiToken = (token: ApiToken): string => `pgl_${token.id}_${token.secret}`

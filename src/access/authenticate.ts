@@ -235,7 +235,7 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   return { everybody: parts.everybody, login, verifyToken, authenticate }
 }
 
-/** The two halves of a Basic credential; empty ones when it is malformed, which match nobody. */
+/** The two halves of a Basic credential; empty ones when it is malformed, which match no user. */
 export function splitBasic(credential: string): readonly [string, string] {
   const text = Buffer.from(credential, 'base64').toString('utf8')
   const colon = text.indexOf(':')

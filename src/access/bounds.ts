@@ -57,7 +57,7 @@ function normalized({ catalog, namespace, table }: Bound): Bound {
   return { catalog, namespace, table }
 }
 
-/** Of a row. What we would not have written there is no bounds that anybody could act within: `undefined`. */
+/** Of a row. What we would not have written there is no bounds to act within: `undefined`. */
 export function readBounds(json: unknown): Bounds | undefined {
   if (!validatorOf(BoundsShape).Check(json)) return undefined
   const { access, within } = json as Static<typeof BoundsShape>

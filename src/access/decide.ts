@@ -3,7 +3,7 @@
  * the list does not compile. Rules for finer roles belong here and nowhere else.
  *
  * It is asked twice. At the door, with the action alone: `mayEver`. By the use case, before it looks anything up, with the
- * exact object: `isAllowed`, so that a refusal tells nobody whether the object exists. Listings ask once for the whole set:
+ * exact object: `isAllowed`, so that a refusal does not tell whether the object exists. Listings ask once for the whole set:
  * `namesWithin`.
  */
 import type { Bound, Bounds } from './bounds.ts'
@@ -53,7 +53,7 @@ const RULES = {
   'log.read': reads('tenant'),
   'token.create': writes('tenant'),
   'token.see': reads('token'),
-  // Of one's own, which whoever may only read may do too.
+  // Of one's own, which a token that may only read may do too.
   'token.revoke': reads('token'),
 } satisfies Readonly<Record<string, Rule>>
 

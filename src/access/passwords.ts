@@ -14,7 +14,7 @@ export async function hashPassword(password: string): Promise<string> {
 
 const decoy = once(() => hashPassword(randomBytes(16).toString('hex')))
 
-/** With no hash (nobody of that name) it takes as long and is false, so that names can't be found out by the clock. */
+/** With no hash (no user of that name) it takes as long and is false, so that names can't be found out by the clock. */
 export async function passwordMatches(passwordHash: string | undefined | null, password: string): Promise<boolean> {
   if (password.length > MAX_LENGTH) return false
   const { verify } = await import('@node-rs/argon2')

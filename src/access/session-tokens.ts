@@ -1,5 +1,5 @@
 /**
- * Short-lived tokens: JWTs that this server signs and nobody else reads. Everything that a forger could choose is pinned:
+ * Short-lived tokens: JWTs that this server signs and it alone reads. Everything that a forger could choose is pinned:
  * algorithm, type, key id, issuer and audience. A token says who, never what they may: that is read from the store. One that
  * was given for a long-lived token names it, so that it ends with it and can do no more. For a narrowed one the audience is
  * another: a program that knows of no bounds must not take it for one of the whole user.

@@ -153,7 +153,7 @@ export function placedOf(context: CatalogContext, catalog: CatalogHandle, entry:
 export const readView = (context: CatalogContext, catalog: CatalogHandle, entry: Pointer): Promise<ViewMetadata> =>
   readParsed(context, catalog, entry, parseViewMetadata)
 
-/** A file that somebody else wrote, past every cache: its text and what it says. @throws IcebergError 4xx */
+/** A file of another writer, past every cache: its text and what it says. @throws IcebergError 4xx */
 export async function readForeign(
   context: CatalogContext,
   catalog: CatalogHandle,

@@ -34,7 +34,7 @@ import {
   decode,
 } from './shapes.ts'
 
-/** In a file that somebody else wrote; the metadata of a table of 100,000 snapshots has fewer. */
+/** In a file of another writer; the metadata of a table of 100,000 snapshots has fewer. */
 export const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }
 
 export const parseTableCommit = (request: Pick<CommitTableRequest, 'requirements' | 'updates'>): TableCommit => ({

@@ -9,7 +9,7 @@ export interface LandedRows {
   /** What the commit to this lane that landed last left there, if that was just now. */
   get(lane: string): Entry | undefined
   put(lane: string, row: Entry): void
-  /** Somebody else commits to it too: a proposal on an old row costs a metadata file, so the store is asked for a while. */
+  /** Another process commits to it too: a proposal on an old row costs a metadata file, so the store is asked for a while. */
   missed(lane: string): void
 }
 

@@ -136,7 +136,7 @@ export function explainOverlap(error: IcebergError, principal: Principal | undef
   return badRequest(`${error.message}${which}; expected a free place below ${allowedPlaces(asked)}`)
 }
 
-/** At one place. Where there are more, nobody looks whether all of their tables are gone. */
+/** At one place. Where there are more, their tables count as there. */
 const MOST_PLACES = 32
 
 /** The same of entries, and of those whose files are being deleted, alone: for places that entries may share. */
@@ -167,8 +167,8 @@ export async function assertNoEntryAt(
 }
 
 /**
- * Read before looking whether a place is free: the row that changes whenever somebody takes a place that a client chose. Who
- * takes a place requires the version that was found, so that a batch fails when somebody else was faster, in whatever process.
+ * Read before looking whether a place is free: the row that changes whenever a place is taken that a client chose. A batch that
+ * takes a place requires the version that was found, so that it fails when another one was faster, in whatever process.
  */
 export async function groundOf(context: CatalogContext, catalog: CatalogHandle): Promise<Row<'tenants'>> {
   const tenant = await context.store.get('tenants', { id: catalog.tenantId })
@@ -179,13 +179,13 @@ export async function groundOf(context: CatalogContext, catalog: CatalogHandle):
 /** A place that was found free on this ground. */
 export interface Claim {
   readonly ground: Row<'tenants'>
-  /** The server made the place up for this very entry: nobody else can want it. */
+  /** The server made the place up for this very entry: no other one can want it. */
   readonly own: boolean
   /** What else must hold when it is taken. */
   readonly steps?: readonly Mutation[] | undefined
 }
 
-/** The step that holds all places of a batch. `undefined` when somebody took a place between looking at two of them. */
+/** The step that holds all places of a batch. `undefined` when a place was taken between looking at two of them. */
 export function claimSteps(claims: readonly Claim[]): Mutation[] | undefined {
   const [first] = claims
   if (first === undefined) return []

@@ -18,7 +18,7 @@ export class CachedDocument {
   json: Buffer
   all: ComposedAnswer | undefined
   refs: ComposedAnswer | undefined
-  /** When the file was last seen in its place; 0 when nobody looked since it was cached. */
+  /** When the file was last seen in its place; 0 when it was not looked for since it was cached. */
   presentAt = 0
 
   constructor(key: string, json: Buffer) {
@@ -47,7 +47,7 @@ export interface MetadataCache {
   /** The parsed form of a document, if the newest commits left it here. */
   parsed<T>(key: string): T | undefined
   putParsed(key: string, metadata: unknown, jsonBytes: number): void
-  /** For a file that nobody will ask for again. */
+  /** For a file that will not be asked for again. */
   forget(key: string): void
   readonly sizeBytes: number
 }

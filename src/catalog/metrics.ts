@@ -1,4 +1,4 @@
-/** Scan and commit reports: kept as clients sent them, also kinds that nobody here knows, and read back newest first. */
+/** Scan and commit reports: kept as clients sent them, also of unknown kinds, and read back newest first. */
 import { IcebergError } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
 import { boundedPage } from './bounded-page.ts'

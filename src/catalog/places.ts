@@ -1,7 +1,7 @@
 /**
  * Places beside its own location that the metadata of an entry names for files (`write.data.path` and its kind). Entries may
- * share such places. But nobody's own location may lie at, in or around one, nor one at, in or around another's location:
- * whoever is let into the one would be given files of the other. So each is a row, of the entry that names it, and taking one
+ * share such places. But no entry's own location may lie at, in or around one, nor one at, in or around another's location:
+ * a client that is let into the one would be given files of the other. So each is a row, of the entry that names it, and taking one
  * excludes taking a location at the same time.
  */
 import { liesWithin, type Location } from '../iceberg/location.ts'

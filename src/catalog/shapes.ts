@@ -1,7 +1,7 @@
 /**
  * The requests of the REST specification, one schema per OpenAPI component, and `decode`, which turns parsed JSON into a
  * typed request or a 400 that names the place. Content that the format rules over (schemas, specs, snapshots, updates)
- * passes unread: `src/iceberg` is its judge. Fields that nobody knows are ignored, and `null` means absent, because that
+ * passes unread: `src/iceberg` is its judge. Unknown fields are ignored, and `null` means absent, because that
  * is how clients write an optional field that they do not use.
  */
 import Type, { type Static, type TSchema } from 'typebox'

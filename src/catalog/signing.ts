@@ -127,7 +127,7 @@ async function signFor(
   return sign(context, call, unsigned)
 }
 
-/** @throws IcebergError 403 for what this caller may not do, and for what is not signed for anybody */
+/** @throws IcebergError 403 for what this caller may not do, and for what is never signed */
 export async function signRequest(
   context: CatalogContext,
   call: CatalogCall,

@@ -106,7 +106,7 @@ export async function placeNew(
   { identifier, kind, requested, uuid }: NewPlace,
 ): Promise<{ readonly location: string; readonly claim: Claim }> {
   const { catalog } = call
-  // Before anybody learns what lies there.
+  // Before the caller learns what lies there.
   if (requested !== undefined) {
     const place = placeCheck(context, call, { identifier, locations: [] })
     place.check(requested, 'location')

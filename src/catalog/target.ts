@@ -1,5 +1,5 @@
 /**
- * Which places a table has for its files, and which of them whoever may have the table may be let into. Places are judged by
+ * Which places a table has for its files, and which of them a principal with rights to the table may be let into. Places are judged by
  * the rules of today, not those of when they were written: what no longer lies in the warehouse, or has come to overlap
  * something else, is not opened.
  */
@@ -49,7 +49,7 @@ function allowing<T>(check: () => T): T | undefined {
   }
 }
 
-/** The table's own location, which nobody else can have taken, and of its other places those that nobody lies in or around. */
+/** The table's own location, which no other entry can have taken, and of its other places those that no entry lies in or around. */
 export async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, target: Target): Promise<Location[]> {
   const [own, ...others] = target.places
   const free = async (place: Location): Promise<Location[]> => {

@@ -69,7 +69,7 @@ function tailOf(call: CatalogCall, vending: CatalogVending, target: Target, issu
   return Buffer.from(`,"config":${stringify(config)}${rest}}`)
 }
 
-/** The last answer that was made of a target: whoever asks again gets it again. */
+/** The last answer that was made of a target, which the next request for it gets again. */
 interface Made {
   readonly principal: Principal
   readonly issued: Issued
@@ -182,7 +182,7 @@ export async function landedWithCredentials(
   return answer ?? without('the provider takes too long')
 }
 
-/** Adds credentials to the answer to a staged creation. @throws IcebergError 400 when its place belongs to somebody */
+/** Adds credentials to the answer to a staged creation. @throws IcebergError 400 when its place belongs to another entry */
 export async function stagedWithCredentials(
   context: CatalogContext,
   call: CatalogCall,
@@ -193,7 +193,7 @@ export async function stagedWithCredentials(
   const way = wayOf(call)
   if (way === undefined) return plain
   const target = targetOf(call, identifier, metadata, undefined)
-  // Not only before the provider is asked: there may be credentials for whoever has the place by now.
+  // Not only before the provider is asked: there may be credentials for the entry that has the place by now.
   const location = target.places[0]!
   const home = await homeOf(context, call.catalog, identifier.namespace)
   const isMadeUp = ownLocations(call.catalog, home, identifier, metadata['table-uuid'] ?? '').includes(location)

@@ -3,7 +3,7 @@
  * clients of one process never race each other: a race lost costs a metadata file and an fsync, waiting costs nothing.
  *
  * Other processes are met by compare-and-set alone, and there the one that has just won starts first and wins again. So a
- * lane in constant use takes a breath now and then, long enough for somebody else's attempt.
+ * lane in constant use takes a breath now and then, long enough for another process's attempt.
  */
 import { IcebergError } from '../iceberg/errors.ts'
 

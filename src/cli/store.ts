@@ -85,7 +85,7 @@ interface Run {
   readonly progress: Progress
 }
 
-/** A line every two seconds, so that nobody wonders whether anything still happens. */
+/** A line every two seconds, so that people see that something still happens. */
 function progressLines(err: (text: string) => void): Progress {
   let last = performance.now()
   return (step, entity, rows) => {

@@ -11,7 +11,7 @@ export interface Answer {
   readonly etag?: string | undefined
   /** Instead of a body: one that is made while it is sent, as fast as the client reads. */
   readonly pieces?: AsyncGenerator<Buffer> | undefined
-  /** Follows the body, is for this caller alone and must not be kept by anybody on the way. */
+  /** Follows the body, is for this caller alone and must not be kept on the way. */
   readonly tail?: Uint8Array | undefined
   /** Body and tail in one piece, where there is one. */
   readonly joined?: Uint8Array | undefined

@@ -83,7 +83,7 @@ export function createBodies({ maxUnfinishedBodyBytes, stallTimeoutSeconds }: Bo
         reading.size += chunk.length
         chunks.push(chunk)
       }
-      // The client is gone or sends nonsense: nobody will read the answer.
+      // The client is gone or sends nonsense: the answer will not be read.
       const onBroken = (): void => {
         if (end()) reject(badRequest('The request body ended early'))
       }

@@ -143,7 +143,7 @@ export class Exchange {
     this.authority = authority
   }
 
-  /** Who asks. Only routes that need a credential may ask this. */
+  /** The principal. Only routes that need a credential have one. */
   get caller(): Principal {
     if (this.principal === undefined) throw new TypeError('a public route asked for its caller')
     return this.principal

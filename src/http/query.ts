@@ -1,5 +1,5 @@
 /**
- * Query parameters. A parameter that is read may stand there once; parameters that nobody reads are ignored, as clients
+ * Query parameters. A parameter that is read may stand there once; parameters that are not read are ignored, as clients
  * send some of their own.
  */
 import type { PageRequest } from '../catalog/call.ts'

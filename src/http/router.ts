@@ -12,7 +12,7 @@ interface Node {
   /** By method. Undefined where no path ends. */
   methods: Map<string, Route> | undefined
   allow: string
-  /** A literal that may be somebody's name as well: counts as a parameter too. */
+  /** A literal that may be the name of something as well: counts as a parameter too. */
   isName: boolean
 }
 
@@ -33,7 +33,7 @@ export interface Match {
   readonly route: Route
   /** The raw segments that stand for parameters, in order. */
   readonly parameters: readonly string[]
-  /** Set when it is first asked for, by somebody who may ask. */
+  /** Set when a caller that may ask for it first does. */
   address?: Address
 }
 

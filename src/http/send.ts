@@ -104,7 +104,7 @@ function headersOf(parts: Parts, exchange: Exchange, answer: Answer, { body, tai
   if (body !== undefined) {
     const length = body.length + (tail === undefined ? 0 : tail.length)
     headers.push('Content-Type', 'application/json', 'Content-Length', String(length))
-    // What is private is kept by nobody who serves several clients.
+    // What is private is not kept by caches that serve several clients.
     if (isCompressed || (body.length >= 1024 && answer.etag === undefined)) headers.push('Vary', 'Accept-Encoding')
   }
   if (answer.pieces !== undefined) headers.push('Content-Type', 'application/json', 'Vary', 'Accept-Encoding')

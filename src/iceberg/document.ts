@@ -20,7 +20,7 @@ export const StringMap = refined<Readonly<Record<string, string>>>(
   (value) => isPlainObject(value) && Object.values(value).every((item) => typeof item === 'string'),
   'must be an object of strings',
 )
-/** An object whose content somebody else judges. */
+/** An object whose content is judged elsewhere. */
 export const AnyObject = refined<Readonly<Record<string, unknown>>>((value) => isPlainObject(value), 'must be an object')
 
 /** Numbers kept as text are objects too; a document's objects are not. */

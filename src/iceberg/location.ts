@@ -40,7 +40,7 @@ const MAX_BYTES = 1024
 const PLAIN = /^(?:file:\/\/|s3:\/\/[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?=\/))(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.=+@,:!~$&()-]+)+$/
 /** C0, DEL and C1 controls; format characters (zero-width, bidirectional); line and paragraph separators; odd spaces. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]|(?! )\p{Zs}/u
-/** Wildcards, quotes, braces and what begins a query, a fragment, a parameter or an escape in somebody's grammar. */
+/** Wildcards, quotes, braces and what begins a query, a fragment, a parameter or an escape in some grammar. */
 const SPECIAL = /[*?"'`{}[\]<>|^\\#;]/
 const BUCKET = /^[a-z0-9](?:[a-z0-9_-]|\.(?!\.))*[a-z0-9]$/
 const AZURE = /^(?:([a-z0-9](?:-?[a-z0-9])*)@)?([a-z0-9](?:[a-z0-9-]|\.(?!\.))*[a-z0-9])$/
@@ -262,7 +262,7 @@ export function localPath(location: Location): string {
   return location.slice('file://'.length)
 }
 
-/** Whether somebody who decodes the escapes of a path, however often, would see segments in it that lead elsewhere. */
+/** Whether a program that decodes the escapes of a path, however often, would see segments in it that lead elsewhere. */
 export function leadsElsewhere(path: string): boolean {
   return readings(path).some((reading) => hasDotSegment(reading) || hasDotSegment(reading.normalize('NFKC')))
 }

@@ -81,7 +81,7 @@ function textOf(value: unknown): string {
   return String(value ?? null)
 }
 
-/** 53 bits over text, by two multiplicative hashes. Who makes two schemas collide only makes us compare them. */
+/** 53 bits over text, by two multiplicative hashes. Two schemas that are made to collide are compared, and nothing else happens. */
 class TextHash {
   #a = 0x9e3779b9
   #b = 0x85ebca6b

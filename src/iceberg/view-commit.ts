@@ -45,7 +45,7 @@ export interface ViewDraft {
   uuid: string | undefined
   location: string | undefined
   readonly schemas: Map<number, Schema>
-  /** Of `schemas`, once somebody asked. */
+  /** Of `schemas`, once they were asked for. */
   schemaHistory: SchemaHistory | undefined
   readonly versions: Map<number, ViewVersion>
   /** Absent before the first version of a new view is made current. */

@@ -33,16 +33,16 @@ export interface WarehouseStorage {
   rootOf(settings: WarehouseSettings): Location
   clientConfig(settings: WarehouseSettings): Readonly<Record<string, string>>
   open(settings: WarehouseSettings): ObjectStore
-  /** Who makes credentials for clients, if anybody does. */
+  /** What makes credentials for clients; undefined where nothing does. */
   vending(settings: WarehouseSettings): Vending | undefined
-  /** Who signs requests of clients, if anybody does. */
+  /** What signs requests of clients; undefined where nothing does. */
   signer(settings: WarehouseSettings): RequestSigner | undefined
   /** Uses it as the server and as clients do, below a folder named by the id, and removes that again. @throws IcebergError 400 */
   test(
     settings: WarehouseSettings,
     by: { readonly id: string; readonly principal: VendScope['principal'] },
   ): Promise<WarehouseTestAnswer>
-  /** What whoever manages the warehouse should know of these settings, secret or not. */
+  /** What the warehouse's administrator should know of these settings, secret or not. */
   warnings(settings: WarehouseSettings): readonly string[]
 }
 

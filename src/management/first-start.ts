@@ -1,7 +1,7 @@
 /**
  * What the first start makes: an administrator, a local warehouse and the catalog `lake`. The row of the tenant is written
  * last: while it is missing every step is taken again and finds what an interrupted start left. The credentials are in
- * their file before they are in the store, so there is never an administrator whose password nobody has.
+ * their file before they are in the store, so there is never an administrator whose password is unknown.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

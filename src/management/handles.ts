@@ -200,7 +200,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
       return known.handle
     }
     const handle = handleOf(catalog, warehouse)
-    // Somebody changed something meanwhile: good for this caller, who asked before, and for nobody else.
+    // Something was changed meanwhile: good for this caller, which asked before, and for no other.
     if (generation !== entries.generation) return handle
     remember(entries, tenantId, name, {
       handle,
@@ -244,7 +244,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
       entries.generation++
       forgetTenant(entries, tenantId)
       names.forget(tenantId)
-      // A look-up that began before the change may still be under way: nobody may join it.
+      // A look-up that began before the change may still be under way: no caller may join it.
       for (const key of pending.keys()) if (key.startsWith(start)) pending.delete(key)
     },
     close: async () => {

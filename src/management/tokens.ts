@@ -1,7 +1,7 @@
 /**
  * Long-lived tokens: made, listed, replaced and revoked by the user whose they are. A token is shown once. One may be
- * narrowed when it is made, and stays so. Whoever holds a narrowed one makes no others with it: they would outlive its
- * revocation, which is what one revokes for.
+ * narrowed when it is made, and stays so. A narrowed one makes no others: they would outlive its
+ * revocation.
  */
 import Type from 'typebox'
 import { formatApiToken, hashSecret, newApiToken } from '../access/api-tokens.ts'
@@ -79,7 +79,7 @@ function shown(row: NewRow<'tokens'>, principal: Principal, now: number): ShownT
   }
 }
 
-/** Asked for with `access` or `within`. Who says where and not what may read. */
+/** Asked for with `access` or `within`. Where alone, without what, it may read. */
 function boundsOf({ access, within }: Pick<Type.Static<typeof MintRequest>, 'access' | 'within'>): Bounds | undefined {
   if (access === undefined && within === undefined) return undefined
   for (const { catalog } of within ?? []) checkName('Catalog', catalog)
@@ -106,7 +106,7 @@ function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequ
   throw badRequest(`roles must be ["tenant-admin"] or absent; narrow a token with access and within instead`)
 }
 
-/** Whoever makes a token for each run of a job makes room for the next one, too: what was over long ago leaves the list. */
+/** A job that makes a token for each run makes room for the next one, too: what was over long ago leaves the list. */
 async function forgetOld({ catalog: { store, now, log } }: ManagementContext, principal: Principal): Promise<void> {
   const before = now() - KEPT_MS
   try {
@@ -194,7 +194,7 @@ export function listTokens(context: ManagementContext, principal: Principal, pag
   return listed(cutOut(seen, paging))
 }
 
-/** @throws IcebergError 403 before anything is looked up, 404 for a token that is gone or somebody else's */
+/** @throws IcebergError 403 before anything is looked up, 404 for a token that is gone or another user's */
 async function ownToken(context: ManagementContext, principal: Principal, id: string): Promise<Row<'tokens'>> {
   const { tenantId } = principal
   if (!isAllowed(principal, 'token.revoke', { tenantId, tokenId: id })) throw forbidden('A narrowed token revokes itself only')
@@ -212,7 +212,7 @@ function currentToken({ tokenId }: Principal): string {
   throw badRequest('The credential of this request is no long-lived token, nor was it given for one: a login ends by itself')
 }
 
-/** Within a second it lets nobody in, nor does what it was exchanged for, in any process. */
+/** Within a second it is refused in every process, and so is what it was exchanged for. */
 export async function revokeToken(context: ManagementContext, call: ChangeCall, asked?: string): Promise<void> {
   const { principal } = call
   const id = asked ?? currentToken(principal)

@@ -96,7 +96,7 @@ export async function findUser(store: Store, tenantId: string, name: string | un
   return user
 }
 
-/** Who is at the machine of the database. */
+/** The person at the machine of the database. */
 const operatorOf = ({ tenant_id }: Row<'users'>): ChangeCall => ({
   principal: { id: 'operator', name: 'operator', tenantId: tenant_id ?? '', role: 'tenant-admin' },
 })

@@ -36,7 +36,7 @@ export interface BackupReport {
   readonly digests: Digests
 }
 
-/** Reading all is tried so often where the database has no snapshots and somebody writes meanwhile. */
+/** Reading all is tried so often where the database has no snapshots and servers write meanwhile. */
 const TRIES = 3
 const CHUNK_CHARACTERS = 65_536
 

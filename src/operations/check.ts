@@ -12,7 +12,7 @@ import { displayKey, entityNames, FILLING, isFilling, itemOf, rowsOf } from './r
 import type { Progress } from './rows.ts'
 
 export interface Finding {
-  /** A `warning` harms nobody yet. */
+  /** A `warning` does no harm yet. */
   readonly severity: 'error' | 'warning'
   /** For programs. */
   readonly code: string
@@ -273,7 +273,7 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   if (!first.findings.some(({ severity }) => severity === 'error')) return first
   const known = new Set(first.findings.map(identity))
   const second = await look(options)
-  // Beyond the hundred nobody was remembered: so many were hardly all under way.
+  // Beyond the hundred, findings were not remembered: so many were hardly all under way.
   const isKnown = (finding: Finding): boolean => (first.counts[finding.code] ?? 0) > MAX_OF_A_CODE || known.has(identity(finding))
   const findings = second.findings.filter(isKnown)
   const gone = (code: string): number => second.findings.filter((finding) => finding.code === code && !isKnown(finding)).length

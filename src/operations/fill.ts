@@ -203,7 +203,7 @@ export interface FillReport {
 
 /**
  * Fills the target and verifies it: source and target are read once more from their beginning, and counts and hashes of
- * each entity must agree. Only then is the target anybody's to use.
+ * each entity must agree. Only then may the target be used.
  * @throws OperationError
  */
 export async function fill({ source, target, now, progress = () => {} }: FillOptions): Promise<FillReport> {

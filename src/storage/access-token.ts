@@ -64,7 +64,7 @@ export async function requestToken({ what, url, headers = {}, expiresAtMs, form 
     const fields = form && (await form())
     const askedAt = Date.now()
     const post = fields === undefined ? {} : { method: 'POST', body: new URLSearchParams(fields) }
-    // Following a redirection would hand the secret in the form to whoever it names.
+    // Following a redirection would hand the secret in the form to the host that it names.
     const response = await fetch(url, { ...post, headers: { accept: 'application/json', ...headers }, redirect: 'error', signal })
     const { access_token: token, expires_in: seconds, error } = await readAnswer(response)
     const end = seconds === undefined ? expiresAtMs : endOf(askedAt, seconds)

@@ -87,7 +87,7 @@ function createFileOnce(root: string, file: string, bytes: Uint8Array): void {
       writeDurably(fd, bytes)
       if (folder.fd !== undefined) fs.fsyncSync(folder.fd)
     } catch (error) {
-      // Nobody knows the name yet.
+      // The name is not known to others yet.
       try {
         fs.unlinkSync(place)
       } catch {}

@@ -143,7 +143,7 @@ class GcsStore implements ObjectStore {
   }
 }
 
-/** A body that nobody reads keeps its connection from the next request. */
+/** A body that is not read keeps its connection from the next request. */
 async function drain(response: Response): Promise<void> {
   await response.arrayBuffer()
 }

@@ -25,7 +25,7 @@ export interface Credential {
 /** Settings under the declared names of their keys. */
 export type Settings = Readonly<Record<string, string>>
 
-/** What whoever runs the server grants to warehouses. */
+/** What the server's operator grants to warehouses. */
 export interface ServerOptions {
   /** Folders below which (or at which) local warehouses may lie; anywhere when absent. */
   readonly localRoots?: readonly string[]
@@ -43,7 +43,7 @@ export interface StrategyField {
 /** One way to make credentials for clients, as a user names it: `{"AwsSts": {"role_arn": "..."}}`. */
 export interface VendingStrategyDeclaration {
   readonly fields: { readonly [field: string]: StrategyField }
-  /** Hands out the warehouse's own long-lived keys, so that whoever may read one table holds keys for all of them. */
+  /** Hands out the warehouse's own long-lived keys, so that a client that may read one table holds keys for all of them. */
   readonly isStatic?: boolean
   /** Its fields are a credential that the server uses too, where the settings have none. */
   readonly isCredential?: boolean

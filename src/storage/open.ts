@@ -333,7 +333,7 @@ export function defaultStrategy(warehouse: WarehouseSettings): VendingStrategy |
   return kind.defaultStrategy?.(settings)
 }
 
-/** Who signs requests of clients, where the warehouse says so. `warehouse`: with the secrets in it. */
+/** What signs requests of clients, where the warehouse says so. `warehouse`: with the secrets in it. */
 export function openSigner(warehouse: WarehouseSettings): RequestSigner | undefined {
   const { kind, settings } = parse(warehouse.storageConfig)
   const strategy = strategyOf(kind, warehouse.vendingStrategy)

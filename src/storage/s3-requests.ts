@@ -23,7 +23,7 @@ export interface S3Place {
 
 /**
  * On a service of its own only the style that the warehouse says: a host that both styles could mean is a way to another
- * bucket. On AWS the host alone tells which it is. `verifiesBodies`: of a service that is not AWS, as somebody made sure.
+ * bucket. On AWS the host alone tells which it is. `verifiesBodies`: of a service that is not AWS, as its operator made sure.
  */
 export function placeOf(settings: Settings, { verifiesBodies = false } = {}): S3Place {
   const { bucket } = bucketAndKey(rootLocation(settings))
@@ -144,7 +144,7 @@ const SIGNED = new Set([
   'x-amz-trailer',
   'x-amz-user-agent',
 ])
-/** Of an earlier signature, perhaps of somebody else's: left out of what is signed, and never answered. */
+/** Of an earlier signature, perhaps of another signer's: left out of what is signed, and never answered. */
 const REPLACED = new Set(['authorization', 'x-amz-date', 'x-amz-security-token'])
 const PAYLOAD = 'x-amz-content-sha256'
 
@@ -252,7 +252,7 @@ function payloadOf(method: string, sent: string | undefined, bodyHash: string | 
   return refuse(`with this ${PAYLOAD}`)
 }
 
-/** @throws IcebergError 400 for what is no request, 403 for one that is not signed for anybody */
+/** @throws IcebergError 400 for what is no request, 403 for one that is never signed */
 export function readRequest(place: S3Place, request: SignRequest): ReadRequest {
   const { method } = request
   if (request.region !== place.region) refuse(`to the region ${request.region}`)

@@ -1,5 +1,5 @@
 /**
- * Signs for the client library as clients of tables have it done: by asking, request by request, somebody who has the keys.
+ * Signs for the client library as clients of tables have it done: by asking, request by request, a signer that has the keys.
  * For the test of a warehouse, which proves so that the storage takes what is signed.
  */
 import { IcebergError } from '../iceberg/errors.ts'
@@ -17,7 +17,7 @@ interface HttpRequest {
   headers: Record<string, string>
 }
 
-/** For a library that wants some: keys that nobody has. */
+/** For a library that wants some: keys of no account. */
 const NO_KEYS = { accessKeyId: 'none', secretAccessKey: 'none' } as const
 
 function uriOf({ protocol, hostname, port, path, query = {} }: HttpRequest): string {
@@ -32,7 +32,7 @@ function uriOf({ protocol, hostname, port, path, query = {} }: HttpRequest): str
 export function signedBy(region: string, signer: RequestSigner | 'nobody') {
   const requests = {
     sign: async (request: HttpRequest): Promise<HttpRequest> => {
-      // The library's own note, which other clients don't send and nobody signs.
+      // The library's own note, which other clients don't send and no signer signs.
       if (request.query !== undefined) delete request.query['x-id']
       if (signer === 'nobody') return request
       const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, [value]]))

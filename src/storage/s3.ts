@@ -115,7 +115,7 @@ class S3Store implements ObjectStore {
     await client.send(command, { abortSignal: AbortSignal.timeout(TOTAL_MS) })
   }
 
-  /** Not atomic, and all that such a service offers: names of metadata files hold a UUID, so nobody races for one. */
+  /** Not atomic, and all that such a service offers: names of metadata files hold a UUID, so no two writers race for one. */
   async #putUnlessThere(object: { Bucket: string; Key: string }, location: string, bytes: Uint8Array): Promise<void> {
     const { library, client } = await this.#connect()
     const abortSignal = AbortSignal.timeout(TOTAL_MS)

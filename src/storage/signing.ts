@@ -1,5 +1,5 @@
 /**
- * Signature Version 4 of S3, for requests that somebody else sends: the request in its canonical form, the text that is
+ * Signature Version 4 of S3, for requests that clients send: the request in its canonical form, the text that is
  * signed, the signature. The key of a day is derived once. Nothing here judges what is signed; `s3-requests.ts` does.
  */
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'

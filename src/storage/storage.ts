@@ -12,8 +12,8 @@ export interface ObjectStore {
   /** @throws StorageError `missing`; `too-large` when the object has more than `maxBytes` */
   read(location: string, options: { readonly maxBytes: number }): Promise<Buffer>
   /**
-   * Writes a new object, durable before it resolves. Who learns of the location only then sees the object whole; a call
-   * that was cut off (a crash) may leave a part of it, at a location that nobody was told.
+   * Writes a new object, durable before it resolves. A reader that learns of the location only then sees the object whole; a call
+   * that was cut off (a crash) may leave a part of it, at a location that no caller was told.
    * @throws StorageError `exists` when the location is taken: objects are never overwritten
    */
   create(location: string, bytes: Uint8Array): Promise<void>

@@ -1,6 +1,6 @@
 /**
  * The engine for tests and trials: everything in this process, gone with it. Rows are kept as arrays of values in sorted
- * lists, one per index, and leave as fresh frozen objects, so that nobody outside holds what is stored.
+ * lists, one per index, and leave as fresh frozen objects, so that callers never hold what is stored.
  * A batch runs without a pause between its steps; that is its isolation.
  */
 import { planBatch, planKey, planList } from './plan.ts'

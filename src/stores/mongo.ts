@@ -27,7 +27,7 @@ import type { Table } from './tables.ts'
 
 export type { MongoOptions } from './mongo/driver.ts'
 
-/** Until then whoever lost the answer to a commit may come and ask for it. */
+/** Until then a process that lost the answer to a commit may come and ask for it. */
 const FORGOTTEN_MS = 600_000
 const SWEEP_MS = 10_000
 
@@ -58,7 +58,7 @@ class MongoStore implements Store {
       now: () => Date.now(),
       sleep: (ms: number) => sleep(ms),
       newId: () => randomUUID(),
-      // What is lost here is done by whoever comes next.
+      // What is lost here is done by the next process that meets it.
       background: (work: Promise<void>) => void this.#track(work.catch(() => undefined)),
     }
     this.#reads = new Reads(this.#documents, environment)

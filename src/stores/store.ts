@@ -3,7 +3,7 @@
  * compare-and-set mutations. A store knows how to keep rows, never what a table is. Every engine passes the one suite in
  * `test/stores/suite`.
  *
- * A batch is data, not a callback: it holds no lock while somebody thinks, it can be shipped to a writer thread, grouped
+ * A batch is data, not a callback: it holds no lock while a program computes, it can be shipped to a writer thread, grouped
  * with others under one fsync, sent to a database in one round trip, or carried out by single-document writes.
  */
 import type { EntityName, IndexName, Key, NewRow, Row } from './entities.ts'

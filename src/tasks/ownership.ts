@@ -27,7 +27,7 @@ async function firstLiving(
   return undefined
 }
 
-/** An entry whose location is the same, above, or below; `undefined` when the location is nobody's. */
+/** An entry whose location is the same, above, or below; `undefined` when the location belongs to no entry. */
 export async function findOwner(store: Store, tenantId: string, location: Location): Promise<Entry | undefined> {
   for (const place of selfAndAbove(location)) {
     const owner = await firstLiving(store, { tenant_id: tenantId, location: place }, undefined, () => true)

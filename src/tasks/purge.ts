@@ -42,10 +42,10 @@ export function locationOf(payload: Json): Location {
   }
 }
 
-/** Thrown when somebody else lives where the table was: nothing more is deleted, and there is nothing left to do. */
+/** Thrown when another entry lives where the table was: nothing more is deleted, and there is nothing left to do. */
 class Occupied extends Error {}
 
-/** Deletes files in batches, none but those below `location`, and none while anybody else is there. */
+/** Deletes files in batches, none but those below `location`, and none while another entry is there. */
 class Remover {
   readonly #options: PurgeOptions
   readonly #task: Row<'tasks'>

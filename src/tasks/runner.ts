@@ -247,7 +247,7 @@ class TaskRunner implements Runner {
     return undefined
   }
 
-  /** The row as written, or `undefined` when somebody else changed it first. */
+  /** The row as written, or `undefined` when another process changed it first. */
   async #replace(
     task: Row<'tasks'>,
     changes: Partial<NewRow<'tasks'>>,
@@ -346,7 +346,7 @@ class Lease {
       this.#task = renewed
     } catch (error) {
       this.#options.log('tasks-unavailable', { id: this.#task.id, error: messageOf(error) })
-      // Still ours until the lease runs out; afterwards somebody else may be at work.
+      // Still ours until the lease runs out; afterwards another process may be at work.
       if (this.#options.now() >= this.#task.due_at) return this.#lost.abort(new Error('The lease ran out'))
     }
     if (!this.#ended) this.#schedule()

@@ -1,4 +1,4 @@
-/** For load balancers and for whoever asks whether the server is there. Public, and answered at any load. */
+/** For load balancers and monitors. Public, and answered at any load. */
 import { json } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Route } from '../route.ts'

@@ -1,6 +1,6 @@
 /**
  * The metadata of a table while the updates of one commit are applied to it: the collections by id, and what later
- * updates of the same commit refer to ("the one added last"). A draft lives for one call and is seen by nobody else.
+ * updates of the same commit refer to ("the one added last"). A draft lives for one call and is seen in it alone.
  */
 import type { EncryptedKey } from '../encryption-key.ts'
 import { badRequest } from '../errors.ts'
@@ -28,7 +28,7 @@ export interface Draft {
   lastColumnId: number
   currentSchemaId: number
   readonly schemas: LazyMap<number, Schema>
-  /** Of `schemas`, once somebody asked. */
+  /** Of `schemas`, once they were asked for. */
   schemaHistory: SchemaHistory | undefined
   defaultSpecId: number
   readonly specs: LazyMap<number, PartitionSpec>

@@ -1,4 +1,4 @@
-/** A map that is made when somebody asks it something: most commits leave most lists of a table alone. */
+/** A map that is made when it is first asked something: most commits leave most lists of a table alone. */
 export class LazyMap<K, V> {
   readonly #make: () => Map<K, V>
   #made: Map<K, V> | undefined
@@ -11,7 +11,7 @@ export class LazyMap<K, V> {
     return (this.#made ??= this.#make())
   }
 
-  /** Nobody has asked: it is what it was made of. */
+  /** Not asked yet: it is what it was made of. */
   get isUntouched(): boolean {
     return this.#made === undefined
   }

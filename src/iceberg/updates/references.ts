@@ -44,7 +44,7 @@ function removeRef(draft: Draft, name: string): boolean {
 }
 
 /**
- * Removes the references to removed snapshots: before anybody looks at references, or brings a snapshot's id back, and not
+ * Removes the references to removed snapshots: before references are looked at, or brings a snapshot's id back, and not
  * after each removal. Clients remove thousands of snapshots one by one.
  */
 export function removeDanglingRefs(draft: Draft): void {
@@ -58,7 +58,7 @@ export function removeDanglingRefs(draft: Draft): void {
 }
 
 /**
- * The history as the finished commit leaves it. Snapshots that the commit itself replaced were never current for anybody.
+ * The history as the finished commit leaves it. Snapshots that the commit itself replaced were never current for a reader.
  * Entries before a removed snapshot go with it: a gap would make an earlier snapshot seem to have been current longer.
  */
 export function finishedSnapshotLog(draft: Draft): readonly SnapshotLogEntry[] {

@@ -32,7 +32,7 @@ function checkPlace(draft: Draft, snapshot: Snapshot): void {
   if (draft.snapshots.has(id)) throw validationFailed(`Snapshot already exists for id: ${id}`)
 }
 
-/** Stale numbers mean that somebody else committed first: the client can take them anew and retry. */
+/** Stale numbers mean that another client committed first: the client can take them anew and retry. */
 function checkSequence(draft: Draft, snapshot: Snapshot): void {
   const number = sequenceNumber(snapshot)
   if (draft.formatVersion === 1) {

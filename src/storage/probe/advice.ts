@@ -1,4 +1,4 @@
-/** What to do about faults of the network, which are the same for every kind of storage, and about those nobody knows. */
+/** What to do about faults of the network, which are the same for every kind of storage, and about unknown ones. */
 import { has, type Fault } from './fault.ts'
 
 const NO_HOST = ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']
@@ -23,7 +23,7 @@ export function networkAdvice(fault: Fault, endpoint: { readonly setting: string
   return undefined
 }
 
-/** When nobody knows better. */
+/** When nothing more is known. */
 export function lastAdvice({ kind, status }: Fault): string {
   if (kind === 'unavailable' && (status ?? 0) >= 500) return 'The service itself failed: try again, and look into its log'
   if (kind === 'unavailable' || kind === 'late')

@@ -1,6 +1,6 @@
 /**
  * What went wrong while a warehouse was tested, in a form that advice can be given on: the codes of all errors behind it.
- * Services write their codes, and whoever runs one can write anything, so only what looks like a code is passed on.
+ * Services write their codes, and the operator of one can write anything, so only what looks like a code is passed on.
  */
 import { StorageError, type StorageErrorKind } from '../storage.ts'
 import { VendingError, type VendingErrorKind } from '../vending/vending.ts'
@@ -19,7 +19,7 @@ export interface Fault {
   readonly status: number | undefined
   /** Where the service says that the bucket is. */
   readonly region: string | undefined
-  /** For a person; no secret, and no text of anybody else's. */
+  /** For a person; no secret, and no text of others. */
   readonly message: string
 }
 

@@ -38,7 +38,7 @@ export interface ProbeOptions {
   readonly limits?: Limits
 }
 
-/** Together less than a request may take, unless somebody changes that. */
+/** Together less than a request may take, unless a setting changes that. */
 const LIMITS: Limits = { stepMs: 8000, totalMs: 20_000, sweepMs: 5000 }
 
 async function probeServer(checks: Checks, { store }: ProbeTarget, places: Places, writer: Writer): Promise<void> {
@@ -88,7 +88,7 @@ async function sweep(checks: Checks, { store }: ProbeTarget, places: Places, { m
 
 async function cleanUp(checks: Checks, target: ProbeTarget, places: Places, writer: Writer): Promise<void> {
   const sweeping = sweep(checks, target, places, writer)
-  // Goes on when the answer is out, and nobody waits for how it ends.
+  // Goes on when the answer is out, and its end is not waited for.
   void sweeping.catch(() => undefined).then(() => target.store.close().catch(() => undefined))
   try {
     if (await endsWithin(sweeping, checks.limits.sweepMs))

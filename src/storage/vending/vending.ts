@@ -75,7 +75,7 @@ export interface SignedRequest {
   readonly isRepeatable: boolean
 }
 
-/** A request that is understood: whoever may do this with these places may have it signed. */
+/** A request that is understood: a principal that may do this with these places may have it signed. */
 export interface UnsignedRequest {
   readonly writes: boolean
   readonly touches: readonly Touched[]
@@ -83,9 +83,9 @@ export interface UnsignedRequest {
   sign(nowMs: number): Promise<SignedRequest>
 }
 
-/** Signs the requests of clients that get no credentials. Who may have what signed is the catalog's business. */
+/** Signs the requests of clients that get no credentials. What is signed for which principal is for the catalog to say. */
 export interface RequestSigner {
-  /** @throws IcebergError 400 or 403 for what is not signed for anybody */
+  /** @throws IcebergError 400 or 403 for what is never signed */
   read(request: SignRequest): UnsignedRequest
   /**
    * How clients are told where to have what they send signed, in the words of each: for the table alone, and, for clients

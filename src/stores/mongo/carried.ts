@@ -2,7 +2,7 @@
  * A batch that replaces one row and otherwise inserts, such as a table commit with its entry in the log: the document of the
  * row that it replaces decides it. What it inserts is written first, as drafts, which hold the keys and are not rows yet; one
  * compare-and-set then replaces the row and puts the batch into its document's outbox, by which all drafts are rows at once.
- * What follows, by whoever comes next, makes the documents say it too.
+ * What follows, by the next process that meets it, makes the documents say it too.
  *
  * (An outbox that held the rows themselves would save the first of the two round trips, and could not keep the contract: an
  * insert must fail where its key is taken, also by a row that waits in the outbox of another document; and each look for a
@@ -125,7 +125,7 @@ export class Carried {
     const { collection, id } = this.#carrier
     if (await abort(documents, this.#id)) return 'aborted'
     if (fateIn(await documents.find(collection, id), this.#id, this.#carrier)?.state === 'committed') return 'committed'
-    // Somebody has replaced the row since, perhaps what we made of it: then a draft of ours may be a row now.
+    // The row was replaced since, perhaps what we made of it: then a draft of ours may be a row now.
     const rows = await this.#drafts()
     if (rows.some((row, i) => row?.v === this.#plan.drafts[i]?.content.v)) return 'committed'
     return rows.some((row) => row?.m === this.#id) ? 'aborted' : 'unknown'
@@ -148,7 +148,7 @@ export class Carried {
     }
     const { step, rowStep } = this.#plan.replaced
     const failed = row?.v === undefined ? rowStep : step
-    // All steps before must have held when it was another already: when their drafts still stand, nobody else had their keys.
+    // All steps before must have held when it was another already: when their drafts still stand, no other batch had their keys.
     return (await this.#drafts(failed)).every((draft) => draft?.m === this.#id) ? conflict(failed) : undefined
   }
 

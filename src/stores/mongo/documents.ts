@@ -82,7 +82,7 @@ export type Change =
   | { readonly mark: string | null }
   | { readonly addReader: string }
   | { readonly removeReader: string }
-  /** The row's new content, held by nobody; its outbox stays, with this batch in it if one is given. */
+  /** The row's new content, held by no batch; its outbox stays, with this batch in it if one is given. */
   | { readonly content: Content; readonly sent?: Sent }
   /** Calls a batch off that was to replace this version. */
   | { readonly forbid: string }

@@ -7,7 +7,7 @@ export interface Environment {
   readonly sleep: (ms: number) => Promise<void>
   /** Unique among all processes; without spaces. */
   readonly newId: () => string
-  /** Work that nobody waits for; it may be lost. */
+  /** Work that is not waited for; it may be lost. */
   readonly background: (work: Promise<void>) => void
 }
 

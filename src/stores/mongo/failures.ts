@@ -17,7 +17,7 @@ const NOT_SENT = new Set([
 /** Unauthorized, AuthenticationFailed, InvalidOptions, NotWritablePrimary, NotPrimaryNoSecondaryOk, DocumentTooLarge and kin. */
 const REFUSED = new Set([2, 9, 13, 14, 18, 20, 26, 59, 66, 72, 73, 115, 10107, 10334, 13435, 17280])
 
-/** Named like the driver's own, since it says the same: nobody knows what became of it. */
+/** Named like the driver's own, since it says the same: what became of it is unknown. */
 class MongoTooLate extends Error {
   override readonly name = 'MongoTooLate'
 }

@@ -1,6 +1,6 @@
 /**
  * Reads of single documents that share round trips: those of one turn of the event loop go together, and while enough are
- * under way, whoever comes waits for the next. A read begins after it was asked for, so it sees all that was acknowledged
+ * under way, what comes waits for the next. A read begins after it was asked for, so it sees all that was acknowledged
  * before; and under load a round trip, which costs the process more than what it brings, serves many.
  */
 

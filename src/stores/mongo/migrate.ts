@@ -54,7 +54,7 @@ export async function migrate(db: Db): Promise<void> {
 async function createIndexes(db: Db): Promise<void> {
   const existing = new Set((await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name))
   for (const name of collectionNames().filter((collection) => !existing.has(collection))) {
-    // 48: somebody else has made it meanwhile.
+    // 48: another process has made it meanwhile.
     await db.createCollection(name).catch((error: { code?: unknown }) => {
       if (error.code !== 48) throw error
     })

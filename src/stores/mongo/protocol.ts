@@ -4,7 +4,7 @@
  * decided by one write, from pending to committed: the only commit point. What follows only makes the documents say it too.
  *
  * All that a batch depends on is held until that point, so batches are serialisable in the order of their decisions. Of two
- * that wait for each other the older goes on, after a while, by having the younger aborted; and so does anybody who waits
+ * that wait for each other the older goes on, after a while, by having the younger aborted; and so does every batch that waits
  * for one that its process has left. Only its own process commits a transaction, so until that write is sent nothing is
  * changed, whatever fails.
  */
@@ -22,7 +22,7 @@ import { abort, fateOf } from './fates.ts'
 import type { Reads } from './reads.ts'
 import { release, settle } from './settle.ts'
 
-/** How long the older of two batches waits for the younger; and anybody for one that gives no sign of life. */
+/** How long the older of two batches waits for the younger; and any batch for one that gives no sign of life. */
 const PATIENCE_MS = 25
 const ABANDONED_MS = 3000
 /** A batch gives up when it has been in the way of others, or they in its, for so long. */
@@ -204,7 +204,7 @@ class Attempt {
     return (await this.#parts.reads.range(range)).every(({ id }) => except.has(id))
   }
 
-  /** That a step fails is true if all before it were held when it was looked at: if nobody has aborted this meanwhile. */
+  /** That a step fails is true if all before it were held when it was looked at: if this was not aborted meanwhile. */
   async #refuse(step: number): Promise<never> {
     if (await this.#parts.documents.decide(this.#id, 'aborted')) throw conflict(step)
     throw new Again()

@@ -1,5 +1,5 @@
 /**
- * What anybody may do about a batch that stands in the way, whoever began it: carry a committed one through, undo an aborted
+ * What any process may do about a batch that stands in the way, whichever process began it: carry a committed one through, undo an aborted
  * one, decide that a pending one shall not be. All of it may be done twice, and by several at once: each change holds only
  * while the document still bears the batch's id, and a batch marks no document anew once it is decided.
  */
@@ -100,8 +100,8 @@ export async function sendOut(
 }
 
 /**
- * Settles a transaction that its own process seems to have left. Its document stays until nobody can be asking for its
- * outcome any more: whoever lost the answer to the commit looks for it there.
+ * Settles a transaction that its own process seems to have left. Its document stays until its outcome can't be
+ * asked for any more: a process that lost the answer to the commit looks for it there.
  */
 export async function takeOver(documents: Documents, transaction: TransactionDocument, isForgotten: boolean): Promise<void> {
   const { _id } = transaction

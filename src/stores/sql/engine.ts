@@ -25,7 +25,7 @@ export interface SqlDriver {
   ): readonly (SqlRow | undefined)[] | Promise<readonly (SqlRow | undefined)[]>
   all(statement: Statement, parameters: readonly SqlValue[]): readonly SqlRow[] | Promise<readonly SqlRow[]>
   /**
-   * Where that costs less than a read: a number that is the same only as long as nobody, in any process, has committed
+   * Where that costs less than a read: a number that is the same only as long as no process has committed
    * anything. Undefined: it can't be told at the moment.
    */
   commitCount?(): number | undefined

@@ -22,7 +22,7 @@ export interface ConnectionOptions {
 
 /**
  * Whether a pooler (PgBouncer in transaction mode) moves connections between the server's: what one of them prepared is then
- * on another one. Nobody says so beforehand; it is noticed, and from then on nothing is prepared to stay.
+ * on another one. That is not announced; it is noticed, and from then on nothing is prepared to stay.
  */
 export interface Sharing {
   isNoticed: boolean

@@ -1,6 +1,6 @@
 /**
  * Connections that wait to be used, up to a limit. They are made when they are needed, given back, and left when they broke
- * or nobody needed them for a while. Writers, which may wait for each other's locks, never take the last one from readers.
+ * or were not needed for a while. Writers, which may wait for each other's locks, never take the last one from readers.
  */
 import { unavailable } from './postgres-connection.ts'
 import type { Connection } from './postgres-connection.ts'
@@ -8,7 +8,7 @@ import type { Connection } from './postgres-connection.ts'
 export interface PoolOptions {
   readonly connect: () => Promise<Connection>
   readonly max: number
-  /** So many stay, once they were made, however long nobody needs them. */
+  /** So many stay, once they were made, however long they are not needed. */
   readonly min: number
   /** How long a caller waits for a connection. */
   readonly waitMs: number
@@ -78,7 +78,7 @@ export class Pool {
     this.#serve()
   }
 
-  /** Where one connection broke, others may have, and nobody noticed yet. */
+  /** Where one connection broke, others may have, unnoticed so far. */
   closeIdle(): void {
     for (const { connection } of this.#idle.splice(0)) connection.close()
   }
@@ -139,7 +139,7 @@ export class Pool {
         connection.onLost = () => this.#lose(connection)
         if (!connection.isLost) this.#idle.push({ connection, since: performance.now() })
         this.#serve()
-        // Nobody may have waited for it in the end.
+        // Its request may have given up in the end.
         if (!this.#out.has(connection)) connection.rest()
       },
       (error: Error) => {

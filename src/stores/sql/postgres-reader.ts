@@ -32,7 +32,7 @@ export class PostgresReader {
     this.#maxGroups = Math.min(GROUPS, maxConnections)
   }
 
-  /** Whether somebody waits for an answer. */
+  /** Whether a read waits for an answer. */
   get isBusy(): boolean {
     return this.#waiting.length > 0 || this.#carryingOut > 0
   }

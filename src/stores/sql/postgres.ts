@@ -179,7 +179,7 @@ class PostgresDriver implements SqlDriver {
     if (outcome.kind === 'done') this.#pool.release(connection)
     else if (outcome.kind === 'lost' || isStale(outcome.error)) this.#pool.discard(connection)
     else {
-      // Nobody waits for it: the server has let go of the batch and its locks when it reported the error.
+      // It is not waited for: the server has let go of the batch and its locks when it reported the error.
       void connection.run([ROLLBACK]).then(({ kind }) => {
         if (kind === 'done') this.#pool.release(connection)
         else this.#pool.discard(connection)

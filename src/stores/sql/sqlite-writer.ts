@@ -1,6 +1,6 @@
 /**
  * The thread that writes to SQLite. It takes all batches that wait, carries them out in one transaction, each so that it
- * can fail alone, and commits once: the disk is waited for once per group. Only then is anybody answered, those too whose
+ * can fail alone, and commits once: the disk is waited for once per group. Only then are requests answered, those too whose
  * batch failed, since it may have failed because of a neighbour that is not yet committed.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'

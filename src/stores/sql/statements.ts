@@ -165,7 +165,7 @@ export class Statements {
     return values
   }
 
-  /** Nobody ever sees the row that takes the key. Its other values are free, and differ from those that others take. */
+  /** The row that takes the key is never seen. Its other values are free, and differ from those that others take. */
   #takeKey(table: Table, key: readonly Value[]): BoundStatement {
     const version = newVersion()
     const blank: Record<ScalarType, Value> = { text: `taken ${version}`, integer: 0, boolean: false, json: 'null' }
