@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AddressRange } from './http/addresses.ts'
 import { DEFAULT_TABLE_LIMITS, type TableLimits } from './iceberg/table-limits.ts'
-import { DEFAULT_QUOTAS, type MetricsLimits } from './catalog/metrics-quota.ts'
+import { DEFAULT_QUOTAS, type MetricsLimits } from './catalog/metrics/metrics-quota.ts'
 import {
   flag,
   integer,

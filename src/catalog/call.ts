@@ -11,11 +11,11 @@ import type { TableLimits } from '../iceberg/table-limits.ts'
 import type { ObjectStore } from '../storage/storage.ts'
 import type { Version } from '../stores/store.ts'
 import type { RequestSigner } from '../storage/vending/vending.ts'
-import type { CatalogVending, CredentialCache } from './credentials.ts'
-import type { FormatThreads } from './format-threads.ts'
-import type { LandedRows } from './landed.ts'
-import type { MetadataCache } from './metadata-cache.ts'
-import type { MetricsQuota } from './metrics-quota.ts'
+import type { CatalogVending, CredentialCache } from './delegation/credentials.ts'
+import type { FormatThreads } from './commits/format-threads.ts'
+import type { LandedRows } from './commits/landed.ts'
+import type { MetadataCache } from './documents/metadata-cache.ts'
+import type { MetricsQuota } from './metrics/metrics-quota.ts'
 
 /** The levels of a namespace, outermost first; never empty, except where a root is asked for. */
 export type Namespace = readonly string[]

@@ -4,11 +4,11 @@ import { createChangeContext } from '../changes/context.ts'
 import { DEFAULT_TABLE_LIMITS } from '../iceberg/table-limits.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
-import { createCredentialCache } from './credentials.ts'
-import { createFormatThreads } from './format-threads.ts'
-import { createLandedRows } from './landed.ts'
-import { createMetadataCache } from './metadata-cache.ts'
-import { createMetricsQuota, DEFAULT_QUOTAS, type MetricsLimits } from './metrics-quota.ts'
+import { createCredentialCache } from './delegation/credentials.ts'
+import { createFormatThreads } from './commits/format-threads.ts'
+import { createLandedRows } from './commits/landed.ts'
+import { createMetadataCache } from './documents/metadata-cache.ts'
+import { createMetricsQuota, DEFAULT_QUOTAS, type MetricsLimits } from './metrics/metrics-quota.ts'
 
 const DEFAULT_DROPPED_KEPT_MS = 7 * 86_400_000
 const DEFAULT_CACHE_BYTES = 32 * 1024 * 1024

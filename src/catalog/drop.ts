@@ -11,7 +11,7 @@ import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { giveUp, keep } from './dropped.ts'
 import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { freedPlaces } from './places.ts'
+import { freedPlaces } from './places/places.ts'
 
 /** How long a drop waits for its purge: a small table takes milliseconds, and a large one is purged after the answer. */
 const PATIENCE_MS = 1000

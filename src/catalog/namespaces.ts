@@ -21,8 +21,8 @@ import { namesWithin } from '../access/decide.ts'
 import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
-import { assertInArea } from './areas.ts'
-import { assertInNoPlace, claimSteps, groundOf } from './locations.ts'
+import { assertInArea } from './places/areas.ts'
+import { assertInNoPlace, claimSteps, groundOf } from './places/locations.ts'
 import {
   answeredProperties,
   checkedLocationOf,
@@ -30,7 +30,7 @@ import {
   locationOfNamespace,
   settledLocation,
   type Properties,
-} from './namespace-locations.ts'
+} from './places/namespace-locations.ts'
 import { keep } from './dropped.ts'
 import { listNames } from './page-token.ts'
 import { mapped } from '../stores/pages.ts'

@@ -8,11 +8,11 @@ import { parseForeignTableMetadata } from '../iceberg/table-metadata.ts'
 import { namedFiles } from '../iceberg/named-files.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import { placeCheck } from './areas.ts'
+import { placeCheck } from './places/areas.ts'
 import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
-import { answerAgain } from './commit.ts'
-import { assertFilesKept, assertMetadataFileKept } from './deletions.ts'
+import { answerAgain } from './commits/commit.ts'
+import { assertFilesKept, assertMetadataFileKept } from './places/deletions.ts'
 import {
   answerOf,
   answerOnce,
@@ -22,9 +22,9 @@ import {
   readForeign,
   rememberRead,
   uuidOf,
-} from './documents.ts'
-import { assertPresent } from './metadata-files.ts'
-import type { Identified } from './documents.ts'
+} from './documents/documents.ts'
+import { assertPresent } from './documents/metadata-files.ts'
+import type { Identified } from './documents/documents.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
@@ -38,12 +38,12 @@ import {
   withoutVersion,
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces } from './locations.ts'
-import type { Claim } from './locations.ts'
-import { freedPlaces, placeSteps, takePlaces } from './places.ts'
-import type { Beside } from './places.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces } from './places/locations.ts'
+import type { Claim } from './places/locations.ts'
+import { freedPlaces, placeSteps, takePlaces } from './places/places.ts'
+import type { Beside } from './places/places.ts'
 import type { RegisterTableRequest } from './shapes.ts'
-import { landedWithCredentials } from './vending.ts'
+import { landedWithCredentials } from './delegation/vending.ts'
 
 interface Source {
   readonly file: string

@@ -11,7 +11,7 @@ import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
-import { placedOf, readView } from './documents.ts'
+import { placedOf, readView } from './documents/documents.ts'
 import { goneOf, placeOf, shownDropped, type Dropped } from './dropped.ts'
 import {
   assertNameFree,
@@ -22,11 +22,11 @@ import {
   requireCatalog,
   requireNamespace,
 } from './entries.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane } from './locations.ts'
-import { assertMetadataFileKept } from './deletions.ts'
-import { assertPresent } from './metadata-files.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane } from './places/locations.ts'
+import { assertMetadataFileKept } from './places/deletions.ts'
+import { assertPresent } from './documents/metadata-files.ts'
 import { undroppedNamespace } from './namespaces.ts'
-import { placeSteps, takePlaces } from './places.ts'
+import { placeSteps, takePlaces } from './places/places.ts'
 
 export interface UndropRequest {
   readonly id: string

@@ -1,5 +1,5 @@
 /** From an answer, or an error, to headers and bytes on a socket. */
-import { explainOverlap } from '../catalog/locations.ts'
+import { explainOverlap } from '../catalog/places/locations.ts'
 import type { ServerResponse } from 'node:http'
 import { FAILED_LOGINS } from '../access/throttle.ts'
 import { IcebergError, refusal } from '../iceberg/errors.ts'

@@ -2,7 +2,7 @@
  * Removes rows whose time is over: outcomes of requests with an Idempotency-Key, what was dropped and can't come back any more, and
  * reports that clients sent long ago.
  */
-import { removeRows } from '../catalog/metrics-quota.ts'
+import { removeRows } from '../catalog/metrics/metrics-quota.ts'
 import type { Mutation, Store } from '../stores/store.ts'
 import { realTimer, type Timer } from './runner.ts'
 

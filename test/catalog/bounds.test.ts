@@ -6,7 +6,7 @@ import type { CatalogCall, CatalogHandle } from '../../src/catalog/call.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
 import { dropTable } from '../../src/catalog/drop.ts'
 import { listCommits } from '../../src/catalog/history.ts'
-import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
+import { listMetrics, reportMetrics } from '../../src/catalog/metrics/metrics.ts'
 import {
   createNamespace,
   dropNamespace,
@@ -19,7 +19,7 @@ import { registerTable, unregisterTable } from '../../src/catalog/register.ts'
 import { renameTable } from '../../src/catalog/rename.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
-import { loadCredentials } from '../../src/catalog/vending.ts'
+import { loadCredentials } from '../../src/catalog/delegation/vending.ts'
 import {
   createView,
   dropView,

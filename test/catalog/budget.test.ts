@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { updateTable } from '../../src/catalog/update-table.ts'
-import { createLandedRows } from '../../src/catalog/landed.ts'
+import { createLandedRows } from '../../src/catalog/commits/landed.ts'
 import type { CatalogContext } from '../../src/catalog/call.ts'
 import { createNamespace, listNamespaces, loadNamespaceMetadata } from '../../src/catalog/namespaces.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../src/catalog/tables.ts'

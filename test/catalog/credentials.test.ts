@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { createCredentialCache, type CatalogVending, type CredentialScope } from '../../src/catalog/credentials.ts'
+import { createCredentialCache, type CatalogVending, type CredentialScope } from '../../src/catalog/delegation/credentials.ts'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { VendingError, type Vended, type VendScope } from '../../src/storage/vending/vending.ts'

@@ -1,7 +1,7 @@
 /** Statistics files may lie anywhere: they are recorded, and nothing is given or taken for them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { placesFor, targetOf } from '../../src/catalog/target.ts'
+import { placesFor, targetOf } from '../../src/catalog/places/target.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
 import { bodyOf, ident, newTable, open } from './setup.ts'

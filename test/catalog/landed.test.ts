@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { updateTable } from '../../src/catalog/update-table.ts'
-import { createLandedRows } from '../../src/catalog/landed.ts'
+import { createLandedRows } from '../../src/catalog/commits/landed.ts'
 import { renameTable } from '../../src/catalog/rename.ts'
 import type { Store } from '../../src/stores/store.ts'
 import { bodyOf, ident, newTable, open, rejects, set } from './setup.ts'

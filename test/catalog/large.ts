@@ -1,7 +1,7 @@
 /** What the tests of large requests share. */
 import assert from 'node:assert/strict'
 import type { CatalogContext } from '../../src/catalog/call.ts'
-import { createFormatThreads } from '../../src/catalog/format-threads.ts'
+import { createFormatThreads } from '../../src/catalog/commits/format-threads.ts'
 import { stringify } from '../../src/iceberg/json.ts'
 
 export const field = (id: number) => ({ id, name: `c${id}`, required: false, type: 'long' })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { createMetadataCache } from '../../src/catalog/metadata-cache.ts'
+import { createMetadataCache } from '../../src/catalog/documents/metadata-cache.ts'
 
 const MEGABYTE = 1024 * 1024
 

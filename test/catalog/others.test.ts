@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createCatalogRow, dropCatalogRow } from '../../src/catalog/catalogs.ts'
 import { getConfig } from '../../src/catalog/config.ts'
-import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
+import { listMetrics, reportMetrics } from '../../src/catalog/metrics/metrics.ts'
 import { createNamespace, dropNamespace } from '../../src/catalog/namespaces.ts'
 import {
   CommitTransactionRequest,

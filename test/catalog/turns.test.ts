@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { listCommits } from '../../src/catalog/history.ts'
-import { listMetrics, reportMetrics } from '../../src/catalog/metrics.ts'
+import { listMetrics, reportMetrics } from '../../src/catalog/metrics/metrics.ts'
 import { createTable, listTables } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { logStep } from '../../src/changes/write.ts'

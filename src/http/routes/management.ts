@@ -1,5 +1,5 @@
 /** `/api/v1`: the wire contract of Pangolin's management API, as far as it is built. */
-import { listMetrics, type MetricsReport } from '../../catalog/metrics.ts'
+import { listMetrics, type MetricsReport } from '../../catalog/metrics/metrics.ts'
 import { stringify } from '../../iceberg/json.ts'
 import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
 import { catalogSummary } from '../../management/summary.ts'

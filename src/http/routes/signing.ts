@@ -1,7 +1,7 @@
 /** Requests to the storage, signed: as the specification has it, and where clients of before ask. */
 import type { CatalogCall } from '../../catalog/call.ts'
 import { decode, RemoteSignRequest } from '../../catalog/shapes.ts'
-import { signRequest, signS3Request } from '../../catalog/signing.ts'
+import { signRequest, signS3Request } from '../../catalog/delegation/signing.ts'
 import { seenCatalogs } from '../../management/catalogs.ts'
 import type { SignedRequest } from '../../storage/vending/vending.ts'
 import { json, type Answer } from '../answer.ts'

@@ -1,7 +1,7 @@
 /** Tables, transactions and metrics, as the specification has them. */
 import { updateTable } from '../../catalog/update-table.ts'
 import { dropTable } from '../../catalog/drop.ts'
-import { reportMetrics } from '../../catalog/metrics.ts'
+import { reportMetrics } from '../../catalog/metrics/metrics.ts'
 import { registerTable, unregisterTable } from '../../catalog/register.ts'
 import { renameTable } from '../../catalog/rename.ts'
 import {
@@ -16,7 +16,7 @@ import {
 import { soon } from '../../catalog/soon.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../catalog/tables.ts'
 import { commitTransaction } from '../../catalog/transactions.ts'
-import { loadCredentials } from '../../catalog/vending.ts'
+import { loadCredentials } from '../../catalog/delegation/vending.ts'
 import { identifiers, json, metadata, NO_CONTENT } from '../answer.ts'
 import { booleanParameter, choiceParameter, pageOf } from '../query.ts'
 import { creation, registration, report, small, smallFor, tableCommit, transaction } from '../request-bodies.ts'

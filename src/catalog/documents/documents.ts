@@ -3,22 +3,22 @@
  * suffix once, and from then on answered as it is. Only commits, and the first `snapshots=refs` of a file, parse.
  */
 import { hash } from 'node:crypto'
-import { displayIdentifier, IcebergError, validationFailed } from '../iceberg/errors.ts'
-import { namespaceOfKey } from '../iceberg/identifier.ts'
-import { parse as parseJson } from '../iceberg/json.ts'
-import type { JsonValue } from '../iceberg/json.ts'
-import type { JsonParts } from '../iceberg/json-parts.ts'
-import { checkMetadata, MetadataFault } from '../iceberg/metadata-check.ts'
-import { refsOnly } from '../iceberg/refs-only.ts'
-import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
-import type { TableMetadata } from '../iceberg/table-metadata.ts'
-import { parseViewMetadata } from '../iceberg/view-metadata.ts'
-import type { ViewMetadata } from '../iceberg/view-metadata.ts'
-import { StorageError } from '../storage/storage.ts'
-import type { CatalogContext, CatalogHandle, MetadataAnswer } from './call.ts'
+import { displayIdentifier, IcebergError, validationFailed } from '../../iceberg/errors.ts'
+import { namespaceOfKey } from '../../iceberg/identifier.ts'
+import { parse as parseJson } from '../../iceberg/json.ts'
+import type { JsonValue } from '../../iceberg/json.ts'
+import type { JsonParts } from '../../iceberg/json-parts.ts'
+import { checkMetadata, MetadataFault } from '../../iceberg/metadata-check.ts'
+import { refsOnly } from '../../iceberg/refs-only.ts'
+import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../../iceberg/table-metadata.ts'
+import type { TableMetadata } from '../../iceberg/table-metadata.ts'
+import { parseViewMetadata } from '../../iceberg/view-metadata.ts'
+import type { ViewMetadata } from '../../iceberg/view-metadata.ts'
+import { StorageError } from '../../storage/storage.ts'
+import type { CatalogContext, CatalogHandle, MetadataAnswer } from '../call.ts'
 import { behindDocument, compose, type ClientConfig, type Composed } from './compose.ts'
-import type { Entry } from './entries.ts'
-import { FOREIGN_LIMITS, type NewFile } from './format-work.ts'
+import type { Entry } from '../entries.ts'
+import { FOREIGN_LIMITS, type NewFile } from '../commits/format-work.ts'
 import {
   checkLarge,
   composeLarge,
@@ -30,7 +30,7 @@ import {
 } from './large-documents.ts'
 import { storageFailure, readFile, asBuffer } from './metadata-files.ts'
 import type { CachedDocument, ComposedAnswer, SnapshotsMode } from './metadata-cache.ts'
-import { soon, type Soon } from './soon.ts'
+import { soon, type Soon } from '../soon.ts'
 
 /** What of an entry's row says which file is its current one, and what the file must say of itself. */
 export type Pointer = Pick<Entry, 'kind' | 'namespace' | 'name' | 'id' | 'uuid' | 'metadata_location'> & {

@@ -1,8 +1,8 @@
 /** Metadata files in the storage of a catalog: read, written, removed; and what a failure of the storage means to the caller. */
-import { IcebergError, unavailable, validationFailed } from '../iceberg/errors.ts'
-import type { MetadataCodec } from '../iceberg/metadata-file.ts'
-import { StorageError } from '../storage/storage.ts'
-import type { CatalogHandle } from './call.ts'
+import { IcebergError, unavailable, validationFailed } from '../../iceberg/errors.ts'
+import type { MetadataCodec } from '../../iceberg/metadata-file.ts'
+import { StorageError } from '../../storage/storage.ts'
+import type { CatalogHandle } from '../call.ts'
 import type { NewDocument } from './documents.ts'
 import { decodeFile, encodeFile } from './large-documents.ts'
 

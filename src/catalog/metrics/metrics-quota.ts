@@ -3,9 +3,9 @@
  * Each process counts what it has written since it last looked, and looks again before that is more than a part of a quota;
  * its first report makes it look. So what is stored is at most a quota and that part of it for each process.
  */
-import type { Key, Row } from '../stores/entities.ts'
-import { pagesOf } from '../stores/pages.ts'
-import { StoreError, type Mutation, type Store } from '../stores/store.ts'
+import type { Key, Row } from '../../stores/entities.ts'
+import { pagesOf } from '../../stores/pages.ts'
+import { StoreError, type Mutation, type Store } from '../../stores/store.ts'
 
 type Scope = 'table' | 'principal' | 'tenant'
 export interface Quota {

@@ -3,21 +3,21 @@
  * storage's own signer; here stands who may have it signed: for files of a table alone, to write only who may commit to it,
  * and never over a metadata file, which the catalog alone writes.
  */
-import { isNotAllowed } from '../access/refusals.ts'
+import { isNotAllowed } from '../../access/refusals.ts'
 import { createHash } from 'node:crypto'
-import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../iceberg/errors.ts'
-import { encodePathSegment, namespaceOfKey } from '../iceberg/identifier.ts'
-import { stringify } from '../iceberg/json.ts'
-import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
-import { VendingError } from '../storage/vending/vending.ts'
-import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../storage/vending/vending.ts'
-import { assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
-import { withoutConfig } from './documents.ts'
-import { areFree, areFreeForAny, mayCreate } from './free-places.ts'
-import { assertNamespace, findEntry, noSuch, type Entry } from './entries.ts'
-import type { RemoteSignRequest } from './shapes.ts'
-import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from './target.ts'
+import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../../iceberg/errors.ts'
+import { encodePathSegment, namespaceOfKey } from '../../iceberg/identifier.ts'
+import { stringify } from '../../iceberg/json.ts'
+import { isBelow, selfAndAbove, type Location } from '../../iceberg/location.ts'
+import { VendingError } from '../../storage/vending/vending.ts'
+import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../../storage/vending/vending.ts'
+import { assertMayTouch } from '../authorize.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from '../call.ts'
+import { withoutConfig } from '../documents/documents.ts'
+import { areFree, areFreeForAny, mayCreate } from '../places/free-places.ts'
+import { assertNamespace, findEntry, noSuch, type Entry } from '../entries.ts'
+import type { RemoteSignRequest } from '../shapes.ts'
+import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from '../places/target.ts'
 
 interface Made {
   readonly plain: Uint8Array

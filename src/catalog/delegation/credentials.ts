@@ -4,10 +4,10 @@
  * is not kept. Who may ask at all is decided before, each time; a warehouse that changed has another `id`.
  */
 import { createHash } from 'node:crypto'
-import type { Principal } from '../access/principal.ts'
-import { badRequest, unavailable } from '../iceberg/errors.ts'
-import type { Location } from '../iceberg/location.ts'
-import { VendingError, type Vended, type Vending } from '../storage/vending/vending.ts'
+import type { Principal } from '../../access/principal.ts'
+import { badRequest, unavailable } from '../../iceberg/errors.ts'
+import type { Location } from '../../iceberg/location.ts'
+import { VendingError, type Vended, type Vending } from '../../storage/vending/vending.ts'
 
 /** A catalog's way to credentials. */
 export interface CatalogVending extends Vending {

@@ -4,19 +4,19 @@
  * catalog's log. A lost race starts over on the new base, so a client sees 409 only when its requirement fails. Our file is
  * deleted when it is certain that no pointer names it, and kept when it is not: deleting it then would destroy the table.
  */
-import { IcebergError, badRequest, displayIdentifier } from '../iceberg/errors.ts'
-import type { JsonParts } from '../iceberg/json-parts.ts'
-import { overlaps } from '../iceberg/location.ts'
-import type { Location } from '../iceberg/location.ts'
-import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../iceberg/metadata-file.ts'
-import type { MetadataCodec } from '../iceberg/metadata-file.ts'
-import { checkLimit } from '../iceberg/table-limits.ts'
-import type { Json, NewRow } from '../stores/entities.ts'
-import type { Mutation, Version } from '../stores/store.ts'
-import { change, type Attempt, type ChangeRequest } from '../changes/change.ts'
-import type { Operation } from '../changes/write.ts'
-import { storeTask } from './background.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
+import { IcebergError, badRequest, displayIdentifier } from '../../iceberg/errors.ts'
+import type { JsonParts } from '../../iceberg/json-parts.ts'
+import { overlaps } from '../../iceberg/location.ts'
+import type { Location } from '../../iceberg/location.ts'
+import { compressionCodec, metadataDirectory, metadataFileName, nextVersion } from '../../iceberg/metadata-file.ts'
+import type { MetadataCodec } from '../../iceberg/metadata-file.ts'
+import { checkLimit } from '../../iceberg/table-limits.ts'
+import type { Json, NewRow } from '../../stores/entities.ts'
+import type { Mutation, Version } from '../../stores/store.ts'
+import { change, type Attempt, type ChangeRequest } from '../../changes/change.ts'
+import type { Operation } from '../../changes/write.ts'
+import { storeTask } from '../background.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from '../call.ts'
 import {
   answerOf,
   answerSuperseded,
@@ -25,9 +25,9 @@ import {
   composeNew,
   rememberCurrent,
   uuidOf,
-} from './documents.ts'
-import { MAX_METADATA_BYTES, writeFile } from './metadata-files.ts'
-import type { Identified, NewDocument } from './documents.ts'
+} from '../documents/documents.ts'
+import { MAX_METADATA_BYTES, writeFile } from '../documents/metadata-files.ts'
+import type { Identified, NewDocument } from '../documents/documents.ts'
 import type { NewFile } from './format-work.ts'
 import { discard, leave, prepare } from './discard.ts'
 import {
@@ -41,14 +41,14 @@ import {
   requireCatalog,
   requireNamespace,
   withoutVersion,
-} from './entries.ts'
-import type { Entry, EntryKind } from './entries.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck } from './locations.ts'
-import type { Claim } from './locations.ts'
-import { ownLocations, type MadeUp } from './default-locations.ts'
-import { homeOf } from './namespace-locations.ts'
-import { placeSteps } from './places.ts'
-import type { Beside } from './places.ts'
+} from '../entries.ts'
+import type { Entry, EntryKind } from '../entries.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck } from '../places/locations.ts'
+import type { Claim } from '../places/locations.ts'
+import { ownLocations, type MadeUp } from '../places/default-locations.ts'
+import { homeOf } from '../places/namespace-locations.ts'
+import { placeSteps } from '../places/places.ts'
+import type { Beside } from '../places/places.ts'
 
 /** A metadata file that is about to be written, and the entry that will point to it. */
 export interface Staged {

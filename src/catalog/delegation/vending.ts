@@ -2,23 +2,23 @@
  * Which credentials go with the answer about a table: for its own files, to read or to write as the caller may, where the
  * client asked and the warehouse has a way. Or, for clients that ask for that, where their requests are signed.
  */
-import { isAllowed } from '../access/decide.ts'
-import type { Principal } from '../access/principal.ts'
-import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
-import { stringify } from '../iceberg/json.ts'
-import { assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
+import { isAllowed } from '../../access/decide.ts'
+import type { Principal } from '../../access/principal.ts'
+import { displayIdentifier, IcebergError } from '../../iceberg/errors.ts'
+import { stringify } from '../../iceberg/json.ts'
+import { assertMayTouch } from '../authorize.ts'
+import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from '../call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
-import { answerWithEntry, matchesEtag, withoutConfig } from './documents.ts'
-import type { AnswerOptions, Placed } from './documents.ts'
-import { getEntry, type Entry } from './entries.ts'
-import { ownLocations } from './default-locations.ts'
-import { assertLocationFree } from './locations.ts'
-import { homeOf } from './namespace-locations.ts'
-import type { LoadCredentialsResponse } from './shapes.ts'
+import { answerWithEntry, matchesEtag, withoutConfig } from '../documents/documents.ts'
+import type { AnswerOptions, Placed } from '../documents/documents.ts'
+import { getEntry, type Entry } from '../entries.ts'
+import { ownLocations } from '../places/default-locations.ts'
+import { assertLocationFree } from '../places/locations.ts'
+import { homeOf } from '../places/namespace-locations.ts'
+import type { LoadCredentialsResponse } from '../shapes.ts'
 import { withSigning } from './signing.ts'
-import { soon, type Soon } from './soon.ts'
-import { allowedPlaces, pathOf, placesFor, targetOf, targetOfRow, type Target } from './target.ts'
+import { soon, type Soon } from '../soon.ts'
+import { allowedPlaces, pathOf, placesFor, targetOf, targetOfRow, type Target } from '../places/target.ts'
 
 /** How this caller is to come to the files, where we are to help with that. */
 function wayOf({ catalog, asksForCredentials, asksForSigning }: CatalogCall): CatalogVending | 'signing' | undefined {

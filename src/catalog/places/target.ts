@@ -3,16 +3,16 @@
  * the rules of today, not those of when they were written: what no longer lies in the warehouse, or has come to overlap
  * something else, is not opened.
  */
-import { IcebergError } from '../iceberg/errors.ts'
-import { isBelow, overlaps, type Location } from '../iceberg/location.ts'
-import { encodeNamespacePath, encodePathSegment } from '../iceberg/identifier.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
+import { isBelow, overlaps, type Location } from '../../iceberg/location.ts'
+import { encodeNamespacePath, encodePathSegment } from '../../iceberg/identifier.ts'
 import { areasOf } from './areas.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
-import { placedOf } from './documents.ts'
-import type { Placed } from './documents.ts'
-import type { Entry } from './entries.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from '../call.ts'
+import { placedOf } from '../documents/documents.ts'
+import type { Placed } from '../documents/documents.ts'
+import type { Entry } from '../entries.ts'
 import { assertNoEntryAt, checkedLocation, namedPlaces } from './locations.ts'
-import { soon, type Soon } from './soon.ts'
+import { soon, type Soon } from '../soon.ts'
 
 /** What credentials are made for, and requests signed. */
 export interface Target {

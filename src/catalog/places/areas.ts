@@ -2,11 +2,11 @@
  * Where a narrowed token may place things: where its namespaces and catalogs lie, and where an entry itself has a place
  * already. Else a token for one table could make that table name the files of another one.
  */
-import { namespacesAround } from '../access/decide.ts'
-import { notAllowed } from '../access/refusals.ts'
-import type { IcebergError } from '../iceberg/errors.ts'
-import { liesWithin, type Location } from '../iceberg/location.ts'
-import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
+import { namespacesAround } from '../../access/decide.ts'
+import { notAllowed } from '../../access/refusals.ts'
+import type { IcebergError } from '../../iceberg/errors.ts'
+import { liesWithin, type Location } from '../../iceberg/location.ts'
+import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
 import { canonicalPlace, locationCheck, namedPlaces, type LocationCheck } from './locations.ts'
 import { locationsFrom } from './namespace-locations.ts'
 

@@ -4,7 +4,7 @@
  * Tables and views made in a namespace go below its location. It is not the namespace's alone: namespaces may share a
  * location, and tables of other namespaces may lie in it.
  */
-import { badRequest } from '../iceberg/errors.ts'
+import { badRequest } from '../../iceberg/errors.ts'
 import {
   canonicalFile,
   canonicalLocation,
@@ -13,14 +13,14 @@ import {
   liesWithin,
   locationSegment,
   schemeOf,
-} from '../iceberg/location.ts'
-import { MAX_LEVELS } from '../iceberg/identifier.ts'
-import type { Location } from '../iceberg/location.ts'
-import type { Row } from '../stores/entities.ts'
-import type { CatalogContext, CatalogHandle, Namespace } from './call.ts'
-import { getNamespace, namespaceKey } from './entries.ts'
+} from '../../iceberg/location.ts'
+import { MAX_LEVELS } from '../../iceberg/identifier.ts'
+import type { Location } from '../../iceberg/location.ts'
+import type { Row } from '../../stores/entities.ts'
+import type { CatalogContext, CatalogHandle, Namespace } from '../call.ts'
+import { getNamespace, namespaceKey } from '../entries.ts'
 import { refuse } from './locations.ts'
-import { soon, type Soon } from './soon.ts'
+import { soon, type Soon } from '../soon.ts'
 
 const LOCATION = 'location'
 export type Properties = Readonly<Record<string, string>>

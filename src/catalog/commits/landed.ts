@@ -3,7 +3,7 @@
  * asking the store for it: whether it still is the current one, the compare-and-set of the commit decides. So the row is good
  * for a proposal only. A refusal, or an answer without a change, takes the store's word.
  */
-import type { Entry } from './entries.ts'
+import type { Entry } from '../entries.ts'
 
 export interface LandedRows {
   /** What the commit to this lane that landed last left there, if that was just now. */

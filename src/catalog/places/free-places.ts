@@ -3,12 +3,12 @@
  * creation, and of a replacement that takes the table elsewhere. The server keeps nothing of either until the commit. A caller
  * that may create the table may create it at each free place that it may choose, so it may write to these.
  */
-import { isAllowed } from '../access/decide.ts'
-import { IcebergError } from '../iceberg/errors.ts'
-import { liesWithin, selfAndAbove, type Location } from '../iceberg/location.ts'
-import type { Touched } from '../storage/vending/vending.ts'
+import { isAllowed } from '../../access/decide.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
+import { liesWithin, selfAndAbove, type Location } from '../../iceberg/location.ts'
+import type { Touched } from '../../storage/vending/vending.ts'
 import { placeCheck } from './areas.ts'
-import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, TableIdentifier } from '../call.ts'
 import { assertLocationFree } from './locations.ts'
 import { holdsNamespace, homeOf, namespaceAt } from './namespace-locations.ts'
 

@@ -1,6 +1,6 @@
 /** Answers about metadata as bytes: the document between what stands before and behind it. Without anything of the server's. */
-import { stringify } from '../iceberg/json.ts'
-import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
+import { stringify } from '../../iceberg/json.ts'
+import { joinParts, type JsonParts } from '../../iceberg/json-parts.ts'
 
 export interface Composed {
   readonly body: Buffer

@@ -3,12 +3,12 @@
  * else the same with an ending that nothing else has. So a table that is created again never finds the files of the one before.
  * A warehouse may want the ending always (`table_location_layout`).
  */
-import { IcebergError } from '../iceberg/errors.ts'
-import { joinLocation, type Location } from '../iceberg/location.ts'
-import { StorageError } from '../storage/storage.ts'
-import type { Mutation } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
-import { namespaceKey } from './entries.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
+import { joinLocation, type Location } from '../../iceberg/location.ts'
+import { StorageError } from '../../storage/storage.ts'
+import type { Mutation } from '../../stores/store.ts'
+import type { CatalogContext, CatalogHandle, TableIdentifier } from '../call.ts'
+import { namespaceKey } from '../entries.ts'
 import { assertLocationFree } from './locations.ts'
 import { holdsNamespace, type Home } from './namespace-locations.ts'
 

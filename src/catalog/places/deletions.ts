@@ -9,12 +9,12 @@
  * Single metadata files are deleted too, when they fall off the log of a table (`delete-files`). The batch that decides so
  * replaces the table's row, and until the task has ended such a file can't be registered.
  */
-import { badRequest, type IcebergError } from '../iceberg/errors.ts'
-import { canonicalFile, liesWithin, overlaps, selfAndAbove, type Location } from '../iceberg/location.ts'
-import type { Row } from '../stores/entities.ts'
-import { pagesOf } from '../stores/pages.ts'
-import { NEVER } from './background.ts'
-import type { CatalogContext, CatalogHandle } from './call.ts'
+import { badRequest, type IcebergError } from '../../iceberg/errors.ts'
+import { canonicalFile, liesWithin, overlaps, selfAndAbove, type Location } from '../../iceberg/location.ts'
+import type { Row } from '../../stores/entities.ts'
+import { pagesOf } from '../../stores/pages.ts'
+import { NEVER } from '../background.ts'
+import type { CatalogContext, CatalogHandle } from '../call.ts'
 import { rowsNear, type Reach } from './near.ts'
 
 type Deletion = Row<'tasks'>

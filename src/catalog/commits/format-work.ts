@@ -2,29 +2,29 @@
  * What is done with metadata and large requests, as functions from bytes to bytes: they need nothing of the server's, so a
  * thread of its own can carry them out. What a use case has to judge of the result (places, names of files) comes with it.
  */
-import type { ErrorType } from '../iceberg/errors.ts'
-import { IcebergError } from '../iceberg/errors.ts'
-import { parse, stringify, type JsonValue } from '../iceberg/json.ts'
-import type { JsonParts } from '../iceberg/json-parts.ts'
-import { compressionCodec, encodeMetadataFile, metadataDirectory, metadataFileName } from '../iceberg/metadata-file.ts'
-import type { MetadataCodec } from '../iceberg/metadata-file.ts'
-import { foreignFiles } from '../iceberg/named-files.ts'
-import { checkMetadata, MetadataFault, type MetadataOwner } from '../iceberg/metadata-check.ts'
-import { refsOnly } from '../iceberg/refs-only.ts'
-import { newTableMetadata, type NewTable } from '../iceberg/create-table.ts'
-import { newViewMetadata, type NewView } from '../iceberg/create-view.ts'
-import { commitTable, type TableCommit } from '../iceberg/table-commit.ts'
-import type { TableLimits } from '../iceberg/table-limits.ts'
-import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../iceberg/table-metadata.ts'
-import type { CheckLocation } from '../iceberg/table-properties.ts'
-import { parseTableRequirements, parseViewRequirements } from '../iceberg/table-requirement.ts'
-import { parseTableUpdates } from '../iceberg/table-update.ts'
-import { commitView, type ViewCommit } from '../iceberg/view-commit.ts'
-import { parseViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
-import { parseViewUpdates } from '../iceberg/view-update.ts'
-import { sharedBuffer } from '../threads.ts'
-import { LARGE_JSON, SMALL_JSON } from './request-limits.ts'
-import { compose, type ClientConfig } from './compose.ts'
+import type { ErrorType } from '../../iceberg/errors.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
+import { parse, stringify, type JsonValue } from '../../iceberg/json.ts'
+import type { JsonParts } from '../../iceberg/json-parts.ts'
+import { compressionCodec, encodeMetadataFile, metadataDirectory, metadataFileName } from '../../iceberg/metadata-file.ts'
+import type { MetadataCodec } from '../../iceberg/metadata-file.ts'
+import { foreignFiles } from '../../iceberg/named-files.ts'
+import { checkMetadata, MetadataFault, type MetadataOwner } from '../../iceberg/metadata-check.ts'
+import { refsOnly } from '../../iceberg/refs-only.ts'
+import { newTableMetadata, type NewTable } from '../../iceberg/create-table.ts'
+import { newViewMetadata, type NewView } from '../../iceberg/create-view.ts'
+import { commitTable, type TableCommit } from '../../iceberg/table-commit.ts'
+import type { TableLimits } from '../../iceberg/table-limits.ts'
+import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata } from '../../iceberg/table-metadata.ts'
+import type { CheckLocation } from '../../iceberg/table-properties.ts'
+import { parseTableRequirements, parseViewRequirements } from '../../iceberg/table-requirement.ts'
+import { parseTableUpdates } from '../../iceberg/table-update.ts'
+import { commitView, type ViewCommit } from '../../iceberg/view-commit.ts'
+import { parseViewMetadata, serializeViewMetadata } from '../../iceberg/view-metadata.ts'
+import { parseViewUpdates } from '../../iceberg/view-update.ts'
+import { sharedBuffer } from '../../threads.ts'
+import { LARGE_JSON, SMALL_JSON } from '../request-limits.ts'
+import { compose, type ClientConfig } from '../documents/compose.ts'
 import {
   CommitTableRequest,
   CommitTransactionRequest,
@@ -32,7 +32,7 @@ import {
   CreateTableRequest,
   CreateViewRequest,
   decode,
-} from './shapes.ts'
+} from '../shapes.ts'
 
 /** In a file of another writer; the metadata of a table of 100,000 snapshots has fewer. */
 export const FOREIGN_LIMITS = { maxValues: 4_000_000, maxKeys: 100_000 }

@@ -3,16 +3,16 @@
  * parsed form. A thread works out what they come to; what that names is judged here, before anything is written.
  */
 import { setImmediate as turn } from 'node:timers/promises'
-import { parse, stringify } from '../iceberg/json.ts'
-import { nextVersion } from '../iceberg/metadata-file.ts'
-import type { TableCommit } from '../iceberg/table-commit.ts'
-import type { TableMetadata } from '../iceberg/table-metadata.ts'
-import { toShared } from '../threads.ts'
-import { placeCheck, type PlaceCheck } from './areas.ts'
-import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
+import { parse, stringify } from '../../iceberg/json.ts'
+import { nextVersion } from '../../iceberg/metadata-file.ts'
+import type { TableCommit } from '../../iceberg/table-commit.ts'
+import type { TableMetadata } from '../../iceberg/table-metadata.ts'
+import { toShared } from '../../threads.ts'
+import { placeCheck, type PlaceCheck } from '../places/areas.ts'
+import type { CatalogCall, CatalogContext, TableIdentifier } from '../call.ts'
 import { stageMade, type Staged } from './commit.ts'
-import { asFault, cacheKey, readDocument } from './documents.ts'
-import type { Entry, EntryKind } from './entries.ts'
+import { asFault, cacheKey, readDocument } from '../documents/documents.ts'
+import type { Entry, EntryKind } from '../entries.ts'
 import { errorOf } from './format-threads.ts'
 import {
   factsOf,
@@ -25,7 +25,7 @@ import {
   type ReadCommit,
   type ReadCreation,
 } from './format-work.ts'
-import type { CommitTableRequest, CreateTableRequest, CreateViewRequest } from './shapes.ts'
+import type { CommitTableRequest, CreateTableRequest, CreateViewRequest } from '../shapes.ts'
 
 /**
  * Up to these sizes in bytes the thread that serves requests does it itself, in some 20 ms at most: one table's

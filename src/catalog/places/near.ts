@@ -1,5 +1,5 @@
 /** Rows that have a location, by where they lie to another one. */
-import { isBelow, selfAndAbove, type Location } from '../iceberg/location.ts'
+import { isBelow, selfAndAbove, type Location } from '../../iceberg/location.ts'
 
 /** What may not be where something is placed: what lies at it or around it, or also what lies in it. */
 export type Reach = 'around' | 'around and in'

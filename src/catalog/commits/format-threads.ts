@@ -5,11 +5,11 @@
  */
 import { availableParallelism } from 'node:os'
 import type { Worker } from 'node:worker_threads'
-import { Lines } from '../access/lines.ts'
-import { createShares } from '../access/shares.ts'
-import { IcebergError, unavailable } from '../iceberg/errors.ts'
-import { MetadataFault } from '../iceberg/metadata-check.ts'
-import { startThread } from '../threads.ts'
+import { Lines } from '../../access/lines.ts'
+import { createShares } from '../../access/shares.ts'
+import { IcebergError, unavailable } from '../../iceberg/errors.ts'
+import { MetadataFault } from '../../iceberg/metadata-check.ts'
+import { startThread } from '../../threads.ts'
 import type { Failure, FormatWork, InputOf, OutputOf } from './format-work.ts'
 
 export type FormatRequest = { readonly [W in FormatWork]: readonly [work: W, input: InputOf<W>] }[FormatWork]

@@ -1,13 +1,13 @@
 /** Large metadata files: what is done with their bytes by threads, or in slices between which others get their turn. */
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import { decodeMetadataFile, encodeMetadataFile, isGzip, type MetadataCodec } from '../iceberg/metadata-file.ts'
-import type { MetadataOwner } from '../iceberg/metadata-check.ts'
-import { parseTableMetadata } from '../iceberg/table-metadata.ts'
-import { copySlices, sharedBuffer, toShared } from '../threads.ts'
-import type { CatalogContext, CatalogHandle } from './call.ts'
+import { decodeMetadataFile, encodeMetadataFile, isGzip, type MetadataCodec } from '../../iceberg/metadata-file.ts'
+import type { MetadataOwner } from '../../iceberg/metadata-check.ts'
+import { parseTableMetadata } from '../../iceberg/table-metadata.ts'
+import { copySlices, sharedBuffer, toShared } from '../../threads.ts'
+import type { CatalogContext, CatalogHandle } from '../call.ts'
 import { beforeDocument, behindDocument, type ClientConfig } from './compose.ts'
-import type { FormatWork, Identity, InputOf, OutputOf } from './format-work.ts'
+import type { FormatWork, Identity, InputOf, OutputOf } from '../commits/format-work.ts'
 
 /** Above it a thread reads the metadata. */
 export const INLINE_FILE = 1024 * 1024

@@ -4,11 +4,11 @@
  * a client that is let into the one would be given files of the other. So each is a row, of the entry that names it, and taking one
  * excludes taking a location at the same time.
  */
-import { liesWithin, type Location } from '../iceberg/location.ts'
-import type { Row } from '../stores/entities.ts'
-import type { Mutation } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle } from './call.ts'
-import type { Placed } from './documents.ts'
+import { liesWithin, type Location } from '../../iceberg/location.ts'
+import type { Row } from '../../stores/entities.ts'
+import type { Mutation } from '../../stores/store.ts'
+import type { CatalogContext, CatalogHandle } from '../call.ts'
+import type { Placed } from '../documents/documents.ts'
 import { assertNoEntryAt, canonicalPlace, groundOf, namedPlaces, PLACES } from './locations.ts'
 import type { Claim } from './locations.ts'
 

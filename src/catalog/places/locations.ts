@@ -2,17 +2,17 @@
  * Where the tables and views of a catalog may lie: below its root or another root of its warehouse, and never in, around
  * or at the place of another entry. Every location that metadata names comes through here before it is stored.
  */
-import { isAllowed as isReadable } from '../access/decide.ts'
-import type { Principal } from '../access/principal.ts'
-import { badRequest, displayIdentifier, type IcebergError } from '../iceberg/errors.ts'
-import { LEVEL_SEPARATOR } from '../iceberg/identifier.ts'
-import { canonicalFile, canonicalLocation, isBelow } from '../iceberg/location.ts'
-import type { Location } from '../iceberg/location.ts'
-import type { TableCommit } from '../iceberg/table-commit.ts'
-import { parseTableUpdates } from '../iceberg/table-update.ts'
-import type { Row } from '../stores/entities.ts'
-import type { Mutation } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle } from './call.ts'
+import { isAllowed as isReadable } from '../../access/decide.ts'
+import type { Principal } from '../../access/principal.ts'
+import { badRequest, displayIdentifier, type IcebergError } from '../../iceberg/errors.ts'
+import { LEVEL_SEPARATOR } from '../../iceberg/identifier.ts'
+import { canonicalFile, canonicalLocation, isBelow } from '../../iceberg/location.ts'
+import type { Location } from '../../iceberg/location.ts'
+import type { TableCommit } from '../../iceberg/table-commit.ts'
+import { parseTableUpdates } from '../../iceberg/table-update.ts'
+import type { Row } from '../../stores/entities.ts'
+import type { Mutation } from '../../stores/store.ts'
+import type { CatalogContext, CatalogHandle } from '../call.ts'
 import { assertNotBeingDeleted } from './deletions.ts'
 import { rowsNear, type Reach } from './near.ts'
 

@@ -1,9 +1,9 @@
 /** What a change leaves on the storage beside its metadata files: nothing where it did not come about, folders where a table is. */
-import type { Location } from '../iceberg/location.ts'
-import { StoreError } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle } from './call.ts'
-import { discardFiles } from './metadata-files.ts'
-import type { Entry, EntryKind } from './entries.ts'
+import type { Location } from '../../iceberg/location.ts'
+import { StoreError } from '../../stores/store.ts'
+import type { CatalogContext, CatalogHandle } from '../call.ts'
+import { discardFiles } from '../documents/metadata-files.ts'
+import type { Entry, EntryKind } from '../entries.ts'
 
 /** See `commit.ts`. */
 interface Staged {

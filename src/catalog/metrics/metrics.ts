@@ -1,11 +1,11 @@
 /** Scan and commit reports: kept as clients sent them, also of unknown kinds, and read back newest first. */
-import { IcebergError } from '../iceberg/errors.ts'
-import { assertMayTouch } from './authorize.ts'
-import { boundedPage } from './bounded-page.ts'
-import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from './call.ts'
-import { getEntry } from './entries.ts'
-import type { ReportMetricsRequest } from './shapes.ts'
-import { StoreError } from '../stores/store.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
+import { assertMayTouch } from '../authorize.ts'
+import { boundedPage } from '../bounded-page.ts'
+import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from '../call.ts'
+import { getEntry } from '../entries.ts'
+import type { ReportMetricsRequest } from '../shapes.ts'
+import { StoreError } from '../../stores/store.ts'
 
 const MAX_REPORT_BYTES = 1024 * 1024
 
