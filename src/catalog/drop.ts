@@ -12,9 +12,16 @@ import { giveUp, keep } from './dropped.ts'
 import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { freedPlaces } from './places/places.ts'
+import { titleOfEntry, unprotected } from './protection.ts'
 
 /** How long a drop waits for its purge: a small table takes milliseconds, and a large one is purged after the answer. */
 const PATIENCE_MS = 1000
+
+export interface DropOptions {
+  readonly purgeRequested?: boolean
+  /** Also what is protected. */
+  readonly force?: boolean
+}
 
 const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
   entry_id: row.id,
@@ -28,7 +35,7 @@ async function dropEntry(
   call: CatalogCall,
   identifier: TableIdentifier,
   kind: EntryKind,
-  purge: boolean,
+  { purgeRequested: purge = false, force = false }: DropOptions,
 ): Promise<void> {
   assertMayTouch(call, `${kind}.drop`, identifier)
   const key = entryKey(call.catalog, identifier)
@@ -38,6 +45,8 @@ async function dropEntry(
     lanes: [entryLane(key)],
     attempt: async () => {
       const row = await getEntry(context, call.catalog, identifier, kind)
+      const thing = { title: titleOfEntry(kind, identifier), id: row.id, tenantId: row.tenant_id }
+      const guard = await unprotected(context, call.principal, thing, force)
       const freed = await freedPlaces(context, call.catalog, row.id)
       const id = context.uuidV7()
       const rest = purge
@@ -57,7 +66,7 @@ async function dropEntry(
             'purge-requested': purge,
           },
         ],
-        steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, ...freed, ...rest],
+        steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, guard, ...freed, ...rest],
         status: 204,
         outcome: null,
         answer: () => (purge ? id : undefined),
@@ -73,8 +82,12 @@ export const dropTable = (
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
-  options: { readonly purgeRequested?: boolean } = {},
-): Promise<void> => dropEntry(context, call, identifier, 'table', options.purgeRequested === true)
+  options: DropOptions = {},
+): Promise<void> => dropEntry(context, call, identifier, 'table', options)
 
-export const dropView = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> =>
-  dropEntry(context, call, identifier, 'view', false)
+export const dropView = (
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  options: Pick<DropOptions, 'force'> = {},
+): Promise<void> => dropEntry(context, call, identifier, 'view', options)

@@ -31,8 +31,10 @@ import {
   settledLocation,
   type Properties,
 } from './places/namespace-locations.ts'
+import type { DropOptions } from './drop.ts'
 import { keep } from './dropped.ts'
 import { listNames } from './page-token.ts'
+import { titleOfNamespace, unprotected } from './protection.ts'
 import { mapped } from '../stores/pages.ts'
 import type {
   CreateNamespaceRequest,
@@ -204,7 +206,12 @@ export function namespaceExists(context: CatalogContext, call: CatalogCall, name
   return getNamespace(context, call.catalog, namespace)
 }
 
-export async function dropNamespace(context: CatalogContext, call: CatalogCall, namespace: Namespace): Promise<void> {
+export async function dropNamespace(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  { force = false }: Pick<DropOptions, 'force'> = {},
+): Promise<void> {
   assertMayTouchNamespace(call, 'namespace.drop', namespace)
   const path = namespacePath(namespace)
   const inside = {
@@ -224,12 +231,15 @@ export async function dropNamespace(context: CatalogContext, call: CatalogCall, 
     attempt: async () => {
       const { version: expected, ...gone } = await getNamespace(context, call.catalog, namespace)
       await assertEmpty()
+      const thing = { title: titleOfNamespace(namespace), id: gone.id, tenantId: gone.tenant_id }
+      const guard = await unprotected(context, call.principal, thing, force)
       return {
         message: `Drop namespace ${displayNamespace(namespace)}`,
         operations: [{ operation: 'drop-namespace', namespace }],
         // What is created inside requires the row that goes away here, so the emptiness lasts.
         steps: [
           { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected },
+          guard,
           { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
           { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
           ...keep(context, call, { kind: 'namespace', row: gone }),

@@ -42,6 +42,7 @@ import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane
 import type { Claim } from './places/locations.ts'
 import { freedPlaces, placeSteps, takePlaces } from './places/places.ts'
 import type { Beside } from './places/places.ts'
+import { titleOfEntry, unprotected } from './protection.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './delegation/vending.ts'
 
@@ -204,6 +205,7 @@ export async function unregisterTable(
     attempt: async () => {
       const row = await getEntry(context, catalog, identifier, 'table')
       const last = row.metadata_location
+      const thing = { title: titleOfEntry('table', identifier), id: row.id, tenantId: row.tenant_id }
       // Read first: an entry must not be lost because its file could not be answered.
       const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
       return {
@@ -218,6 +220,7 @@ export async function unregisterTable(
         ],
         steps: [
           { op: 'remove', entity: 'entries', key, expected: row.version },
+          await unprotected(context, call.principal, thing, false),
           ...(await freedPlaces(context, catalog, row.id)),
         ],
         status: 200,

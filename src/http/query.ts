@@ -64,6 +64,9 @@ export function timeParameter(query: string, name: string): number | undefined {
   )
 }
 
+/** Of a drop: whether it is meant for what is protected, too. */
+export const isForced = ({ query }: { readonly query: string }): boolean => booleanParameter(query, 'force') ?? false
+
 export function choiceParameter<const T extends string>(query: string, name: string, choices: readonly T[]): T | undefined {
   const text = parameter(query, name)
   const choice = choices.find((known) => known === text?.toLowerCase())

@@ -6,6 +6,7 @@ import { createCatalogWithNamespace, dropCatalogRow, FIRST_NAMESPACE, MAIN_BRANC
 import { change } from '../changes/change.ts'
 import { tenantLog, type ChangeCall } from '../changes/context.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
+import { changeProtection, isProtected, unprotected, type Protection } from '../catalog/protection.ts'
 import { decode } from '../catalog/shapes.ts'
 import { alreadyExists, badRequest, IcebergError, noSuchWarehouse, unsupported } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
@@ -284,7 +285,7 @@ async function refuseInUse(context: ManagementContext, row: Row<'catalogs'>, wha
   if (entries.length > 0) throw inUse(row.name, what)
 }
 
-export async function dropCatalog(context: ManagementContext, call: ChangeCall, name: string): Promise<void> {
+export async function dropCatalog(context: ManagementContext, call: ChangeCall, name: string, force = false): Promise<void> {
   const { principal } = call
   return change<void>(context.catalog, call, {
     what: `catalog ${name}`,
@@ -295,7 +296,11 @@ export async function dropCatalog(context: ManagementContext, call: ChangeCall, 
       return {
         message: `Drop catalog ${name}`,
         operations: [{ operation: 'drop-catalog', before: outcomeOf(shown(row)), after: null }],
-        steps: [...(await dropFirstNamespace(context, row)), ...dropCatalogRow(row)],
+        steps: [
+          await unprotected(context.catalog, principal, thingOf(row), force),
+          ...(await dropFirstNamespace(context, principal, row, force)),
+          ...dropCatalogRow(row),
+        ],
         status: 204,
         outcome: null,
         answer: () => context.handles.forget(principal.tenantId),
@@ -306,13 +311,46 @@ export async function dropCatalog(context: ManagementContext, call: ChangeCall, 
 }
 
 /** The namespace that came with the catalog goes with it, where it is empty and all there is. */
-async function dropFirstNamespace(context: ManagementContext, row: Row<'catalogs'>): Promise<Mutation[]> {
+async function dropFirstNamespace(
+  context: ManagementContext,
+  principal: Principal,
+  row: Row<'catalogs'>,
+  force: boolean,
+): Promise<Mutation[]> {
   const where = { ...within(row), branch: MAIN_BRANCH }
   const [first, another] = await context.catalog.store.list('namespaces', { index: 'primary', where, limit: 2 })
   if (first === undefined) return []
-  const { parent, name, version: expected } = first
+  const { parent, name, id, version: expected } = first
   if (another !== undefined || parent !== '' || name !== FIRST_NAMESPACE[0]) throw inUse(row.name, 'drop it')
-  return [{ op: 'remove', entity: 'namespaces', key: { ...where, parent, name }, expected }]
+  const thing = { title: `namespace ${name} of catalog ${row.name}`, id, tenantId: row.tenant_id }
+  return [
+    { op: 'remove', entity: 'namespaces', key: { ...where, parent, name }, expected },
+    await unprotected(context.catalog, principal, thing, force),
+  ]
+}
+
+const thingOf = ({ id, name, tenant_id }: Row<'catalogs'>) => ({ title: `catalog ${name}`, id, tenantId: tenant_id })
+
+export async function loadCatalogProtection(context: ManagementContext, principal: Principal, name: string): Promise<Protection> {
+  const { id } = await rowOf(context, principal, name)
+  return isProtected(context.catalog, principal.tenantId, id)
+}
+
+export function protectCatalog(
+  context: ManagementContext,
+  call: ChangeCall,
+  name: string,
+  isWanted: boolean,
+): Promise<Protection> {
+  const { principal } = call
+  const find = async () => {
+    const row = await rowOf(context, principal, name)
+    const key = { tenant_id: row.tenant_id, name: row.name }
+    const same = { op: 'require', entity: 'catalogs', key, expected: row.version } as const
+    return { thing: thingOf(row), same, about: { name: row.name, id: row.id } }
+  }
+  const wanted = { what: `catalog ${name}`, log: tenantLog(principal.tenantId), find, kind: 'catalog' }
+  return changeProtection(context.catalog, call, wanted, isWanted)
 }
 
 /** So many names are compared with one that does not exist, in one look. */

@@ -248,6 +248,12 @@ export const entities = {
     key: ['tenant_id', 'catalog_id', 'id'],
     indexes: { by_expiry: { columns: ['kept_until'] }, by_location: { columns: ['tenant_id', 'location'] } },
   }),
+  /** What must not be dropped: tables, views, namespaces and catalogs, by their ids. */
+  protections: entity({
+    columns: { tenant_id: 'text', object_id: 'text', kind: 'text', protected_at: 'integer', protected_by: 'text' },
+    key: ['tenant_id', 'object_id'],
+    indexes: {},
+  }),
   /**
    * Background work, leased: a task belongs to `owner` until `due_at`, then to the process that takes it. `location` is the place whose
    * files a deletion works on, from when it is decided until it has ended: for as long, nothing else may take that place.

@@ -217,7 +217,7 @@ test('a purge is a task, stored with the drop', async (t) => {
   hooks.write = (mutations, next) => {
     assert.deepEqual(
       mutations.map(({ op, entity }) => `${op} ${entity}`),
-      ['remove entries', 'insert tasks', 'insert commits'],
+      ['remove entries', 'require protections', 'insert tasks', 'insert commits'],
     )
     return next(mutations)
   }

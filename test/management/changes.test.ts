@@ -108,6 +108,24 @@ for (const [database, urlOf] of Object.entries(DATABASES)) {
       }
     })
 
+    test('a table is protected, or dropped, and a protection that was acknowledged holds', async (t) => {
+      const url = await urlOf(t)
+      if (url === undefined) return
+      const pair = await pairOn(t, url)
+      const tables = '/v1/lake/namespaces/default/tables'
+      for (let round = 0; round < 15; round++) {
+        const name = `p${round}`
+        assert.equal((await post(pair[0], tables, { name, schema: SCHEMA })).status, 200)
+        const [guarded, dropped] = await Promise.all([
+          call(pair[0], 'PUT', `${CATALOGS}/lake/namespaces/default/tables/${name}/protection`, { body: { protected: true } }),
+          call(pair[1], 'DELETE', `${tables}/${name}`),
+        ])
+        const ends = `${guarded.status} ${dropped.status}`
+        assert.ok(['200 409', '404 204'].includes(ends), `${ends} ${guarded.text} ${dropped.text}`)
+        assert.equal((await call(pair[1], 'GET', `${tables}/${name}`)).status, dropped.status === 204 ? 404 : 200)
+      }
+    })
+
     test('no table lies where its catalog was before it moved', async (t) => {
       const url = await urlOf(t)
       if (url === undefined) return

@@ -137,6 +137,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       dropped_by: 'ada',
       kept_until: 8_000_000_000_000,
     }),
+    insert('protections', { tenant_id, object_id: `e1-${tenant_id}`, kind: 'table', protected_at: AT, protected_by: 'ada' }),
     insert('settings', { name: `setting of ${tenant_id}`, value: HOSTILE, updated_at: AT }),
   ]
 }

@@ -7,6 +7,7 @@ import { logRoutes } from './log.ts'
 import { managementRoutes } from './management.ts'
 import { namespaceRoutes } from './namespaces.ts'
 import { oauthRoutes } from './oauth.ts'
+import { protectionRoutes } from './protection.ts'
 import { signingRoutes } from './signing.ts'
 import { tableRoutes } from './tables.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -24,6 +25,7 @@ export const routes: readonly Route[] = [
   ...managementRoutes,
   ...logRoutes,
   ...droppedRoutes,
+  ...protectionRoutes,
   ...tokenRoutes,
   ...healthRoutes,
 ]

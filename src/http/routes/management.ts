@@ -14,7 +14,7 @@ import {
 } from '../../management/warehouses.ts'
 import { array, json, jsonText, NO_CONTENT } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
-import { booleanParameter, pageOf, paging } from '../query.ts'
+import { booleanParameter, isForced, pageOf, paging } from '../query.ts'
 import { settings } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
@@ -143,7 +143,7 @@ const catalogRoutes: readonly Route[] = [
     action: 'catalog.manage',
     mutation: true,
     handler: async (exchange) => {
-      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0))
+      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0), isForced(exchange))
       return NO_CONTENT
     },
   },

@@ -11,7 +11,7 @@ import { CreateNamespaceRequest, decode, UpdateNamespacePropertiesRequest } from
 import { soon } from '../../catalog/soon.ts'
 import { decodeNamespacePath } from '../../iceberg/identifier.ts'
 import { json, names, NO_CONTENT } from '../answer.ts'
-import { pageOf, rawParameter } from '../query.ts'
+import { isForced, pageOf, rawParameter } from '../query.ts'
 import { namespaceChange, newNamespace } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
@@ -70,7 +70,7 @@ export const namespaceRoutes: readonly Route[] = [
     iceberg: true,
     mutation: true,
     handler: async (exchange) => {
-      await dropNamespace(exchange.context.catalog, exchange.call, exchange.namespace)
+      await dropNamespace(exchange.context.catalog, exchange.call, exchange.namespace, { force: isForced(exchange) })
       return NO_CONTENT
     },
   },

@@ -18,7 +18,7 @@ import { createTable, listTables, loadTable, tableExists } from '../../catalog/t
 import { commitTransaction } from '../../catalog/transactions.ts'
 import { loadCredentials } from '../../catalog/delegation/vending.ts'
 import { identifiers, json, metadata, NO_CONTENT } from '../answer.ts'
-import { booleanParameter, choiceParameter, pageOf } from '../query.ts'
+import { booleanParameter, choiceParameter, isForced, pageOf } from '../query.ts'
 import { creation, registration, report, small, smallFor, tableCommit, transaction } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
@@ -121,7 +121,7 @@ const writes: readonly Route[] = [
     mutation: true,
     handler: async (exchange) => {
       const purgeRequested = booleanParameter(exchange.query, 'purgeRequested') ?? false
-      await dropTable(exchange.context.catalog, exchange.call, exchange.identifier, { purgeRequested })
+      await dropTable(exchange.context.catalog, exchange.call, exchange.identifier, { purgeRequested, force: isForced(exchange) })
       return NO_CONTENT
     },
   },

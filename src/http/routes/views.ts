@@ -4,7 +4,7 @@ import { CommitViewRequest, CreateViewRequest, decode, RegisterViewRequest, Rena
 import { createView, dropView, listViews, loadView, registerView, replaceView, viewExists } from '../../catalog/views.ts'
 import { soon } from '../../catalog/soon.ts'
 import { identifiers, metadata, NO_CONTENT } from '../answer.ts'
-import { pageOf } from '../query.ts'
+import { isForced, pageOf } from '../query.ts'
 import { creation, registration, small, viewCommit } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
 
@@ -80,7 +80,7 @@ export const viewRoutes: readonly Route[] = [
     iceberg: true,
     mutation: true,
     handler: async (exchange) => {
-      await dropView(exchange.context.catalog, exchange.call, exchange.identifier)
+      await dropView(exchange.context.catalog, exchange.call, exchange.identifier, { force: isForced(exchange) })
       return NO_CONTENT
     },
   },

@@ -1,0 +1,164 @@
+/**
+ * Protection against dropping: a row for each table, view, namespace or catalog that is protected, by its id, so that it stays with a
+ * thing that is renamed. What drops something requires in its batch that there is no such row, or removes it where the drop is
+ * forced, which is for administrators.
+ */
+import { isAllowed } from '../access/decide.ts'
+import type { Principal } from '../access/principal.ts'
+import { change, type ChangeRequest } from '../changes/change.ts'
+import type { ChangeCall, LogScope } from '../changes/context.ts'
+import type { Operation } from '../changes/write.ts'
+import { displayIdentifier, displayNamespace, forbidden, IcebergError } from '../iceberg/errors.ts'
+import type { Mutation } from '../stores/store.ts'
+import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
+import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
+import { entryKey, getEntry, getNamespace, namespaceKey, type EntryKind } from './entries.ts'
+
+export interface Protection {
+  readonly protected: boolean
+}
+
+/** What is to be dropped, or protected. */
+interface Thing {
+  /** As messages name it: `table a.t`. */
+  readonly title: string
+  readonly id: string
+  readonly tenantId: string
+}
+
+const keyOf = ({ tenantId, id }: Pick<Thing, 'tenantId' | 'id'>) => ({ tenant_id: tenantId, object_id: id })
+
+/**
+ * The steps that make a drop of the thing fail when it is protected meanwhile, or that take a protection away.
+ * @param force of an administrator: whether to drop what is protected
+ * @throws IcebergError 409 for what is protected, 403 for a caller with a narrowed token that forces
+ */
+export async function unprotected(
+  { store }: Pick<CatalogContext, 'store'>,
+  principal: Principal,
+  thing: Thing,
+  force: boolean,
+): Promise<Mutation> {
+  const key = keyOf(thing)
+  if (force && !isAllowed(principal, 'catalog.manage', { tenantId: thing.tenantId }))
+    throw forbidden('A narrowed token drops nothing with force')
+  const row = await store.get('protections', key)
+  if (row === undefined) return { op: 'require', entity: 'protections', key, expected: 'none' }
+  if (force) return { op: 'remove', entity: 'protections', key, expected: row.version }
+  throw new IcebergError(
+    'ConflictException',
+    `The ${thing.title} is protected: take its protection away, or drop it with ?force=true as an administrator`,
+  )
+}
+
+export async function isProtected({ store }: Pick<CatalogContext, 'store'>, tenantId: string, id: string): Promise<Protection> {
+  return { protected: (await store.get('protections', keyOf({ tenantId, id }))) !== undefined }
+}
+
+interface Wanted {
+  readonly what: string
+  readonly log: LogScope
+  /** Finds the thing anew for each attempt, with the step that fails when it has changed meanwhile. */
+  readonly find: () => Promise<{ readonly thing: Thing; readonly same: Mutation; readonly about: Operation }>
+  readonly kind: string
+}
+
+/** Protects something, or ends that. */
+export function changeProtection(
+  context: CatalogContext,
+  call: ChangeCall,
+  { what, log, find, kind }: Wanted,
+  isWanted: boolean,
+): Promise<Protection> {
+  const answer = { protected: isWanted }
+  const request: ChangeRequest<Protection> = {
+    what,
+    log,
+    attempt: async () => {
+      const { thing, same, about } = await find()
+      const decided = { status: 200, outcome: answer, answer: () => answer }
+      const key = keyOf(thing)
+      const row = await context.store.get('protections', key)
+      if ((row !== undefined) === isWanted) return decided
+      const next = { ...key, kind, protected_at: context.now(), protected_by: call.principal.name }
+      const step: Mutation =
+        row === undefined
+          ? { op: 'insert', entity: 'protections', row: next }
+          : { op: 'remove', entity: 'protections', key, expected: row.version }
+      return {
+        ...decided,
+        message: `${isWanted ? 'Protect' : 'End the protection of'} ${thing.title}`,
+        operations: [{ operation: `${isWanted ? 'protect' : 'unprotect'}-${kind}`, ...about }],
+        steps: [same, step],
+      }
+    },
+    replay: () => answer,
+  }
+  return change(context, call, request)
+}
+
+export const titleOfEntry = (kind: string, identifier: TableIdentifier): string => `${kind} ${displayIdentifier(identifier)}`
+export const titleOfNamespace = (namespace: Namespace): string => `namespace ${displayNamespace(namespace)}`
+
+export async function loadProtection(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+): Promise<Protection> {
+  assertMayTouch(call, `${kind}.read`, identifier)
+  const { id } = await getEntry(context, call.catalog, identifier, kind)
+  return isProtected(context, call.catalog.tenantId, id)
+}
+
+/** For a principal that may drop it. */
+export function protect(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+  isWanted: boolean,
+): Promise<Protection> {
+  const { catalog } = call
+  assertMayTouch(call, `${kind}.drop`, identifier)
+  const title = titleOfEntry(kind, identifier)
+  const find: Wanted['find'] = async () => {
+    const { id, version } = await getEntry(context, catalog, identifier, kind)
+    return {
+      thing: { title, id, tenantId: catalog.tenantId },
+      same: { op: 'require', entity: 'entries', key: entryKey(catalog, identifier), expected: version },
+      about: { identifier: { namespace: identifier.namespace, name: identifier.name } },
+    }
+  }
+  return changeProtection(context, call, { what: title, log: catalog, find, kind }, isWanted)
+}
+
+export async function loadNamespaceProtection(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+): Promise<Protection> {
+  assertMayTouchNamespace(call, 'namespace.read', namespace)
+  const { id } = await getNamespace(context, call.catalog, namespace)
+  return isProtected(context, call.catalog.tenantId, id)
+}
+
+export function protectNamespace(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  isWanted: boolean,
+): Promise<Protection> {
+  const { catalog } = call
+  assertMayTouchNamespace(call, 'namespace.drop', namespace)
+  const title = titleOfNamespace(namespace)
+  const find: Wanted['find'] = async () => {
+    const { id, version } = await getNamespace(context, catalog, namespace)
+    return {
+      thing: { title, id, tenantId: catalog.tenantId },
+      same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: version },
+      about: { namespace },
+    }
+  }
+  return changeProtection(context, call, { what: title, log: catalog, find, kind: 'namespace' }, isWanted)
+}
