@@ -140,6 +140,17 @@ test('the log of the tenant has changes of warehouses, catalogs, tokens and pass
   await ask('PUT', 'catalogs/c', { properties: { a: 'b' } })
   await ask('DELETE', 'catalogs/c')
   await ask('DELETE', 'warehouses/w')
+  const keys = { access_key_id: 'AKIAEXAMPLE', secret_access_key: 'hush-hush' }
+  const storage_config = {
+    's3.bucket': 'bucket',
+    's3.region': 'eu-west-1',
+    's3.access-key-id': 'AKIAEXAMPLE',
+    's3.secret-access-key': 'hush-hush',
+  }
+  await ask('POST', 'warehouses', { name: 's3', storage_config, vending_strategy: { AwsStatic: keys } })
+  await ask('PUT', 'warehouses/s3?test=false', {
+    storage_config: { 's3.access-key-id': 'AKIAEXAMPLE', 's3.secret-access-key': 'hush-again' },
+  })
   const { id, token } = await ask('POST', 'tokens', { description: 'mine' })
   const { id: second, token: other } = await ask('POST', 'tokens/rotate', { token_id: id })
   await ask('DELETE', `tokens/${second}`)
@@ -154,6 +165,8 @@ test('the log of the tenant has changes of warehouses, catalogs, tokens and pass
     'Update catalog c',
     'Drop catalog c',
     'Drop warehouse w',
+    'Create warehouse s3',
+    'Update warehouse s3',
     `Create token ${id}`,
     `Replace token ${id} by ${second}`,
     `Revoke token ${second}`,
@@ -163,7 +176,7 @@ test('the log of the tenant has changes of warehouses, catalogs, tokens and pass
   assert.deepEqual([updated.before.table_location_layout, updated.after.table_location_layout], ['plain', 'uuid'])
   const [changed] = log.json[first + 3].operations
   assert.deepEqual([changed.before.properties, changed.after.properties], [{}, { a: 'b' }])
-  for (const secret of [token, other, 'another long password', server.password]) assert.ok(!log.text.includes(secret))
+  for (const secret of ['hush', token, other, 'another long password', server.password]) assert.ok(!log.text.includes(secret))
   assert.deepEqual(messages(await get(server, '?action=create-token', '/api/v1/commits')), [`Create token ${id}`])
 })
 
