@@ -6,6 +6,7 @@
  * exact object: `isAllowed`, so that a refusal does not tell whether the object exists. Listings ask once for the whole set:
  * `namesWithin`.
  */
+import { isSameNamespace, isWithinNamespace } from '../iceberg/identifier.ts'
 import type { Bound, Bounds } from './bounds.ts'
 import type { Principal } from './principal.ts'
 
@@ -101,20 +102,14 @@ const REACHES: Readonly<
   anything: () => true,
   catalog: ({ namespace }) => namespace === undefined,
   namespace: covers,
-  entry: (bound, at, name) => covers(bound, at) || (bound.table === name && isSame(bound.namespace ?? [], at)),
-  way: (bound, at) => covers(bound, at) || beginsWith(bound.namespace ?? [], at),
+  entry: (bound, at, name) => covers(bound, at) || (bound.table === name && isSameNamespace(bound.namespace ?? [], at)),
+  way: (bound, at) => covers(bound, at) || isWithinNamespace(bound.namespace ?? [], at),
 }
 
 /** All that is in the namespace, and the namespace itself. */
 function covers({ namespace, table }: Bound, at: readonly string[]): boolean {
-  return table === undefined && (namespace === undefined || beginsWith(at, namespace))
+  return table === undefined && (namespace === undefined || isWithinNamespace(at, namespace))
 }
-
-const beginsWith = (levels: readonly string[], start: readonly string[]): boolean =>
-  levels.length >= start.length && start.every((level, at) => level === levels[at])
-
-const isSame = (left: readonly string[], right: readonly string[]): boolean =>
-  left.length === right.length && beginsWith(left, right)
 
 /**
  * The names directly in a namespace (empty: the root) that the principal may see in a listing, where these are not all of
@@ -128,7 +123,7 @@ export function namesWithin(
 ): readonly string[] | undefined {
   const within = bounds?.within?.filter((bound) => bound.catalog === catalog)
   if (within === undefined || within.some((bound) => covers(bound, namespace))) return undefined
-  const below = within.filter((bound) => beginsWith(bound.namespace ?? [], namespace))
+  const below = within.filter((bound) => isWithinNamespace(bound.namespace ?? [], namespace))
   const names =
     what === 'namespaces'
       ? below.map((bound) => bound.namespace?.[namespace.length])

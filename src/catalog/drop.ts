@@ -12,7 +12,7 @@ import { giveUp, keep } from './dropped.ts'
 import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { freedPlaces } from './places/places.ts'
-import { titleOfEntry, unprotected } from './protection.ts'
+import { entryThing, unprotected } from './protection.ts'
 
 /** How long a drop waits for its purge: a small table takes milliseconds, and a large one is purged after the answer. */
 const PATIENCE_MS = 1000
@@ -45,8 +45,7 @@ async function dropEntry(
     lanes: [entryLane(key)],
     attempt: async () => {
       const row = await getEntry(context, call.catalog, identifier, kind)
-      const thing = { title: titleOfEntry(kind, identifier), id: row.id, tenantId: row.tenant_id }
-      const guard = await unprotected(context, call.principal, thing, force)
+      const guard = await unprotected(context, call.principal, entryThing(identifier, row), force)
       const freed = await freedPlaces(context, call.catalog, row.id)
       const id = context.uuidV7()
       const rest = purge

@@ -2,7 +2,7 @@
  * What was dropped without a purge and can come back. The batch that removes the row of a table, view or namespace keeps it here, for
  * as long as the setting says; a drop with purge keeps nothing, and gives up what was kept of the same place.
  */
-import { LEVEL_SEPARATOR } from '../iceberg/identifier.ts'
+import { namespaceOfKey } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
@@ -34,10 +34,8 @@ const DEFAULT_PAGE = 100
 
 export const goneOf = ({ kind, row }: Pick<Row<'dropped'>, 'kind' | 'row'>): Gone => ({ kind, row }) as unknown as Gone
 
-const levelsOf = (path: string): readonly string[] => (path === '' ? [] : path.split(LEVEL_SEPARATOR))
-
 export const placeOf = ({ kind, row }: Gone): Pick<Dropped, 'namespace' | 'name'> => ({
-  namespace: levelsOf(kind === 'namespace' ? row.parent : row.namespace),
+  namespace: namespaceOfKey(kind === 'namespace' ? row.parent : row.namespace),
   name: row.name,
 })
 
@@ -69,12 +67,12 @@ export function keep(context: CatalogContext, { principal, catalog }: CatalogCal
 /** Gives up what was kept of a place whose files are about to be purged: the table that is purged was one with it. */
 export async function giveUp({ store }: CatalogContext, tenant_id: string, location: string): Promise<Mutation[]> {
   const rows = await store.list('dropped', { index: 'by_location', where: { tenant_id, location }, limit: MOST_AT_A_PLACE })
-  return rows.map(({ catalog_id, id, version }) => ({
-    op: 'remove',
-    entity: 'dropped',
-    key: { tenant_id, catalog_id, id },
-    expected: version,
-  }))
+  return rows.map(forget)
+}
+
+/** The step that removes the row of something that has come back, or can't any more. */
+export function forget({ tenant_id, catalog_id, id, version }: Row<'dropped'>): Mutation {
+  return { op: 'remove', entity: 'dropped', key: { tenant_id, catalog_id, id }, expected: version }
 }
 
 /** Newest first. A page ends early where namespaces had large properties. */

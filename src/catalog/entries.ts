@@ -70,7 +70,7 @@ export function namespaceKey(
 }
 
 /** The catalog is as it was found when the request came. */
-export const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
+const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
   op: 'require',
   entity: 'catalogs',
   key: { tenant_id, name },
@@ -98,6 +98,13 @@ export const requireNamespace = (catalog: CatalogHandle, namespace: Namespace): 
   key: namespaceKey(catalog, namespace),
   expected: 'any',
 })
+
+/** The steps that put a new entry into the namespace, which must be there. */
+export const insertEntry = (catalog: CatalogHandle, namespace: Namespace, row: NewRow<'entries'>): Mutation[] => [
+  requireCatalog(catalog),
+  requireNamespace(catalog, namespace),
+  { op: 'insert', entity: 'entries', row },
+]
 
 type Named = 'entries' | 'namespaces'
 interface Remembered<E extends Named> {

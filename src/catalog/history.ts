@@ -3,6 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import type { LogScope } from '../changes/context.ts'
+import { firstUuidV7 } from '../changes/uuid.ts'
+import { isSameNamespace, isWithinNamespace } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Json, Row } from '../stores/entities.ts'
 import { assertMayTouchCatalog } from './authorize.ts'
@@ -167,16 +169,10 @@ async function scan({ store }: CatalogContext, log: LogScope, { descending, filt
 
 /** Ids begin with their time, so a span of time is a span of ids: where to begin, and what lies behind its end. */
 function boundsOf({ since, until }: LogFilter, descending: boolean): [start: string | undefined, (id: string) => boolean] {
-  const first = since === undefined ? undefined : firstIdOf(since)
-  const last = until === undefined ? undefined : firstIdOf(until + 1)
+  const first = since === undefined ? undefined : firstUuidV7(since)
+  const last = until === undefined ? undefined : firstUuidV7(until + 1)
   if (descending) return [last, (id) => first !== undefined && id < first]
   return [first, (id) => last !== undefined && id > last]
-}
-
-/** Before all ids of that millisecond, and behind those of the one before. */
-function firstIdOf(ms: number): string {
-  const time = Math.max(0, ms).toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-`
 }
 
 const furthest = (one: string, other: string | undefined, descending: boolean): string =>
@@ -201,9 +197,8 @@ function isOf({ operation, namespace: own, identifier, destination }: Named, { n
   if (action !== undefined && operation !== action) return false
   if (namespace === undefined) return true
   const names = [identifier, destination].filter((one) => one !== undefined)
-  if (table !== undefined) return names.some((one) => one.name === table && isSame(one.namespace, namespace))
-  return [own, ...names.map((one) => one.namespace)].some((levels) => levels !== undefined && isWithin(levels, namespace))
+  if (table !== undefined) return names.some((one) => one.name === table && isSameNamespace(one.namespace, namespace))
+  return [own, ...names.map((one) => one.namespace)].some(
+    (levels) => levels !== undefined && isWithinNamespace(levels, namespace),
+  )
 }
-
-const isWithin = (levels: Namespace, outer: Namespace): boolean => outer.every((level, at) => levels[at] === level)
-const isSame = (left: Namespace, right: Namespace): boolean => left.length === right.length && isWithin(left, right)

@@ -34,7 +34,7 @@ import {
 import type { DropOptions } from './drop.ts'
 import { keep } from './dropped.ts'
 import { listNames } from './page-token.ts'
-import { titleOfNamespace, unprotected } from './protection.ts'
+import { namespaceThing, unprotected } from './protection.ts'
 import { mapped } from '../stores/pages.ts'
 import type {
   CreateNamespaceRequest,
@@ -231,8 +231,7 @@ export async function dropNamespace(
     attempt: async () => {
       const { version: expected, ...gone } = await getNamespace(context, call.catalog, namespace)
       await assertEmpty()
-      const thing = { title: titleOfNamespace(namespace), id: gone.id, tenantId: gone.tenant_id }
-      const guard = await unprotected(context, call.principal, thing, force)
+      const guard = await unprotected(context, call.principal, namespaceThing(namespace, gone), force)
       return {
         message: `Drop namespace ${displayNamespace(namespace)}`,
         operations: [{ operation: 'drop-namespace', namespace }],

@@ -22,7 +22,7 @@ const MAX_PAGE_SIZE = 10_000
 /** A page of the usual size, and the row that says whether there is a next one. */
 const MOST_AT_ONCE = DEFAULT_PAGE_SIZE + 1
 
-/** Who asks, and of what. */
+/** The principal that asks, and the catalog or log that it asks for. */
 export interface TokenScope {
   readonly principal: Pick<Principal, 'bounds'>
   readonly catalog: LogScope

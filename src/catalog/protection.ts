@@ -9,6 +9,7 @@ import { change, type ChangeRequest } from '../changes/change.ts'
 import type { ChangeCall, LogScope } from '../changes/context.ts'
 import type { Operation } from '../changes/write.ts'
 import { displayIdentifier, displayNamespace, forbidden, IcebergError } from '../iceberg/errors.ts'
+import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
@@ -97,8 +98,22 @@ export function changeProtection(
   return change(context, call, request)
 }
 
-export const titleOfEntry = (kind: string, identifier: TableIdentifier): string => `${kind} ${displayIdentifier(identifier)}`
-export const titleOfNamespace = (namespace: Namespace): string => `namespace ${displayNamespace(namespace)}`
+const titleOfEntry = (kind: string, identifier: TableIdentifier): string => `${kind} ${displayIdentifier(identifier)}`
+const titleOfNamespace = (namespace: Namespace): string => `namespace ${displayNamespace(namespace)}`
+
+type Found<E extends 'entries' | 'namespaces'> = Pick<NewRow<E>, 'id' | 'tenant_id'>
+
+export const entryThing = (identifier: TableIdentifier, row: Found<'entries'> & { readonly kind: string }): Thing => ({
+  title: titleOfEntry(row.kind, identifier),
+  id: row.id,
+  tenantId: row.tenant_id,
+})
+
+export const namespaceThing = (namespace: Namespace, row: Found<'namespaces'>): Thing => ({
+  title: titleOfNamespace(namespace),
+  id: row.id,
+  tenantId: row.tenant_id,
+})
 
 export async function loadProtection(
   context: CatalogContext,
@@ -121,16 +136,15 @@ export function protect(
 ): Promise<Protection> {
   const { catalog } = call
   assertMayTouch(call, `${kind}.drop`, identifier)
-  const title = titleOfEntry(kind, identifier)
   const find: Wanted['find'] = async () => {
-    const { id, version } = await getEntry(context, catalog, identifier, kind)
+    const row = await getEntry(context, catalog, identifier, kind)
     return {
-      thing: { title, id, tenantId: catalog.tenantId },
-      same: { op: 'require', entity: 'entries', key: entryKey(catalog, identifier), expected: version },
+      thing: entryThing(identifier, row),
+      same: { op: 'require', entity: 'entries', key: entryKey(catalog, identifier), expected: row.version },
       about: { identifier: { namespace: identifier.namespace, name: identifier.name } },
     }
   }
-  return changeProtection(context, call, { what: title, log: catalog, find, kind }, isWanted)
+  return changeProtection(context, call, { what: titleOfEntry(kind, identifier), log: catalog, find, kind }, isWanted)
 }
 
 export async function loadNamespaceProtection(
@@ -151,14 +165,13 @@ export function protectNamespace(
 ): Promise<Protection> {
   const { catalog } = call
   assertMayTouchNamespace(call, 'namespace.drop', namespace)
-  const title = titleOfNamespace(namespace)
   const find: Wanted['find'] = async () => {
-    const { id, version } = await getNamespace(context, catalog, namespace)
+    const row = await getNamespace(context, catalog, namespace)
     return {
-      thing: { title, id, tenantId: catalog.tenantId },
-      same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: version },
+      thing: namespaceThing(namespace, row),
+      same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: row.version },
       about: { namespace },
     }
   }
-  return changeProtection(context, call, { what: title, log: catalog, find, kind: 'namespace' }, isWanted)
+  return changeProtection(context, call, { what: titleOfNamespace(namespace), log: catalog, find, kind: 'namespace' }, isWanted)
 }

@@ -33,8 +33,7 @@ import {
   entryLane,
   getEntry,
   nameTaken,
-  requireCatalog,
-  requireNamespace,
+  insertEntry,
   withoutVersion,
 } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
@@ -42,7 +41,7 @@ import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane
 import type { Claim } from './places/locations.ts'
 import { freedPlaces, placeSteps, takePlaces } from './places/places.ts'
 import type { Beside } from './places/places.ts'
-import { titleOfEntry, unprotected } from './protection.ts'
+import { entryThing, unprotected } from './protection.ts'
 import type { RegisterTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './delegation/vending.ts'
 
@@ -121,9 +120,7 @@ function registerStep(
     updated_at: now,
     ...entry,
   }
-  const inserted: Mutation = { op: 'insert', entity: 'entries', row: next }
-  const around = [requireCatalog(call.catalog), requireNamespace(call.catalog, identifier.namespace)]
-  return [...around, inserted, ...placeSteps(next, beside)]
+  return [...insertEntry(call.catalog, identifier.namespace, next), ...placeSteps(next, beside)]
 }
 
 /** Registers a table or view; `parse` judges its metadata. */
@@ -205,7 +202,6 @@ export async function unregisterTable(
     attempt: async () => {
       const row = await getEntry(context, catalog, identifier, 'table')
       const last = row.metadata_location
-      const thing = { title: titleOfEntry('table', identifier), id: row.id, tenantId: row.tenant_id }
       // Read first: an entry must not be lost because its file could not be answered.
       const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
       return {
@@ -220,7 +216,7 @@ export async function unregisterTable(
         ],
         steps: [
           { op: 'remove', entity: 'entries', key, expected: row.version },
-          await unprotected(context, call.principal, thing, false),
+          await unprotected(context, call.principal, entryThing(identifier, row), false),
           ...(await freedPlaces(context, catalog, row.id)),
         ],
         status: 200,

@@ -12,16 +12,8 @@ import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
 import { placedOf, readView } from './documents/documents.ts'
-import { goneOf, placeOf, shownDropped, type Dropped } from './dropped.ts'
-import {
-  assertNameFree,
-  assertNamespace,
-  assertSameCatalog,
-  entryKey,
-  namespaceKey,
-  requireCatalog,
-  requireNamespace,
-} from './entries.ts'
+import { forget, goneOf, placeOf, shownDropped, type Dropped } from './dropped.ts'
+import { assertNameFree, assertNamespace, assertSameCatalog, entryKey, namespaceKey, insertEntry } from './entries.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane } from './places/locations.ts'
 import { assertMetadataFileKept } from './places/deletions.ts'
 import { assertPresent } from './documents/metadata-files.ts'
@@ -71,11 +63,9 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
         gone.kind === 'namespace'
           ? await backNamespace(context, call, [...place.namespace, place.name], gone.row)
           : await backEntry(context, call, place, gone.row)
-      const { tenant_id, catalog_id, id, version: expected } = row
-      const removal: Mutation = { op: 'remove', entity: 'dropped', key: { tenant_id, catalog_id, id }, expected }
       return {
         ...back,
-        steps: [...back.steps, removal],
+        steps: [...back.steps, forget(row)],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,
@@ -141,9 +131,7 @@ async function takeBack(
   const beside = await takePlaces(context, catalog, metadata, { id: row.id, ground })
   return [
     ...(claimSteps([{ ground, own: false }]) ?? []),
-    requireCatalog(catalog),
-    requireNamespace(catalog, identifier.namespace),
-    { op: 'insert', entity: 'entries', row },
+    ...insertEntry(catalog, identifier.namespace, row),
     ...placeSteps(row, beside),
   ]
 }

@@ -19,8 +19,13 @@ export function createUuidV7(now: () => number): () => string {
       lastMs += 1
       counter = 0
     }
-    const time = lastMs.toString(16).padStart(12, '0')
     // Variant and random bits stand at the same place in both versions, and Node draws these in bulk.
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${counter.toString(16).padStart(3, '0')}-${randomUUID().slice(19)}`
+    return `${firstUuidV7(lastMs)}7${counter.toString(16).padStart(3, '0')}-${randomUUID().slice(19)}`
   }
+}
+
+/** Text that sorts before all UUIDs of that millisecond, and behind those of the one before. */
+export function firstUuidV7(ms: number): string {
+  const time = Math.max(0, ms).toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-`
 }

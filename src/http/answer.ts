@@ -98,6 +98,13 @@ export function identifiers(namespace: readonly string[], answer: ListTablesResp
 export const array = <T>(listed: Listed<T>, headers?: readonly string[]): Answer =>
   list(listed, ['[', ']'], headers && { headers })
 
+/** A page of such a list. What leads to other pages stands in headers, as the contract's body is the array alone. */
+export function page(items: readonly unknown[], next: string | null, previous: string | null = null): Answer {
+  const further = next === null ? [] : ['X-Next-Page-Token', next]
+  const back = previous === null ? [] : ['X-Previous-Page-Token', previous]
+  return json(items, 200, [...further, ...back])
+}
+
 export const NO_CONTENT: Answer = { status: 204, body: undefined }
 
 /** A document of the metadata cache: its bytes go to the socket as they are. */

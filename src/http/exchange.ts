@@ -176,8 +176,15 @@ export class Exchange {
 
   /** For use cases that change something. */
   get changeCall(): ChangeCall {
+    // Reads ask for it too, and need no more of it than the principal.
+    if (this.route?.mutation !== true) return { principal: this.caller, idempotency: undefined, origin: undefined }
     const origin = { address: this.clientAddress, userAgent: this.header('user-agent'), requestId: this.requestId }
-    return { principal: this.caller, idempotency: this.route?.mutation === true ? this.#idempotency() : undefined, origin }
+    return { principal: this.caller, idempotency: this.#idempotency(), origin }
+  }
+
+  /** For those about a catalog that the management API names. @throws IcebergError 404 where the caller does not see it */
+  async callIn(name: string): Promise<CatalogCall> {
+    return { ...this.changeCall, catalog: await this.catalogNamed(name) }
   }
 
   /** For the use cases of the catalog. */

@@ -57,6 +57,13 @@ export function namespaceOfKey(key: string): string[] {
 }
 
 /** Decodes one raw segment of a URL path as form encoding does, because clients encode so: `+` is a space. */
+/** Whether a namespace is the other one or lies in it; all lie in the one without levels, the root. */
+export const isWithinNamespace = (levels: readonly string[], outer: readonly string[]): boolean =>
+  levels.length >= outer.length && outer.every((level, at) => level === levels[at])
+
+export const isSameNamespace = (left: readonly string[], right: readonly string[]): boolean =>
+  left.length === right.length && isWithinNamespace(left, right)
+
 export function decodePathSegment(raw: string): string {
   // Most names need no decoding, and every request has some: 20 times cheaper.
   if (!raw.includes('%') && !raw.includes('+')) return raw

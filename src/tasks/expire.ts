@@ -2,6 +2,7 @@
  * Removes rows whose time is over: outcomes of requests with an Idempotency-Key, what was dropped and can't come back any more, and
  * reports that clients sent long ago.
  */
+import { forget } from '../catalog/dropped.ts'
 import { removeRows } from '../catalog/metrics/metrics-quota.ts'
 import type { Mutation, Store } from '../stores/store.ts'
 import { realTimer, type Timer } from './runner.ts'
@@ -35,14 +36,7 @@ async function expiredIdempotency(store: Store, now: number): Promise<Mutation[]
 
 async function droppedForGood(store: Store, now: number): Promise<Mutation[]> {
   const rows = await store.list('dropped', { index: 'by_expiry', where: {}, limit: DROPPED_BATCH })
-  return rows
-    .filter(({ kept_until }) => kept_until <= now)
-    .map(({ tenant_id, catalog_id, id, version }) => ({
-      op: 'remove',
-      entity: 'dropped',
-      key: { tenant_id, catalog_id, id },
-      expected: version,
-    }))
+  return rows.filter(({ kept_until }) => kept_until <= now).map(forget)
 }
 
 async function oldMetrics(store: Store, before: number): Promise<Mutation[]> {

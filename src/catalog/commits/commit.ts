@@ -38,8 +38,7 @@ import {
   findEntry,
   laneOf,
   noSuch,
-  requireCatalog,
-  requireNamespace,
+  insertEntry,
   withoutVersion,
 } from '../entries.ts'
 import type { Entry, EntryKind } from '../entries.ts'
@@ -165,9 +164,7 @@ function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Muta
     created_at: now,
     ...place,
   }
-  const inserted: Mutation = { op: 'insert', entity: 'entries', row }
-  const around = [requireCatalog(call.catalog), requireNamespace(call.catalog, staged.identifier.namespace)]
-  return [...around, inserted, ...placeSteps(row, staged.beside)]
+  return [...insertEntry(call.catalog, staged.identifier.namespace, row), ...placeSteps(row, staged.beside)]
 }
 
 const describe = (staged: Staged): Operation => ({

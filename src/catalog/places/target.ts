@@ -1,7 +1,7 @@
 /**
- * Which places a table has for its files, and which of them a principal with rights to the table may be let into. Places are judged by
- * the rules of today, not those of when they were written: what no longer lies in the warehouse, or has come to overlap
- * something else, is not opened.
+ * The places of a table's files, and those of them that clients of the table get access to. The rules of today decide, not those of
+ * the day on which metadata named a place: a place that no longer lies in the warehouse, or that overlaps another table's, gives
+ * no access.
  */
 import { IcebergError } from '../../iceberg/errors.ts'
 import { isBelow, overlaps, type Location } from '../../iceberg/location.ts'

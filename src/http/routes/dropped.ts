@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { listDropped } from '../../catalog/dropped.ts'
 import { decode } from '../../catalog/shapes.ts'
 import { undrop } from '../../catalog/undrop.ts'
-import { json } from '../answer.ts'
+import { json, page } from '../answer.ts'
 import { integerParameter, parameter } from '../query.ts'
 import { settings } from '../request-bodies.ts'
 import type { Route } from '../route.ts'
@@ -21,11 +21,11 @@ export const droppedRoutes: readonly Route[] = [
     operationId: 'listDropped',
     action: 'catalog.read',
     handler: async (exchange) => {
-      const call = { principal: exchange.caller, catalog: await exchange.catalogNamed(exchange.segment(0)) }
       const pageSize = integerParameter(exchange.query, 'limit', 1, 1000) ?? 100
-      const page = { pageSize, pageToken: parameter(exchange.query, 'pageToken') ?? '' }
-      const { dropped, 'next-page-token': next } = await listDropped(exchange.context.catalog, call, page)
-      return json(dropped, 200, next === null ? [] : ['X-Next-Page-Token', next])
+      const asked = { pageSize, pageToken: parameter(exchange.query, 'pageToken') ?? '' }
+      const call = await exchange.callIn(exchange.segment(0))
+      const { dropped, 'next-page-token': next } = await listDropped(exchange.context.catalog, call, asked)
+      return page(dropped, next)
     },
   },
   {
@@ -37,7 +37,7 @@ export const droppedRoutes: readonly Route[] = [
     body: settings,
     handler: async (exchange) => {
       const { id, namespace, name } = decode(UndropRequest, exchange.json())
-      const call = { ...exchange.changeCall, catalog: await exchange.catalogNamed(exchange.segment(0)) }
+      const call = await exchange.callIn(exchange.segment(0))
       const request = { id, namespace: namespace ?? undefined, name: name ?? undefined }
       return json(await undrop(exchange.context.catalog, call, request))
     },

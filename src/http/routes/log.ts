@@ -1,21 +1,16 @@
 /** The log of changes over `/api/v1`: of a catalog, by the contract's route and by the catalog's own, and of the tenant. */
+import { MAIN_BRANCH } from '../../catalog/catalogs.ts'
 import { listCommits, type LogPage, type LogQuery } from '../../catalog/history.ts'
 import { badRequest } from '../../iceberg/errors.ts'
 import { decodeNamespacePath } from '../../iceberg/identifier.ts'
 import { listTenantCommits } from '../../management/log.ts'
-import { json, type Answer } from '../answer.ts'
+import { page, type Answer } from '../answer.ts'
 import type { Exchange } from '../exchange.ts'
 import { choiceParameter, integerParameter, parameter, rawParameter, timeParameter } from '../query.ts'
 import type { Route } from '../route.ts'
 
-const MAIN = 'main'
-
-/** An array, as the contract has it; what leads to other pages stands in headers. */
-function pageOf({ commits, 'next-page-token': next, 'previous-page-token': previous }: LogPage): Answer {
-  const further = next === null ? [] : ['X-Next-Page-Token', next]
-  const back = previous === null ? [] : ['X-Previous-Page-Token', previous]
-  return json(commits, 200, [...further, ...back])
-}
+const pageOf = ({ commits, 'next-page-token': next, 'previous-page-token': previous }: LogPage): Answer =>
+  page(commits, next, previous)
 
 function queryOf({ query }: Exchange): LogQuery {
   const namespace = rawParameter(query, 'namespace')
@@ -37,10 +32,8 @@ function queryOf({ query }: Exchange): LogQuery {
   }
 }
 
-async function logOf(exchange: Exchange, name: string): Promise<Answer> {
-  const catalog = await exchange.catalogNamed(name)
-  return pageOf(await listCommits(exchange.context.catalog, { principal: exchange.caller, catalog }, queryOf(exchange)))
-}
+const logOf = async (exchange: Exchange, name: string): Promise<Answer> =>
+  pageOf(await listCommits(exchange.context.catalog, await exchange.callIn(name), queryOf(exchange)))
 
 export const logRoutes: readonly Route[] = [
   {
@@ -59,7 +52,7 @@ export const logRoutes: readonly Route[] = [
     template: '/api/v1/catalogs/{name}/commits',
     operationId: 'listCatalogCommits',
     action: 'catalog.read',
-    handler: async (exchange) => logOf(exchange, `${exchange.segment(0)}@${parameter(exchange.query, 'branch') ?? MAIN}`),
+    handler: async (exchange) => logOf(exchange, `${exchange.segment(0)}@${parameter(exchange.query, 'branch') ?? MAIN_BRANCH}`),
   },
   {
     method: 'GET',

@@ -166,9 +166,8 @@ const metricsRoutes: readonly Route[] = [
     operationId: 'listMetrics',
     action: 'table.read',
     handler: async (exchange) => {
-      const catalog = await exchange.catalogNamed(exchange.segment(0))
+      const call = await exchange.callIn(exchange.segment(0))
       const identifier = { namespace: exchange.namespaceAt(1), name: exchange.segment(2) }
-      const call = { principal: exchange.caller, catalog }
       const page = await listMetrics(exchange.context.catalog, call, identifier, pageOf(exchange.query))
       const next = stringify(page['next-page-token'])
       return jsonText(`{"reports":[${page.reports.map(reportText).join()}],"next-page-token":${next}}`)

@@ -14,10 +14,7 @@ const CATALOG = '/api/v1/catalogs/{name}'
 const NAMESPACE = `${CATALOG}/namespaces/{namespace}`
 
 const wanted = (exchange: Exchange): boolean => decode(ProtectionRequest, exchange.json()).protected
-const callOf = async (exchange: Exchange): Promise<CatalogCall> => ({
-  ...exchange.changeCall,
-  catalog: await exchange.catalogNamed(exchange.segment(0)),
-})
+const callOf = (exchange: Exchange): Promise<CatalogCall> => exchange.callIn(exchange.segment(0))
 const identifierOf = (exchange: Exchange) => ({ namespace: exchange.namespaceAt(1), name: exchange.segment(2) })
 
 const entryRoutes = (kind: 'table' | 'view', title: 'Table' | 'View'): readonly Route[] => [
