@@ -11,6 +11,7 @@ import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { giveUp, keep } from './dropped.ts'
 import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
+import { entryOperation } from './logged.ts'
 import { freedPlaces } from './places/places.ts'
 import { entryThing, unprotected } from './protection.ts'
 
@@ -56,15 +57,7 @@ async function dropEntry(
         : keep(context, call, { kind, row: withoutVersion(row) })
       return {
         message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
-        operations: [
-          {
-            operation: `drop-${kind}`,
-            identifier: { namespace: identifier.namespace, name: identifier.name },
-            'metadata-location': null,
-            'previous-metadata-location': row.metadata_location,
-            'purge-requested': purge,
-          },
-        ],
+        operations: [entryOperation(`drop-${kind}`, { identifier, before: row, after: undefined }, { 'purge-requested': purge })],
         steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, guard, ...freed, ...rest],
         status: 204,
         outcome: null,

@@ -33,6 +33,7 @@ import {
 } from './places/namespace-locations.ts'
 import type { DropOptions } from './drop.ts'
 import { keep } from './dropped.ts'
+import { changedProperties, namespaceOperation } from './logged.ts'
 import { listNames } from './page-token.ts'
 import { namespaceThing, unprotected } from './protection.ts'
 import { mapped } from '../stores/pages.ts'
@@ -96,26 +97,24 @@ export const namespaceCreation = (
   namespace: Namespace,
   properties: Readonly<Record<string, string>>,
   location: Location | null = null,
-): Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'> => ({
-  message: `Create namespace ${displayNamespace(namespace)}`,
-  operations: [{ operation: 'create-namespace', namespace }],
-  steps: [
-    {
-      op: 'insert',
-      entity: 'namespaces',
-      row: {
-        ...namespaceKey(catalog, namespace),
-        id: context.uuid(),
-        epoch: FIRST_EPOCH,
-        deleted: false,
-        properties,
-        created_at: context.now(),
-        updated_at: context.now(),
-        location,
-      },
-    },
-  ],
-})
+): Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'> => {
+  const now = context.now()
+  const row = {
+    ...namespaceKey(catalog, namespace),
+    id: context.uuid(),
+    epoch: FIRST_EPOCH,
+    deleted: false,
+    properties,
+    created_at: now,
+    updated_at: now,
+    location,
+  }
+  return {
+    message: `Create namespace ${displayNamespace(namespace)}`,
+    operations: [namespaceOperation('create-namespace', namespace, row, { before: null, after: properties })],
+    steps: [{ op: 'insert', entity: 'namespaces', row }],
+  }
+}
 
 function checkLevels(namespace: Namespace): void {
   if (namespace.length > MAX_LEVELS)
@@ -234,7 +233,7 @@ export async function dropNamespace(
       const guard = await unprotected(context, call.principal, namespaceThing(namespace, gone), force)
       return {
         message: `Drop namespace ${displayNamespace(namespace)}`,
-        operations: [{ operation: 'drop-namespace', namespace }],
+        operations: [namespaceOperation('drop-namespace', namespace, gone, { before: gone.properties, after: null })],
         // What is created inside requires the row that goes away here, so the emptiness lasts.
         steps: [
           { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected },
@@ -326,14 +325,20 @@ export async function updateProperties(
     log: call.catalog,
     attempt: async () => {
       const { version, ...row } = await getNamespace(context, call.catalog, namespace)
-      const { properties, answer } = changeProperties(row.properties as Record<string, string>, request)
+      const before = row.properties as Properties
+      const { properties, answer } = changeProperties(before, request)
       checkSize(properties)
       const isSet = givenLocation(request.updates ?? {}) !== undefined
       const { location, steps } = await takeLocation(context, call, namespace, properties, row, isSet)
       const changed = { ...row, properties, location, updated_at: context.now() }
       return {
         message: `Update properties of namespace ${displayNamespace(namespace)}`,
-        operations: [{ operation: 'update-namespace-properties', namespace, updated: answer.updated, removed: answer.removed }],
+        operations: [
+          namespaceOperation('update-namespace-properties', namespace, row, changedProperties(before, properties), {
+            updated: answer.updated,
+            removed: answer.removed,
+          }),
+        ],
         steps: [{ op: 'replace', entity: 'namespaces', row: changed, expected: version }, ...steps],
         status: 200,
         outcome: answer as unknown as Json,

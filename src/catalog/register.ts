@@ -39,6 +39,7 @@ import {
 import type { Entry, EntryKind } from './entries.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, namedPlaces } from './places/locations.ts'
 import type { Claim } from './places/locations.ts'
+import { entryOperation } from './logged.ts'
 import { freedPlaces, placeSteps, takePlaces } from './places/places.ts'
 import type { Beside } from './places/places.ts'
 import { entryThing, unprotected } from './protection.ts'
@@ -149,14 +150,7 @@ export async function registerEntry(
       const registered = await readRegistered(context, call, source.file, parse, known)
       return {
         message: `Register ${kind} ${displayIdentifier(identifier)}`,
-        operations: [
-          {
-            operation: `register-${kind}`,
-            identifier: { namespace: identifier.namespace, name: identifier.name },
-            'metadata-location': source.file,
-            'previous-metadata-location': row?.metadata_location ?? null,
-          },
-        ],
+        operations: [entryOperation(`register-${kind}`, { identifier, before: row, after: registered.entry })],
         steps: [
           ...(claimSteps([{ ground, own: false }]) ?? []),
           ...registerStep(context, call, identifier, kind, row, registered),
@@ -206,14 +200,7 @@ export async function unregisterTable(
       const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
       return {
         message: `Unregister table ${displayIdentifier(identifier)}`,
-        operations: [
-          {
-            operation: 'unregister-table',
-            identifier: { namespace: identifier.namespace, name: identifier.name },
-            'metadata-location': null,
-            'previous-metadata-location': last,
-          },
-        ],
+        operations: [entryOperation('unregister-table', { identifier, before: row, after: undefined })],
         steps: [
           { op: 'remove', entity: 'entries', key, expected: row.version },
           await unprotected(context, call.principal, entryThing(identifier, row), false),

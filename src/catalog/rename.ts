@@ -6,6 +6,7 @@ import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext } from './call.ts'
 import { assertNamespace, entryKey, entryLane, getEntry, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
 import type { EntryKind } from './entries.ts'
+import { entryOperation } from './logged.ts'
 import type { RenameTableRequest } from './shapes.ts'
 
 async function attempt(
@@ -28,15 +29,7 @@ async function attempt(
   return {
     ...decided,
     message: `Rename ${kind} ${displayIdentifier(source)} to ${displayIdentifier(destination)}`,
-    operations: [
-      {
-        operation: `rename-${kind}`,
-        identifier: { namespace: source.namespace, name: source.name },
-        destination: { namespace: destination.namespace, name: destination.name },
-        'metadata-location': row.metadata_location,
-        'previous-metadata-location': row.metadata_location,
-      },
-    ],
+    operations: [entryOperation(`rename-${kind}`, { identifier: source, destination, before: row, after: row })],
     steps: [
       requireNamespace(catalog, destination.namespace),
       { op: 'remove', entity: 'entries', key: from, expected: row.version },

@@ -17,6 +17,7 @@ import { assertNameFree, assertNamespace, assertSameCatalog, entryKey, namespace
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane } from './places/locations.ts'
 import { assertMetadataFileKept } from './places/deletions.ts'
 import { assertPresent } from './documents/metadata-files.ts'
+import { entryOperation, namespaceOperation } from './logged.ts'
 import { undroppedNamespace } from './namespaces.ts'
 import { placeSteps, takePlaces } from './places/places.ts'
 
@@ -100,14 +101,7 @@ async function backEntry(
   const steps = await takeBack(context, call, identifier, next).catch(inTheWay)
   return {
     message: `Undrop ${kind} ${displayIdentifier(identifier)}`,
-    operations: [
-      {
-        operation: `undrop-${kind}`,
-        identifier: { namespace: identifier.namespace, name: identifier.name },
-        'metadata-location': row.metadata_location,
-        'previous-metadata-location': null,
-      },
-    ],
+    operations: [entryOperation(`undrop-${kind}`, { identifier, before: undefined, after: row })],
     steps,
   }
 }
@@ -146,7 +140,7 @@ async function backNamespace(
   const steps = await undroppedNamespace(context, call, namespace, row).catch(inTheWay)
   return {
     message: `Undrop namespace ${displayNamespace(namespace)}`,
-    operations: [{ operation: 'undrop-namespace', namespace }],
+    operations: [namespaceOperation('undrop-namespace', namespace, row, { before: null, after: row.properties })],
     steps,
   }
 }

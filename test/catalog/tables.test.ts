@@ -320,9 +320,10 @@ test('a metadata file that is gone is 404, cached or not', async (t) => {
 
 test('the log of the catalog names who did what to what, newest first', async (t) => {
   const fixture = await open(t)
-  const { context, call } = fixture
+  const { context, call, store } = fixture
   const created = await newTable(fixture, 't')
   const updated = bodyOf(await updateTable(context, call, ident('t'), { requirements: [], updates: [set({ a: 'b' })] }))
+  const { id, uuid, location } = (await store.get('entries', entryKey(call.catalog, ident('t'))))!
   await dropTable(context, call, ident('t'))
   const { commits } = await listCommits(context, call, {})
   assert.deepEqual(
@@ -334,8 +335,20 @@ test('the log of the catalog names who did what to what, newest first', async (t
     {
       operation: 'update-table',
       identifier: { namespace: ['ns'], name: 't' },
+      id,
       'metadata-location': updated['metadata-location'],
       'previous-metadata-location': created['metadata-location'],
+    },
+  ])
+  assert.deepEqual(commits[2]?.operations, [
+    {
+      operation: 'create-table',
+      identifier: { namespace: ['ns'], name: 't' },
+      id,
+      'metadata-location': created['metadata-location'],
+      'previous-metadata-location': null,
+      uuid,
+      location,
     },
   ])
   const page = await listCommits(context, call, { pageToken: '', pageSize: 3 })

@@ -42,6 +42,7 @@ import {
   withoutVersion,
 } from '../entries.ts'
 import type { Entry, EntryKind } from '../entries.ts'
+import { entryOperation } from '../logged.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationCheck } from '../places/locations.ts'
 import type { Claim } from '../places/locations.ts'
 import { ownLocations, type MadeUp } from '../places/default-locations.ts'
@@ -144,35 +145,38 @@ function checkSize(identifier: TableIdentifier, json: Uint8Array): void {
   throw badRequest(`Metadata of ${displayIdentifier(identifier)} would be larger than ${MAX_METADATA_BYTES} bytes`)
 }
 
-function steps(context: CatalogContext, call: CatalogCall, staged: Staged): Mutation[] {
+interface EntryWrite {
+  readonly operation: Operation
+  readonly steps: readonly Mutation[]
+}
+
+function entryWrite(context: CatalogContext, call: CatalogCall, staged: Staged): EntryWrite {
+  const { identifier, kind, row: before } = staged
   const now = context.now()
   const place = { metadata_location: staged.file, location: staged.location, uuid: staged.uuid, updated_at: now }
-  if (staged.row !== undefined) {
-    const row: NewRow<'entries'> = { ...withoutVersion(staged.row), ...place }
-    const replaced: Mutation = { op: 'replace', entity: 'entries', row, expected: staged.row.version }
+  if (before !== undefined) {
+    const row: NewRow<'entries'> = { ...withoutVersion(before), ...place }
+    const operation = entryOperation(`update-${kind}`, { identifier, before, after: row })
+    const replaced: Mutation = { op: 'replace', entity: 'entries', row, expected: before.version }
     const changes = [replaced, ...placeSteps(row, staged.beside)]
-    if (staged.obsolete.length === 0) return changes
+    if (staged.obsolete.length === 0) return { operation, steps: changes }
     const payload = { entry_id: row.id, location: row.location, files: staged.obsolete }
-    return [...changes, storeTask(context, call, 'delete-files', payload)]
+    return { operation, steps: [...changes, storeTask(context, call, 'delete-files', payload)] }
   }
   const row: NewRow<'entries'> = {
-    ...entryKey(call.catalog, staged.identifier),
+    ...entryKey(call.catalog, identifier),
     id: context.uuid(),
-    kind: staged.kind,
+    kind,
     epoch: FIRST_EPOCH,
     deleted: false,
     created_at: now,
     ...place,
   }
-  return [...insertEntry(call.catalog, staged.identifier.namespace, row), ...placeSteps(row, staged.beside)]
+  return {
+    operation: entryOperation(`create-${kind}`, { identifier, before: undefined, after: row }),
+    steps: [...insertEntry(call.catalog, identifier.namespace, row), ...placeSteps(row, staged.beside)],
+  }
 }
-
-const describe = (staged: Staged): Operation => ({
-  operation: `${staged.row === undefined ? 'create' : 'update'}-${staged.kind}`,
-  identifier: { namespace: staged.identifier.namespace, name: staged.identifier.name },
-  'metadata-location': staged.file,
-  'previous-metadata-location': staged.row?.metadata_location ?? null,
-})
 
 async function writeFiles(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
   const writes = await Promise.allSettled(staged.map(({ file, document, codec }) => writeFile(catalog, file, document, codec)))
@@ -204,10 +208,11 @@ export function flip<T>(
   const { catalog } = call
   const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim, beside?.claim]).filter((claim) => claim !== undefined))
   if (claims === undefined) return undefined
-  const changes = [...claims, ...staged.flatMap((one) => steps(context, call, one))]
+  const writes = staged.map((one) => entryWrite(context, call, one))
+  const changes = [...claims, ...writes.flatMap(({ steps }) => steps)]
   return {
     message,
-    operations: staged.map(describe),
+    operations: writes.map(({ operation }) => operation),
     steps: changes,
     status,
     outcome,
