@@ -42,7 +42,16 @@ export const logStep = (
 ): Mutation => ({
   op: 'insert',
   entity: 'commits',
-  row: { ...key, timestamp_ms: context.now(), author: call.principal.name, message, operations, origin: originOf(call) },
+  row: {
+    ...key,
+    timestamp_ms: context.now(),
+    author: call.principal.name,
+    message,
+    operations,
+    origin: originOf(call),
+    position: null,
+    arrival: null,
+  },
 })
 
 /** As a row of the log has it; what is not known is left out. */

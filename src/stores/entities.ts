@@ -5,6 +5,9 @@
  * Rows are keyed by tenant first and, for what a branch covers, by catalog and branch, so that a look-up can't cross a
  * tenant and a distributed database can shard by the key. Text is compared by code point. `integer` is a safe integer;
  * 64-bit values of the Iceberg format never stand in a column of their own. `json` is plain JSON (no 64-bit integers).
+ * A `drawn` column is numbered by the database itself when a row is inserted, within the batch and behind its earlier steps: of
+ * two batches, one of which began when the other had been acknowledged, or had waited for a row of it, the later has the greater
+ * number. What an insert has there is passed over; rows of programs of before have null.
  * Namespace paths are their levels joined by U+001F; the root is the empty string. Times are milliseconds since 1970.
  */
 import type { Version } from './store.ts'
@@ -17,6 +20,7 @@ interface ColumnTypes {
   boolean: boolean
   json: Json
   'json?': Json | null
+  drawn: number | null
 }
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 export type ColumnType = keyof ColumnTypes
@@ -176,8 +180,9 @@ export const entities = {
     indexes: { by_entry: { columns: ['tenant_id', 'entry_id'] } },
   }),
   /**
-   * The log of changes: one row a change, newest last (`id` is a UUIDv7). `catalog_id` and `branch` are empty where it is the tenant's
-   * own. `origin` says by which principal and token and from where the request came (null in rows of versions that did not record it).
+   * The log of changes: one row a change (`id` is a UUIDv7). `catalog_id` and `branch` are empty where it is the tenant's own. `origin`
+   * says by which principal and token and from where the request came (null in rows of versions that did not record it). `position` is
+   * its place in the order of the log, counted from 1; null until the sequencer has given it one.
    */
   commits: entity({
     columns: {
@@ -190,8 +195,78 @@ export const entities = {
       message: 'text',
       operations: 'json',
       origin: 'json?',
+      position: 'integer?',
+      arrival: 'drawn',
     },
     key: ['tenant_id', 'catalog_id', 'branch', 'id'],
+    indexes: { pending: { columns: ['position', 'arrival'] } },
+  }),
+  /**
+   * The order of a log, written by the sequencer and never changed: which change stands at a position. `at` is its time, which never
+   * goes back along the log. `hash` covers the change and the hash of the position before.
+   */
+  positions: entity({
+    columns: {
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      position: 'integer',
+      commit_id: 'text',
+      at: 'integer',
+      hash: 'text',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch', 'position'],
+    indexes: {},
+  }),
+  /** How far a log has come, and where it begins: what is at `first_position` and before was removed. Without one: nothing yet. */
+  logs: entity({
+    columns: {
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      position: 'integer',
+      at: 'integer',
+      hash: 'text',
+      first_position: 'integer',
+      first_hash: 'text',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch'],
+    indexes: {},
+  }),
+  /**
+   * What had a name from the position `since` on, until the position `until` (null: it still has), for reading the past. `kind` is
+   * table, view or namespace; `parent` the namespace around it. A value is null where no program recorded it.
+   */
+  states: entity({
+    columns: {
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      kind: 'text',
+      parent: 'text',
+      name: 'text',
+      since: 'integer',
+      until: 'integer?',
+      id: 'text?',
+      uuid: 'text?',
+      location: 'text?',
+      properties: 'json?',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch', 'kind', 'parent', 'name', 'since'],
+    indexes: {},
+  }),
+  /** Which metadata file was the current one of the table or view of a name from a position on. */
+  versions: entity({
+    columns: {
+      tenant_id: 'text',
+      catalog_id: 'text',
+      branch: 'text',
+      namespace: 'text',
+      name: 'text',
+      position: 'integer',
+      metadata_location: 'text',
+    },
+    key: ['tenant_id', 'catalog_id', 'branch', 'namespace', 'name', 'position'],
     indexes: {},
   }),
   /** Outcomes of requests with an Idempotency-Key; `fingerprint` binds the key to principal, method, path and body. */

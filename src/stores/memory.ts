@@ -62,6 +62,7 @@ class Heap {
   readonly #table: Table
   readonly #indexes: readonly { readonly index: Index; readonly rows: SortedList<Stored> }[]
   readonly #primary: SortedList<Stored>
+  #drawn = 0
 
   constructor(table: Table) {
     this.#table = table
@@ -94,7 +95,7 @@ class Heap {
   apply(step: Step, undo: Undo[]): boolean {
     switch (step.op) {
       case 'insert':
-        return this.#insert({ values: step.values, version: step.version }, undo)
+        return this.#insert({ values: this.#numbered(step.values), version: step.version }, undo)
       case 'replace':
         return this.#replace(step.values, step.version, step.expected, undo)
       case 'remove': {
@@ -112,6 +113,13 @@ class Heap {
       case 'requireEmpty':
         return findFirst(this.#rows(step.index.name), step.index.columns, step.equal) === undefined
     }
+  }
+
+  /** With the numbers of the columns that are drawn. */
+  #numbered(values: readonly Value[]): readonly Value[] {
+    if (this.#table.written.length === values.length) return values
+    const number = ++this.#drawn
+    return this.#table.columns.map(({ drawn }, position) => (drawn ? number : (values[position] as Value)))
   }
 
   #insert(stored: Stored, undo: Undo[]): boolean {

@@ -49,7 +49,7 @@ function planStep(mutation: Mutation): Step {
       return {
         op: 'replace',
         table,
-        values: encodeRow(table, mutation.row),
+        values: encodeRow(table, mutation.row, true),
         expected: checkExpected(table, mutation.expected, []),
         version: newVersion(),
       }

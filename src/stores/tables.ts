@@ -15,6 +15,8 @@ export interface Column {
   readonly name: string
   readonly type: ScalarType
   readonly nullable: boolean
+  /** Numbered by the database when a row is inserted. */
+  readonly drawn: boolean
 }
 
 export interface Index {
@@ -30,6 +32,8 @@ export interface Table {
   readonly entity: string
   readonly columns: readonly Column[]
   readonly key: readonly number[]
+  /** The columns that are written. */
+  readonly written: readonly number[]
   /** All indexes; the key is the first, called `primary`. */
   readonly indexes: readonly Index[]
 }
@@ -58,12 +62,14 @@ export function compileTable(entity: string, declaration: EntityDeclaration): Ta
   const others = Object.entries(declaration.indexes).map(([name, { columns: names, unique }]) =>
     index(name, names, unique === true),
   )
-  return { entity, columns, key, indexes: [index('primary', declaration.key, true), ...others] }
+  const written = columns.map((_, position) => position).filter((position) => columns[position]?.drawn !== true)
+  return { entity, columns, key, written, indexes: [index('primary', declaration.key, true), ...others] }
 }
 
 function compileColumn(name: string, declared: ColumnType): Column {
+  if (declared === 'drawn') return { name, type: 'integer', nullable: true, drawn: true }
   const nullable = declared.endsWith('?')
-  return { name, type: (nullable ? declared.slice(0, -1) : declared) as ScalarType, nullable }
+  return { name, type: (nullable ? declared.slice(0, -1) : declared) as ScalarType, nullable, drawn: false }
 }
 
 const tables = new Map(Object.entries(entities).map(([entity, declaration]) => [entity, compileTable(entity, declaration)]))
@@ -88,11 +94,11 @@ export function columnOf(table: Table, name: string): number {
   return position
 }
 
-/** A whole row, in the order of the columns. A `version` in it is passed over, so that a read row can be spread. */
-export function encodeRow(table: Table, row: Fields): Value[] {
+/** A whole row, in the order of the columns; what the database draws is null, unless it is wanted. A `version` in it is passed over, so that a read row can be spread. */
+export function encodeRow(table: Table, row: Fields, withDrawn = false): Value[] {
   const { columns } = table
   const values: Value[] = []
-  for (const column of columns) values.push(encodeValue(table, column, row[column.name]))
+  for (const column of columns) values.push(column.drawn && !withDrawn ? null : encodeValue(table, column, row[column.name]))
   for (const name of Object.keys(row)) {
     if (name !== 'version' && !columns.some((column) => column.name === name)) {
       throw new TypeError(`Undeclared column: ${table.entity}.${name}`)

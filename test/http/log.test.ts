@@ -189,7 +189,16 @@ test('lines of a version that did not record it say nothing of where they came f
   t.after(() => store.close())
   const [made] = await store.list('catalogs', { index: 'primary', where: {}, limit: 1 })
   const key = { tenant_id: made!.tenant_id, catalog_id: made!.id, branch: 'main', id: '01900000-0000-7000-8000-000000000000' }
-  const row = { ...key, timestamp_ms: 0, author: 'old', message: 'Old', operations: [{ operation: 'x' }], origin: null }
+  const row = {
+    ...key,
+    timestamp_ms: 0,
+    author: 'old',
+    message: 'Old',
+    operations: [{ operation: 'x' }],
+    origin: null,
+    position: null,
+    arrival: null,
+  }
   await store.write([{ op: 'insert', entity: 'commits', row }])
   const [old, next] = (await get(server, '?order=asc')).json
   assert.deepEqual([old.message, old.parent_id, old.principal_id, old.token_id], ['Old', null, null, null])

@@ -10,6 +10,7 @@ import { MANY, applyAlike, groupAlike } from './bulk.ts'
 import type { Documents, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
 import { hasLostServer, inTime, translate } from './failures.ts'
 import { filterOf, updateOf } from './filters.ts'
+import { drawNumbers, placePending } from './drawn.ts'
 import { Gathering } from './gather.ts'
 
 export interface MongoOptions {
@@ -39,6 +40,10 @@ export class MongoDocuments implements Documents {
   #opened: Promise<Opened> | undefined
   #current: Opened | undefined
   readonly #reads = new Map<string, Gathering<RowDocument>>()
+  /** Numbers that are being drawn, those that will be next, and how many wait for these. */
+  #drawing: Promise<unknown> | undefined
+  #next: Promise<{ readonly numbers: number[] }> | undefined
+  #waiting = 0
   /** Clients that were left, until they are closed. */
   readonly #left = new Map<Opened, NodeJS.Timeout>()
 
@@ -116,6 +121,30 @@ export class MongoDocuments implements Documents {
       ({ db }) => (operations.length < MANY ? eachOf(operations, (one) => applyOne(db, one)) : many(db, operations)),
       operations.length,
     )
+  }
+
+  /** A number for columns that are drawn. Those who ask while an answer is under way share the next one. */
+  async draw(): Promise<number> {
+    this.#waiting++
+    const before = this.#drawing
+    this.#next ??= this.#drawNext(before)
+    const next = this.#next
+    return (await next).numbers.pop()!
+  }
+
+  async #drawNext(before: Promise<unknown> | undefined): Promise<{ readonly numbers: number[] }> {
+    await before?.catch(() => undefined)
+    const count = this.#waiting
+    this.#waiting = 0
+    this.#drawing = this.#next
+    this.#next = undefined
+    const last = await this.#read(({ db }) => drawNumbers(db, count))
+    return { numbers: Array.from({ length: count }, (_, i) => last - i) }
+  }
+
+  /** See `drawn.ts`. */
+  placePending(): Promise<void> {
+    return this.#read(({ db }) => placePending(db))
   }
 
   findTransaction(id: string): Promise<TransactionDocument | undefined> {

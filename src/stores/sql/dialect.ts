@@ -35,6 +35,10 @@ export interface Dialect {
   limit(parameter: string): string
   /** The table of a `from`, with a hint for the index where the planner can't be trusted to take it by itself. */
   source(table: string, index: string): string
+  /** The number of a row that is inserted, for a `drawn` column. */
+  drawn(table: string, column: string): string
+  /** Adds such a column; rows that are there stay without a number, those of programs that do not know it get one where that can be. */
+  addDrawn(table: string, column: string): readonly string[]
   /** Behind a `select` of `require`: keeps the row as it is until the transaction ends. */
   readonly shareLock: string
   /**
@@ -52,6 +56,9 @@ export interface Dialect {
 }
 
 export const quote = (identifier: string): string => `"${identifier}"`
+
+/** Where a database numbers rows by a sequence. */
+export const drawnSequence = (table: string, column: string): string => `${table}_${column}`
 
 /** Index names live in one name space with tables in most databases. */
 export const indexName = (table: string, index: string): string => `${table}_${index}`

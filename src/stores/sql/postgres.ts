@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isUnprovenAllowed } from '../proof.ts'
 import { StoreError } from '../store.ts'
 import type { Store } from '../store.ts'
+import { drawnSequence, quote } from './dialect.ts'
 import type { Dialect, SqlValue } from './dialect.ts'
 import { openSqlStore } from './engine.ts'
 import type { SqlDriver } from './engine.ts'
@@ -35,6 +36,16 @@ export const postgresDialect: Dialect = {
   placeholder: (position) => `$${position}`,
   limit: (parameter) => `limit ${parameter}`,
   source: (table) => `"${table}"`,
+  // Behind the steps before it, and so behind the locks for which these waited.
+  drawn: (table, column) => `nextval('${drawnSequence(table, column)}')`,
+  addDrawn: (table, column) => {
+    const sequence = quote(drawnSequence(table, column))
+    return [
+      `create sequence ${sequence}`,
+      `alter table ${quote(table)} add column ${quote(column)} bigint`,
+      `alter table ${quote(table)} alter column ${quote(column)} set default nextval('${sequence}')`,
+    ]
+  },
   // A lock on the key alone would let a `replace` pass, which has to wait as a `remove` does.
   shareLock: ' for share',
   takesAbsentKeys: true,

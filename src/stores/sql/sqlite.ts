@@ -31,6 +31,10 @@ export const sqliteDialect: Dialect = {
   limit: (parameter) => `limit cast(${parameter} as integer)`,
   // Without statistics the planner may prefer another index and sort. `not indexed` leaves the key of such a table in use.
   source: (table, index) => `"${table}" ${index === 'primary' ? 'not indexed' : `indexed by "${table}_${index}"`}`,
+  // Of the rows that wait to be put in order: the numbers of the others are not asked for.
+  drawn: (table, column) =>
+    `(select coalesce(max("${column}"), 0) + 1 from "${table}" indexed by "${table}_pending" where "position" is null)`,
+  addDrawn: (table, column) => [`alter table "${table}" add column "${column}" integer`],
   // The writer has the whole database to itself.
   shareLock: '',
   takesAbsentKeys: false,

@@ -93,7 +93,8 @@ export class Statements {
     switch (step.op) {
       case 'insert': {
         const statement = remember(this.#steps, table, 'insert', () => this.#buildInsert(table))
-        const parameters = this.encode(table, undefined, step.values)
+        const values = this.encode(table, undefined, step.values)
+        const parameters = table.written.map((position) => values[position] as SqlValue)
         parameters.push(step.version)
         return { statement, parameters }
       }
@@ -203,11 +204,13 @@ export class Statements {
   }
 
   #buildInsert(table: Table): Statement {
-    const positions = table.columns.map((_, position) => position)
-    const placeholders = [...positions, -1].map((_, i) => this.#dialect.placeholder(i + 1)).join(', ')
-    const columns = this.#selection(table, positions)
-    const sql = `insert into ${quote(table.entity)} (${columns}) values (${placeholders}) on conflict do nothing`
-    return this.#newStep('written', sql, positions.length + 1)
+    const { written } = table
+    const drawn = table.columns.filter((column) => column.drawn).map(({ name }) => name)
+    const columns = [...drawn.map(quote), this.#selection(table, written)].join(', ')
+    const numbers = drawn.map((name) => this.#dialect.drawn(table.entity, name))
+    const values = [...numbers, ...[...written, -1].map((_, i) => this.#dialect.placeholder(i + 1))].join(', ')
+    const sql = `insert into ${quote(table.entity)} (${columns}) values (${values}) on conflict do nothing`
+    return this.#newStep('written', sql, written.length + 1)
   }
 
   #buildReplace(table: Table, rest: readonly number[]): Statement {

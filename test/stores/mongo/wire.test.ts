@@ -74,7 +74,7 @@ describe('mongo, on the wire', { skip: isSkipped }, () => {
     return { trips: wire.trips, commands: wire.commands.map(named) }
   }
 
-  test('a warm load is one round trip; a commit two, one more when it looks the table up, and one with an Idempotency-Key', async (t) => {
+  test('a warm load is one round trip; a commit three, one more when it looks the table up, and one with an Idempotency-Key', async (t) => {
     const fixture: Fixture = await open(t, {}, opened.store)
     const { context, call } = fixture
     await newTable(fixture, 'a')
@@ -89,13 +89,22 @@ describe('mongo, on the wire', { skip: isSkipped }, () => {
     const commit = (who: CatalogCall, n: number) => () =>
       updateTable(fresh, who, ident('a'), { requirements: [], updates: [set({ n: String(n) })] } as never)
     assert.deepEqual(await costs(commit(call, 1)), {
-      trips: 3,
-      commands: ['find entries', 'insert commits', 'update entries'],
+      trips: 4,
+      commands: ['find entries', 'findAndModify schema', 'insert commits', 'update entries'],
     })
-    assert.deepEqual(await costs(commit(call, 2)), { trips: 2, commands: ['insert commits', 'update entries'] })
+    assert.deepEqual(await costs(commit(call, 2)), {
+      trips: 3,
+      commands: ['findAndModify schema', 'insert commits', 'update entries'],
+    })
     const keyed = await costs(commit(withKey(call, key7(1)), 3))
-    assert.equal(keyed.trips, 3)
-    assert.deepEqual(keyed.commands.toSorted(), ['find idempotency', 'insert commits', 'insert idempotency', 'update entries'])
+    assert.equal(keyed.trips, 4)
+    assert.deepEqual(keyed.commands.toSorted(), [
+      'find idempotency',
+      'findAndModify schema',
+      'insert commits',
+      'insert idempotency',
+      'update entries',
+    ])
     // A repetition is answered by the table's row, which says whose the file is.
     const repeated = await costs(commit(withKey(call, key7(1)), 3))
     assert.deepEqual(repeated, { trips: 2, commands: ['find idempotency', 'find entries'] })

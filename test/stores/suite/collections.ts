@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { entities } from '../../../src/stores/entities.ts'
-import type { ColumnType, EntityName, Key } from '../../../src/stores/entities.ts'
+import type { ColumnType, EntityName, Key, NewRow } from '../../../src/stores/entities.ts'
 import type { Backend } from '../backends.ts'
 import { insert, mutation, namespace, remove, replace, tenant, useStore, writeOne } from './rows.ts'
 
@@ -15,7 +15,11 @@ const samples: Readonly<Record<ColumnType, () => unknown>> = {
   boolean: () => Math.random() < 0.5,
   json: () => ({ list: [1, 'two', null, true, { three: 0.5 }], empty: {} }),
   'json?': () => ['x'],
+  drawn: () => null,
 }
+
+/** What the database has put into a row. */
+const drawnOf = (row: object | undefined): object => (row !== undefined && 'arrival' in row ? { arrival: row.arrival } : {})
 
 export function collections(backend: Backend): void {
   const use = useStore(backend)
@@ -30,8 +34,9 @@ export function collections(backend: Backend): void {
       const { store } = use
       const row = sample()
       const version = await writeOne(store, mutation({ op: 'insert', entity, row }))
-      assert.deepEqual(await store.get(entity, keyOf(row)), { ...row, version })
-      const other = { ...sample(), ...keyOf(row) }
+      const inserted = await store.get(entity, keyOf(row))
+      assert.deepEqual(inserted, { ...row, ...drawnOf(inserted), version })
+      const other = { ...sample(), ...drawnOf(inserted), ...keyOf(row) }
       const next = await writeOne(store, mutation({ op: 'replace', entity, row: other, expected: version }))
       assert.deepEqual(await store.get(entity, keyOf(row)), { ...other, version: next })
       await store.write([mutation({ op: 'remove', entity, key: keyOf(row), expected: next })])
@@ -42,9 +47,49 @@ export function collections(backend: Backend): void {
       const { store } = use
       const row = Object.fromEntries(columns.map(([name, type]) => [name, type.endsWith('?') ? null : samples[type]()]))
       const version = await writeOne(store, mutation({ op: 'insert', entity, row }))
-      assert.deepEqual(await store.get(entity, keyOf(row)), { ...row, version })
+      const inserted = await store.get(entity, keyOf(row))
+      assert.deepEqual(inserted, { ...row, ...drawnOf(inserted), version })
     })
   }
+
+  test('what the database numbers grows with each insert, one after the other and side by side, and is kept by a replacement', async () => {
+    const { store } = use
+    const scope = { tenant_id: randomUUID(), catalog_id: 'c', branch: 'main' }
+    const commit = (id: string): NewRow<'commits'> => ({
+      ...scope,
+      id,
+      timestamp_ms: 0,
+      author: 'a',
+      message: 'm',
+      operations: [],
+      origin: null,
+      position: null,
+      arrival: null,
+    })
+    const numberOf = async (id: string): Promise<number> => (await store.get('commits', { ...scope, id }))!.arrival!
+    // In the order that their keys do not have.
+    for (const id of ['c', 'a', 'b']) await store.write([insert('commits', commit(id))])
+    await Promise.all(['e', 'd', 'f'].map((id) => store.write([insert('commits', commit(id))])))
+    const numbers = await Promise.all(['c', 'a', 'b'].map(numberOf))
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((one, other) => one - other),
+    )
+    assert.equal(new Set([...numbers, ...(await Promise.all(['e', 'd', 'f'].map(numberOf)))]).size, 6)
+    assert.ok((await numberOf('e')) > numbers.at(-1)!)
+    const { version, ...row } = (await store.get('commits', { ...scope, id: 'c' }))!
+    await store.write([replace('commits', { ...row, message: 'other' }, version)])
+    assert.equal(await numberOf('c'), numbers[0])
+    const pending = await store.list('commits', { index: 'pending', where: { position: null }, limit: 10_000 })
+    const own = pending.filter(({ tenant_id }) => tenant_id === scope.tenant_id).map(({ id }) => id)
+    assert.deepEqual(
+      [own.slice(0, 3), own.slice(3).toSorted()],
+      [
+        ['c', 'a', 'b'],
+        ['d', 'e', 'f'],
+      ],
+    )
+  })
 
   test('getMany answers in the order of the keys, with gaps and repetitions', async () => {
     const { store } = use
