@@ -3,6 +3,7 @@
  * (loudly: a skip that nobody sees is a hole), and Node's own closing counts as the last lines.
  */
 import { relative } from 'node:path'
+import { inspect } from 'node:util'
 import { root } from './lib.mjs'
 
 export default async function* report(source) {
@@ -35,7 +36,7 @@ const isCause = ({ details }) => details.error?.failureType !== 'subtestsFailed'
 
 function failure(title, { details }) {
   const cause = details.error?.cause ?? details.error
-  const text = cause?.stack ?? String(cause?.message ?? cause)
+  const text = typeof cause?.stack === 'string' ? cause.stack : inspect(cause)
   return `\nFAILED ${title}\n${indent(text)}\n\n`
 }
 

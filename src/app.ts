@@ -7,6 +7,8 @@ import { createAuthenticator } from './access/authenticate.ts'
 import { loadKey, loadOrCreateKey, openSecretBox, SecretError, type SecretBox } from './access/secrets.ts'
 import { createSessionTokens } from './access/session-tokens.ts'
 import { createThrottle } from './access/throttle.ts'
+import type { CatalogContext } from './catalog/call.ts'
+import { positionOf } from './catalog/moments.ts'
 import { createCatalogContext } from './catalog/context.ts'
 import { connectionSettings, SettingsError, type Settings } from './config.ts'
 import { endpoints, routes } from './http/routes/index.ts'
@@ -22,7 +24,8 @@ import {
   tellIdleSettings,
 } from './management/first-start.ts'
 import { agreeOnKey, keyOfDatabase, nameKey } from './management/encryption-key.ts'
-import { createCatalogHandles, sealOwner } from './management/handles.ts'
+import { createCatalogHandles, sealOwner, type CatalogHandles } from './management/handles.ts'
+import { createMomentHandles } from './management/moments.ts'
 import { createReadiness } from './management/readiness.ts'
 import { unfinishedFilling } from './operations/fill.ts'
 import type { StorageOf } from './operations/check-files.ts'
@@ -144,7 +147,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
     taskEnded,
   })
   const { now } = catalog
-  const handles = createCatalogHandles({ store, storage, secrets, now })
+  const handles = openHandles(catalog, storage, secrets)
   const management: ManagementContext = { catalog, storage, secrets, handles }
   const wasFirst = await firstStart(management, settings)
   if (!wasFirst) await tellIdleSettings(management, settings)
@@ -161,13 +164,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
       now,
       log,
       authenticator: createAuthenticator({ store, sessions, throttle, now, everybody: settings.noAuth ? ANONYMOUS : undefined }),
-      readiness: createReadiness({
-        store,
-        writes,
-        needed: [settings.dataDirectory, databaseFile(settings.databaseUrl)].filter((path) => path !== undefined),
-        warehouses: settings.localRoots[0]!,
-        log,
-      }),
+      readiness: createReadiness({ store, writes, ...foldersOf(settings), log }),
       limits: settings,
       corsAllowedOrigins: settings.corsAllowedOrigins,
       state: { draining: false },
@@ -177,6 +174,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
   const url = await listen(http, settings)
   const tasks = startTasks({ store, now, log, openStorageFor: handles.storageOf })
   background.tasks = tasks
+  catalog.sequencer.start()
   return {
     url,
     firstStart: wasFirst,
@@ -185,10 +183,24 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
     close: async () => {
       await http.close(settings.shutdownGraceSeconds * 1000)
       await tasks.stop()
+      await catalog.sequencer.stop()
       await handles.close()
       await store.close()
     },
   }
+}
+
+/** What the server can't work without, and where warehouses without a place of their own lie. */
+const foldersOf = ({ dataDirectory, databaseUrl, localRoots }: Settings) => ({
+  needed: [dataDirectory, databaseFile(databaseUrl)].filter((path) => path !== undefined),
+  warehouses: localRoots[0]!,
+})
+
+/** Catalogs by name, as they are and as they were. */
+function openHandles(catalog: CatalogContext, storage: WarehouseStorage, secrets: SecretBox): CatalogHandles {
+  const { store, now } = catalog
+  const present = createCatalogHandles({ store, storage, secrets, now })
+  return createMomentHandles(present, { now, positionOf: (handle, moment) => positionOf(catalog, handle, moment) })
 }
 
 /** A key file is made only for a database that has no key yet: beside secrets of another key it would be of no use. */

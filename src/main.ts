@@ -16,6 +16,11 @@ async function main(args: readonly string[]): Promise<void> {
     process.exitCode = await storeCommand(args.slice(1), { environment: process.env, openWarehouses, rekeyParts })
     return
   }
+  if (args[0] === 'audit') {
+    const { auditCommand } = await import('./cli/audit.ts')
+    process.exitCode = await auditCommand(args.slice(1), { environment: process.env })
+    return
+  }
   if (args[0] === 'admin') {
     const { adminCommand } = await import('./cli/admin.ts')
     process.exitCode = await adminCommand(args.slice(1), { environment: process.env })

@@ -18,7 +18,8 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   storage: { values: ['iceberg', 'threads.ts', 'once.ts', 'nearest.ts'] },
   access: { values: ['iceberg', 'once.ts', ...CONTRACTS] },
   changes: { values: ['iceberg', ...CONTRACTS], types: ['access/principal.ts'] },
-  catalog: { values: ['iceberg', 'access', 'changes', 'threads.ts', 'once.ts', ...CONTRACTS] },
+  history: { values: ['iceberg', 'changes/uuid.ts', ...CONTRACTS] },
+  catalog: { values: ['iceberg', 'access', 'changes', 'history', 'threads.ts', 'once.ts', ...CONTRACTS] },
   management: {
     values: ['iceberg', 'access', 'changes', 'catalog', 'once.ts', 'nearest.ts', ...CONTRACTS],
     types: ['storage/open.ts'],
@@ -26,7 +27,19 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
   tasks: { values: ['iceberg', 'access', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
   http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS], types: ['changes/context.ts'] },
   operations: { values: ['iceberg', 'stores', 'storage/storage.ts'] },
-  cli: { values: ['config.ts', 'main.ts', 'iceberg', 'access', 'management', 'operations', 'stores/open.ts', 'stores/store.ts'] },
+  cli: {
+    values: [
+      'config.ts',
+      'main.ts',
+      'iceberg',
+      'access',
+      'history',
+      'management',
+      'operations',
+      'stores/open.ts',
+      'stores/store.ts',
+    ],
+  },
 }
 /** These know all rooms. */
 const EVERYTHING = new Set(['app.ts', 'main.ts', 'config.ts', 'log.ts', 'setting-kinds.ts', 'workers.ts'])
@@ -41,6 +54,7 @@ const PLAIN_JSON = new Set([
   'access/secrets.ts',
   'catalog/page-token.ts',
   'cli/arguments.ts',
+  'cli/audit.ts',
   'cli/banner.ts',
   'cli/store.ts',
   'config.ts',
@@ -120,6 +134,8 @@ const WRITES_BESIDE_THE_DOOR = [
   'catalog/tables.ts',
   'changes/idempotency.ts',
   'changes/write.ts',
+  // The order of changes, behind them.
+  'history/sequencer.ts',
   'management/encryption-key.ts',
   'management/first-start.ts',
   'management/readiness.ts',

@@ -6,6 +6,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import type { ChangeCall, ChangeContext } from '../changes/context.ts'
+import type { Sequencer } from '../history/sequencer.ts'
 import type { Location } from '../iceberg/location.ts'
 import type { TableLimits } from '../iceberg/table-limits.ts'
 import type { ObjectStore } from '../storage/storage.ts'
@@ -34,6 +35,8 @@ export interface CatalogHandle {
   readonly id: string
   readonly name: string
   readonly branch: string
+  /** The position of its log at which it is read: then it takes no changes. Undefined: as it is now. */
+  readonly at?: number | undefined
   /** Of the catalog's row: what is created requires it, so that nothing lands where the catalog lay before it was moved. */
   readonly version: Version | 'any'
   readonly warehouseName: string
@@ -56,6 +59,7 @@ export interface CatalogHandle {
 }
 
 export interface CatalogContext extends ChangeContext {
+  readonly sequencer: Sequencer
   readonly cache: MetadataCache
   readonly credentials: CredentialCache
   /** Does what takes long. */

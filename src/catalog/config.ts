@@ -1,6 +1,6 @@
 /** What a client asks for first: where its catalog is, and what this server can do. */
 import type { CatalogHandle } from './call.ts'
-import { MAIN_BRANCH } from './catalogs.ts'
+import { prefixOf } from './places/target.ts'
 import { IDEMPOTENCY_KEY_LIFETIME } from '../changes/idempotency.ts'
 import type { CatalogConfig } from './shapes.ts'
 
@@ -11,12 +11,10 @@ export interface ConfigOptions {
   readonly hasPrefix: boolean
 }
 
-export function getConfig({ name, branch }: CatalogHandle, { endpoints, hasPrefix }: ConfigOptions): CatalogConfig {
-  // Clients paste the prefix into paths as it is, so it must already be one path segment.
-  const prefix = encodeURIComponent(branch === MAIN_BRANCH ? name : `${name}@${branch}`)
+export function getConfig(catalog: CatalogHandle, { endpoints, hasPrefix }: ConfigOptions): CatalogConfig {
   return {
     defaults: {},
-    overrides: hasPrefix ? { prefix } : {},
+    overrides: hasPrefix ? { prefix: prefixOf(catalog) } : {},
     endpoints,
     'idempotency-key-lifetime': IDEMPOTENCY_KEY_LIFETIME,
   }

@@ -1,6 +1,7 @@
 /** Builds what the use cases run on. `main.ts` gives the parts that matter; the rest are the ways of the real world. */
 import { randomUUID, type KeyObject } from 'node:crypto'
 import { createChangeContext } from '../changes/context.ts'
+import { createSequencer } from '../history/sequencer.ts'
 import { DEFAULT_TABLE_LIMITS } from '../iceberg/table-limits.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogContext } from './call.ts'
@@ -23,9 +24,12 @@ export type CatalogContextParts = {
 export function createCatalogContext(parts: CatalogContextParts): CatalogContext {
   const { cacheBytes, metricsLimits, ...given } = parts
   const change = createChangeContext(given)
-  const { now, log } = change
+  const { store, now, log } = change
+  const sequencer = given.sequencer ?? createSequencer({ store, now, log })
   return {
     ...change,
+    sequencer,
+    changed: () => sequencer.changed(),
     cache: createMetadataCache({ maxBytes: cacheBytes ?? DEFAULT_CACHE_BYTES }),
     credentials: createCredentialCache({ now, log }),
     threads: createFormatThreads(),

@@ -13,7 +13,8 @@ import { LEVEL_SEPARATOR, namespaceKey as joinLevels } from '../iceberg/identifi
 import type { Key, NewRow, Row } from '../stores/entities.ts'
 import { lookUpIn } from '../stores/store.ts'
 import type { LookUp, Mutation, Store } from '../stores/store.ts'
-import type { CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+import { isPast, isStillReadable, pastEntry, pastNamespace } from './past.ts'
 import { soon, type Soon } from './soon.ts'
 
 export type EntryKind = 'table' | 'view'
@@ -126,9 +127,23 @@ function findingBy<E extends Named, N extends object>(entity: E, keyOf: (catalog
   }
 }
 
+const findEntryNow = findingBy('entries', entryKey)
+const findNamespaceNow = findingBy('namespaces', namespaceKey)
+
 /** Whatever has the name. */
-export const findEntry = findingBy('entries', entryKey)
-const findNamespace = findingBy('namespaces', namespaceKey)
+export function findEntry(context: CatalogContext, catalog: CatalogHandle, identifier: TableIdentifier): Soon<Entry | undefined> {
+  if (!isPast(catalog)) return findEntryNow(context, catalog, identifier)
+  const found = KINDS.map((kind) => pastEntry(context, catalog, checked(identifier), kind))
+  return Promise.all(found).then(([table, view]) => table ?? view)
+}
+
+const KINDS = ['table', 'view'] as const
+
+function checked(identifier: TableIdentifier): TableIdentifier {
+  checkName(identifier.name, 'name')
+  namespacePath(identifier.namespace)
+  return identifier
+}
 
 /** @throws IcebergError 404 */
 export function getNamespace(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Row<'namespaces'>> {
@@ -136,7 +151,10 @@ export function getNamespace(context: CatalogContext, catalog: CatalogHandle, na
     if (row === undefined) throw noSuchNamespace(namespace)
     return row
   }
-  return soon(findNamespace(context, catalog, namespace), present)
+  const found = isPast(catalog)
+    ? pastNamespace(context, catalog, namespaceKey(catalog, namespace))
+    : findNamespaceNow(context, catalog, namespace)
+  return soon(found, present)
 }
 
 /** @throws IcebergError 404 */
@@ -154,7 +172,25 @@ export function getEntry(
   identifier: TableIdentifier,
   kind: EntryKind,
 ): Soon<Entry> {
-  return soon(findEntry(context, catalog, identifier), (row) => ofKind(row, identifier, kind))
+  const found = isPast(catalog)
+    ? pastEntry(context, catalog, checked(identifier), kind)
+    : findEntryNow(context, catalog, identifier)
+  return soon(found, (row) => ofKind(row, identifier, kind))
+}
+
+/** For a caller who may read what has the name. @throws IcebergError 404 */
+export function getReadableEntry(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  kind: EntryKind,
+): Soon<Entry> {
+  const found = getEntry(context, call.catalog, identifier, kind)
+  if (call.catalog.at === undefined) return found
+  return soon(found, async (row) => {
+    if (!(await isStillReadable(context, call, row))) throw noSuch(kind, identifier)
+    return row
+  })
 }
 
 function ofKind(row: Entry | undefined, identifier: TableIdentifier, kind: EntryKind): Entry {

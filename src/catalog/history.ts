@@ -1,12 +1,16 @@
-/** The log of changes, for reading: of a catalog, or the tenant's own. It is written by `changes/`, in the batch of each change. */
+/**
+ * The log of changes, for reading: of a catalog, or the tenant's own, in the order of its positions. It is written by `changes/`, in
+ * the batch of each change, and put in order by `history/`.
+ */
 import { setImmediate as turn } from 'node:timers/promises'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import type { LogScope } from '../changes/context.ts'
-import { firstUuidV7 } from '../changes/uuid.ts'
 import { isSameNamespace, isWithinNamespace } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
+import { lastUntil, logKeyOf } from '../history/times.ts'
 import type { Json, Row } from '../stores/entities.ts'
+import type { Store } from '../stores/store.ts'
 import { assertMayTouchCatalog } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, PageRequest } from './call.ts'
 import { issue, redeem } from './page-token.ts'
@@ -14,8 +18,11 @@ import { issue, redeem } from './page-token.ts'
 /** Times are milliseconds since 1970. The last five are null where they are not known, and for callers of a narrowed token. */
 export interface Commit {
   readonly id: string
-  /** The change before it in the same log. */
+  /** Its place in the log, counted from 1. */
+  readonly position: number
+  /** The change before it in the same log; null for the first that is kept. */
   readonly parent_id: string | null
+  /** Never before that of the change before it. */
   readonly timestamp: number
   readonly author: string
   readonly message: string
@@ -25,6 +32,8 @@ export interface Commit {
   readonly address: string | null
   readonly user_agent: string | null
   readonly request_id: string | null
+  /** Covers the line and the hash of the line before. */
+  readonly hash: string
 }
 
 /** All of what is given must hold. */
@@ -81,24 +90,40 @@ interface LogCall {
 /** For who may read it. @throws IcebergError 400 for a token of another listing */
 export async function readLog(context: CatalogContext, call: LogCall, query: LogQuery): Promise<LogPage> {
   const { order = 'desc', filter = {}, pageToken = '', pageSize = DEFAULT_PAGE } = query
-  const given = pageToken === '' ? undefined : redeem(context, call, LISTING, pageToken)
+  const given = pageToken === '' ? undefined : await positionOfToken(context, call, redeem(context, call, LISTING, pageToken))
+  // A client finds its own change in the log, however soon it looks.
+  await context.sequencer.settle()
   const found = await scan(context, call.catalog, { descending: order === 'desc', filter, given, most: pageSize })
   const isSeen = isAllowed(call.principal, 'log.read', { tenantId: call.catalog.tenantId })
-  const first = found.rows[0]?.row.id ?? given
-  const tokenOf = (id: string | undefined): string | null => (id === undefined ? null : issue(context, call, LISTING, id))
+  const first = found.lines[0]?.place.position ?? given
+  const tokenOf = (position: number | undefined): string | null =>
+    position === undefined ? null : issue(context, call, LISTING, String(position))
   return {
-    commits: found.rows.map(({ row, parent }) => shown(row, parent ?? null, isSeen)),
+    commits: found.lines.map((line) => shown(line, found.parents.get(line.place.position - 1) ?? null, isSeen)),
     'next-page-token': tokenOf(found.next),
     'previous-page-token': tokenOf(first),
   }
 }
 
-function shown(row: Row<'commits'>, parent_id: string | null, isSeen: boolean): Commit {
-  const { id, timestamp_ms: timestamp, author, message, operations } = row
+/** Tokens of versions before name the id of a change. */
+async function positionOfToken({ store }: CatalogContext, { catalog }: LogCall, last: string): Promise<number> {
+  if (/^\d+$/.test(last)) return Number(last)
+  return (await store.get('commits', { ...logKeyOf(catalog), id: last }))?.position ?? 0
+}
+
+interface Line {
+  readonly place: Row<'positions'>
+  readonly row: Row<'commits'>
+}
+
+function shown({ place, row }: Line, parent_id: string | null, isSeen: boolean): Commit {
+  const { id, author, message, operations } = row
+  const { position, at: timestamp, hash } = place
   const origin = isSeen ? ((row.origin ?? {}) as Readonly<Record<string, string>>) : {}
   const known = (key: string): string | null => origin[key] ?? null
   return {
     id,
+    position,
     parent_id,
     timestamp,
     author,
@@ -109,6 +134,7 @@ function shown(row: Row<'commits'>, parent_id: string | null, isSeen: boolean): 
     address: known('address'),
     user_agent: known('user_agent'),
     request_id: known('request_id'),
+    hash,
   }
 }
 
@@ -116,67 +142,100 @@ interface Scan {
   readonly descending: boolean
   readonly filter: LogFilter
   /** Where the page before ended. */
-  readonly given: string | undefined
+  readonly given: number | undefined
   readonly most: number
 }
 
 interface Found {
-  readonly rows: readonly { readonly row: Row<'commits'>; readonly parent: string | undefined }[]
-  /** The last row that was looked at, where there are more. */
-  readonly next: string | undefined
+  readonly lines: readonly Line[]
+  /** Ids of changes by position, as far as they were met: those before the lines among them. */
+  readonly parents: ReadonlyMap<number, string>
+  /** The last position that was looked at, where there are more. */
+  readonly next: number | undefined
 }
 
-async function scan({ store }: CatalogContext, log: LogScope, { descending, filter, given, most }: Scan): Promise<Found> {
-  const where = { tenant_id: log.tenantId, catalog_id: log.id, branch: log.branch }
-  const read = (after: string | undefined, limit: number, backwards: boolean): Promise<Row<'commits'>[]> =>
-    store.list('commits', {
-      index: 'primary',
-      where,
-      descending: backwards,
-      limit,
-      ...(after && { after: { ...where, id: after } }),
-    })
-  const olderThan = async (id: string): Promise<string | undefined> => (await read(id, 1, true))[0]?.id
-  const [start, isBeyond] = boundsOf(filter, descending)
-  const rows: { row: Row<'commits'>; parent: string | undefined }[] = []
-  let position = given === undefined ? start : furthest(given, start, descending)
+async function scan(context: CatalogContext, log: LogScope, { descending, filter, given, most }: Scan): Promise<Found> {
+  const { store } = context
+  const { since = 0, until = Infinity } = filter
+  const lines: Line[] = []
+  const parents = new Map<number, string>()
+  let position = furthest(given, await startOf(context, log, filter, descending), descending)
   let [scanned, bytes, found] = [0, 0, 0]
   const isFull = (): boolean =>
-    rows.length === most || found > MAX_PAGE_BYTES || scanned >= MAX_SCANNED || bytes > MAX_SCANNED_BYTES
-  let before: Row<'commits'> | undefined
+    lines.length === most || found > MAX_PAGE_BYTES || scanned >= MAX_SCANNED || bytes > MAX_SCANNED_BYTES
+  const end = async (next: number | undefined): Promise<Found> => {
+    await addParents(store, log, lines, parents)
+    return { lines, parents, next }
+  }
   for (let part = FIRST_PART; ; part = Math.max(1, Math.min(MAX_PART, Math.floor(PART_BYTES / (bytes / scanned))))) {
-    const page = await read(position, part, descending)
-    for (const row of page) {
-      const last = rows.at(-1)
-      if (descending && last !== undefined && last.row === before) last.parent = row.id
-      if (isBeyond(row.id)) return { rows, next: undefined }
-      if (isFull()) return { rows, next: before?.id }
+    const page = await readLines(store, log, { descending, position, limit: part })
+    for (const { place, row } of page) {
+      parents.set(place.position, place.commit_id)
+      if (place.at < since || place.at > until) return end(undefined)
+      if (isFull()) return end(position)
+      position = place.position
+      // Removed since the place was read.
+      if (row === undefined) continue
       const size = stringify(row.operations).length
       scanned += 1
       bytes += size
-      if (matches(row, filter)) {
-        const parent = descending ? undefined : (before?.id ?? (await olderThan(row.id)))
-        rows.push({ row, parent })
-        found += size
-      }
-      before = row
+      if (!matches(row, filter)) continue
+      lines.push({ place, row })
+      found += size
     }
-    if (page.length < part) return { rows, next: undefined }
-    position = page.at(-1)!.id
+    if (page.length < part) return end(undefined)
     await turn()
   }
 }
 
-/** Ids begin with their time, so a span of time is a span of ids: where to begin, and what lies behind its end. */
-function boundsOf({ since, until }: LogFilter, descending: boolean): [start: string | undefined, (id: string) => boolean] {
-  const first = since === undefined ? undefined : firstUuidV7(since)
-  const last = until === undefined ? undefined : firstUuidV7(until + 1)
-  if (descending) return [last, (id) => first !== undefined && id < first]
-  return [first, (id) => last !== undefined && id > last]
+interface PartOf {
+  readonly descending: boolean
+  /** Behind which it begins. */
+  readonly position: number | undefined
+  readonly limit: number
 }
 
-const furthest = (one: string, other: string | undefined, descending: boolean): string =>
-  other === undefined || (descending ? one < other : one > other) ? one : other
+async function readLines(
+  store: Store,
+  log: LogScope,
+  { descending, position, limit }: PartOf,
+): Promise<{ readonly place: Row<'positions'>; readonly row: Row<'commits'> | undefined }[]> {
+  const where = logKeyOf(log)
+  const after = position === undefined ? {} : { after: { ...where, position } }
+  const places = await store.list('positions', { index: 'primary', where, descending, limit, ...after })
+  const keys = places.map(({ commit_id: id }) => ({ ...where, id }))
+  const rows = await store.getMany('commits', keys)
+  return places.map((place, at) => ({ place, row: rows[at] }))
+}
+
+/** Of the lines whose change before was not met on the way. */
+async function addParents(store: Store, log: LogScope, lines: readonly Line[], parents: Map<number, string>): Promise<void> {
+  const missing = lines.map(({ place }) => place.position - 1).filter((position) => position > 0 && !parents.has(position))
+  const keys = missing.map((position) => ({ ...logKeyOf(log), position }))
+  for (const place of await store.getMany('positions', keys)) {
+    if (place !== undefined) parents.set(place.position, place.commit_id)
+  }
+}
+
+/** Behind which position the span of time begins. */
+async function startOf(
+  { store }: CatalogContext,
+  log: LogScope,
+  { since, until }: LogFilter,
+  descending: boolean,
+): Promise<number | undefined> {
+  const time = descending ? until : since === undefined ? undefined : since - 1
+  if (time === undefined) return undefined
+  const head = await store.get('logs', logKeyOf(log))
+  if (head === undefined) return undefined
+  const last = head.at <= time ? head.position : ((await lastUntil(store, log, time, head)) ?? head.first_position)
+  return descending ? last + 1 : last
+}
+
+const furthest = (one: number | undefined, other: number | undefined, descending: boolean): number | undefined => {
+  if (one === undefined || other === undefined) return one ?? other
+  return descending ? Math.min(one, other) : Math.max(one, other)
+}
 
 interface Named {
   readonly operation?: Json
@@ -185,9 +244,8 @@ interface Named {
   readonly destination?: { readonly namespace: Namespace; readonly name: string }
 }
 
-function matches({ author, operations, origin, timestamp_ms: at }: Row<'commits'>, filter: LogFilter): boolean {
-  const { principal, since = 0, until = Infinity } = filter
-  if (at < since || at > until) return false
+function matches({ author, operations, origin }: Row<'commits'>, filter: LogFilter): boolean {
+  const { principal } = filter
   const id = (origin as { readonly principal_id?: string } | null)?.principal_id
   if (principal !== undefined && principal !== author && principal !== id) return false
   return (operations as readonly Named[]).some((one) => isOf(one, filter))

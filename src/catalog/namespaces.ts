@@ -80,6 +80,7 @@ export async function listNamespaces(
   const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
   const { rows, rest, next } = await listNames(context, call, page, {
     name: ['namespaces', ...levels],
+    kind: 'namespace',
     entity: 'namespaces',
     index: 'primary',
     where,
@@ -195,6 +196,8 @@ export function loadNamespaceMetadata(
   assertMayTouchNamespace(call, 'namespace.see', namespace)
   return soon(getNamespace(context, call.catalog, namespace), (row) => {
     if (!mayTouchNamespace(call, 'namespace.read', namespace)) return { namespace, properties: {} }
+    // Where it lies is asked by clients that create tables.
+    if (call.catalog.at !== undefined) return { namespace, properties: row.properties as Properties }
     return soon(answeredProperties(context, call.catalog, namespace, row), (properties) => ({ namespace, properties }))
   })
 }

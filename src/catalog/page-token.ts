@@ -7,11 +7,13 @@ import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Principal } from '../access/principal.ts'
 import type { LogScope } from '../changes/context.ts'
+import type { Kind } from '../history/effects.ts'
 import { badRequest } from '../iceberg/errors.ts'
 import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities.ts'
 import { listed, pagesBy } from '../stores/pages.ts'
 import { listColumn, type ListOptions } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
+import { isPast, pastNames, pastNamesAmong, type PastHandle } from './past.ts'
 import { soon, type Soon } from './soon.ts'
 
 const MAC_BYTES = 16
@@ -119,14 +121,46 @@ export function listPage<E extends EntityName>(
   })
 }
 
+interface NameListing<E extends EntityName> extends Listing<E> {
+  /** What is listed. */
+  readonly kind: Kind
+}
+
+/** The same of what was there at the position at which the catalog is read. */
+function listPastNames<E extends EntityName>(
+  context: CatalogContext,
+  call: CatalogCall & { readonly catalog: PastHandle },
+  page: PageRequest,
+  listing: NameListing<E>,
+): Soon<Page<string>> {
+  const { catalog } = call
+  const { kind, among, where, name } = listing
+  const { namespace, parent = namespace } = where as { readonly namespace?: string; readonly parent?: string }
+  const place = { kind, parent: parent ?? '' }
+  return paged(
+    context,
+    call,
+    page,
+    { ...listing, name: [...name, `at ${catalog.at}`] },
+    {
+      read: async (after, limit) => {
+        if (among === undefined) return pastNames(context, catalog, place, after, limit)
+        return (await pastNamesAmong(context, catalog, place, namesBehind(among, after))).slice(0, limit)
+      },
+      positionOf: (one) => one,
+    },
+  )
+}
+
 /** The same of the column `by` alone, which costs a fraction of whole rows. */
 export function listNames<E extends EntityName>(
   context: CatalogContext,
   call: CatalogCall,
   page: PageRequest,
-  listing: Listing<E>,
+  listing: NameListing<E>,
 ): Soon<Page<string>> {
   const { entity, by, among } = listing
+  if (isPast(call.catalog)) return listPastNames(context, { ...call, catalog: call.catalog }, page, listing)
   return paged(context, call, page, listing, {
     read: (after, limit) =>
       among === undefined
@@ -193,7 +227,7 @@ async function rowsAmong<E extends EntityName>(
   after: string | undefined,
   limit: number,
 ): Promise<Row<E>[]> {
-  const behind = names.filter((name) => after === undefined || byCodePoint(name, after) > 0).toSorted(byCodePoint)
+  const behind = namesBehind(names, after)
   const rows = await context.store.getMany(
     entity,
     behind.map((name) => ({ ...where, [by]: name }) as unknown as Key<E>),
@@ -202,6 +236,9 @@ async function rowsAmong<E extends EntityName>(
   const found = rows.filter((row) => row !== undefined && wanted.every(([column, value]) => row[column] === value))
   return (found as Row<E>[]).slice(0, limit)
 }
+
+const namesBehind = (names: readonly string[], after: string | undefined): string[] =>
+  names.filter((name) => after === undefined || byCodePoint(name, after) > 0).toSorted(byCodePoint)
 
 /** The order of stores: that of UTF-8 bytes. */
 const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))

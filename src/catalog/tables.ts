@@ -21,7 +21,7 @@ import { createLarge, creationOf, type Creation } from './commits/large-commit.t
 import { identityOfTable } from './documents/large-documents.ts'
 import { assertReachable, storageFailure } from './documents/metadata-files.ts'
 import type { AnswerOptions } from './documents/documents.ts'
-import { assertNameFree, assertSameCatalog, getEntry, getNamespace, namespacePath } from './entries.ts'
+import { assertNameFree, assertSameCatalog, getNamespace, getReadableEntry, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { assertLocationFree, checkedLocation, groundOf, locationLane } from './places/locations.ts'
 import type { Claim } from './places/locations.ts'
@@ -29,6 +29,7 @@ import { takePlaces } from './places/places.ts'
 import type { Beside } from './places/places.ts'
 import { homeOf } from './places/namespace-locations.ts'
 import { listNames } from './page-token.ts'
+import { orGone } from './past.ts'
 import { mapped } from '../stores/pages.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 import { behind, soon, type Soon } from './soon.ts'
@@ -52,6 +53,7 @@ export function listEntries(
   const listing = () =>
     listNames(context, call, page, {
       name: [kind, ...namespace],
+      kind,
       entity: 'entries',
       index: 'by_kind',
       where,
@@ -81,14 +83,16 @@ export function loadTable(
   options: LoadTableOptions = {},
 ): Soon<MetadataAnswer> {
   assertMayTouch(call, 'table.read', identifier)
-  const entry = getEntry(context, call.catalog, identifier, 'table')
-  return soon(entry, (row) => answerWithCredentials(context, call, identifier, row, options))
+  const entry = getReadableEntry(context, call, identifier, 'table')
+  return soon(entry, (row) =>
+    orGone(context, call.catalog, identifier, row, () => answerWithCredentials(context, call, identifier, row, options)),
+  )
 }
 
 /** Something when it exists. @throws IcebergError 404 when not */
 export function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> {
   assertMayTouch(call, 'table.read', identifier)
-  return getEntry(context, call.catalog, identifier, 'table')
+  return getReadableEntry(context, call, identifier, 'table')
 }
 
 export interface NewPlace {

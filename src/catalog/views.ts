@@ -9,9 +9,10 @@ import { assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage, stageMade, type Plan, type Staged } from './commits/commit.ts'
 import { answerWithEntry, readDocument, readView } from './documents/documents.ts'
-import { getEntry } from './entries.ts'
+import { getEntry, getReadableEntry } from './entries.ts'
 import { parseViewCommit, viewToCreate } from './commits/format-work.ts'
 import { createLarge, creationOf, planLarge, type Creation } from './commits/large-commit.ts'
+import { orGone } from './past.ts'
 import { takePlaces } from './places/places.ts'
 import { registerEntry } from './register.ts'
 import type { CommitViewRequest, CreateViewRequest, ListTablesResponse, RegisterViewRequest } from './shapes.ts'
@@ -72,14 +73,15 @@ export async function loadView(
   options: { readonly ifNoneMatch?: string | undefined } = {},
 ): Promise<MetadataAnswer> {
   assertMayTouch(call, 'view.read', identifier)
-  const row = await getEntry(context, call.catalog, identifier, 'view')
-  return answerWithEntry(context, call.catalog, row, { ifNoneMatch: options.ifNoneMatch })
+  const row = await getReadableEntry(context, call, identifier, 'view')
+  const { ifNoneMatch } = options
+  return orGone(context, call.catalog, identifier, row, () => answerWithEntry(context, call.catalog, row, { ifNoneMatch }))
 }
 
 /** Resolves when it exists, throws 404 when not. */
 export async function viewExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
   assertMayTouch(call, 'view.read', identifier)
-  await getEntry(context, call.catalog, identifier, 'view')
+  await getReadableEntry(context, call, identifier, 'view')
 }
 
 /** A commit to a view. */

@@ -4,6 +4,7 @@
  * a request with an Idempotency-Key is carried out once, a lost race starts over, an outcome that got lost is read back, and
  * what an attempt made outside of the store is taken back where the batch, for certain, did not land.
  */
+import { readOnlyPast } from '../iceberg/errors.ts'
 import type { Json } from '../stores/entities.ts'
 import type { Mutation, Version } from '../stores/store.ts'
 import type { ChangeCall, ChangeContext, LogScope } from './context.ts'
@@ -59,6 +60,7 @@ export interface ChangeRequest<T> {
 /** @throws IcebergError the attempt's refusal; 429 after too many lost races, 503: nothing changed; 500 CommitStateUnknown */
 export function change<T>(context: ChangeContext, call: ChangeCall, request: ChangeRequest<T>): Promise<T> {
   const { what, log, lanes = [], attempt } = request
+  if (log.at !== undefined) return Promise.reject(readOnlyPast(log.at))
   return idempotent(context, call, log.tenantId, {
     run: (record) =>
       context.queue.run(lanes, () =>

@@ -18,6 +18,8 @@ export interface ChangeContext {
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
   /** Tells the task runner that a task was stored. */
   readonly taskStored: () => void
+  /** Tells the sequencer that a change has landed. */
+  readonly changed: () => void
 }
 
 export type ChangeContextParts = Pick<ChangeContext, 'store'> & Partial<ChangeContext>
@@ -36,6 +38,7 @@ export function createChangeContext(given: ChangeContextParts): ChangeContext {
     sleep,
     log: given.log ?? (() => {}),
     taskStored: given.taskStored ?? (() => {}),
+    changed: given.changed ?? (() => {}),
   }
 }
 
@@ -51,6 +54,8 @@ export interface LogScope {
   /** Of the catalog. */
   readonly id: string
   readonly branch: string
+  /** Of a catalog that is read as it was: it takes no changes. */
+  readonly at?: number | undefined
 }
 
 /** For what belongs to no catalog: warehouses, tokens, users, and catalogs themselves. No catalog has an empty id. */

@@ -100,6 +100,7 @@ export async function writeBatch(
     await confirm(context, key, error)
   }
   record.landed()
+  context.changed()
   if (batch.steps.some((step) => step.op === 'insert' && step.entity === 'tasks')) context.taskStored()
   return { end: 'landed' }
 }

@@ -41,6 +41,7 @@ export function help(): string {
     'PORT (8080), PANGOLIN_BIND_ADDRESS (127.0.0.1), PANGOLIN_DATA (./data), DATABASE_URL (a SQLite file) and the others\n' +
     'of docs/settings.md.\n\n' +
     'pangolin store copy|check|backup|restore|rekey: tools for the database; see pangolin store --help\n' +
+    'pangolin audit verify: whether the logs of changes are what servers wrote; see pangolin audit --help\n' +
     'pangolin admin reset-password|create-token: for an administrator who can not sign in; see pangolin admin --help\n'
   )
 }

@@ -2,10 +2,10 @@
  * `pangolin store …`: the operator's tools for a database, whatever its engine. Results go to standard output, progress and
  * problems to standard error. Exit codes: 0 done, 1 refused, failed or (check) errors found, 2 not understood.
  */
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseCommand, UsageError, type CommandLine, type Grammar } from './arguments.ts'
-import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
+import { placeOf, progressLines, withStore } from './database.ts'
+import { loadSettings, SettingsError } from '../config.ts'
 import type { Settings } from '../config.ts'
 import { backupStore, restoreStore } from '../operations/backup.ts'
 import { checkStore } from '../operations/check.ts'
@@ -20,8 +20,7 @@ import type { FillReport } from '../operations/fill.ts'
 import { rekeyStore, type RekeyOptions } from '../operations/rekey.ts'
 import { totalRows } from '../operations/rows.ts'
 import type { Digests, Progress } from '../operations/rows.ts'
-import { databaseFile, databaseName, openStore } from '../stores/open.ts'
-import type { ConnectionSettings } from '../stores/open.ts'
+import { databaseName } from '../stores/open.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Store } from '../stores/store.ts'
 
@@ -76,61 +75,11 @@ const GRAMMAR: Grammar<typeof OPTIONS> = {
   },
 }
 
-const PROGRESS_MS = 2000
-
 interface Run {
   readonly command: Command
   readonly parts: StoreCommandParts
   readonly out: (text: string) => void
   readonly progress: Progress
-}
-
-/** A line every two seconds, so that people see that something still happens. */
-function progressLines(err: (text: string) => void): Progress {
-  let last = performance.now()
-  return (step, entity, rows) => {
-    const now = performance.now()
-    if (now - last < PROGRESS_MS) return
-    last = now
-    err(`${step}: ${rows} rows, at ${entity}\n`)
-  }
-}
-
-/** A URL on the command line says all; that of the settings goes with others of them. */
-interface Place {
-  readonly url: string
-  readonly what: string
-  readonly connection?: ConnectionSettings
-}
-
-function open({ url, what, connection }: Place, mustExist: boolean): Store {
-  if (/^memory:/i.test(url))
-    throw new OperationError(`${what}: a memory: database is gone with its server; nothing else can reach it`)
-  try {
-    const file = databaseFile(url)
-    if (mustExist && file !== undefined && !existsSync(file)) throw new OperationError(`${what}: there is no file ${file}`)
-    return openStore(url, connection)
-  } catch (error) {
-    if (error instanceof TypeError) throw new OperationError(`${what}: ${error.message}`)
-    throw error
-  }
-}
-
-async function withStore<T>(place: Place, mustExist: boolean, use: (store: Store) => Promise<T>): Promise<T> {
-  const store = open(place, mustExist)
-  try {
-    await store.migrate()
-    return await use(store)
-  } finally {
-    await store.close()
-  }
-}
-
-function placeOf({ command, parts }: Run, settings?: Settings): Place {
-  const what = 'The database'
-  if (command.values.database !== undefined) return { url: command.values.database, what }
-  const read = settings ?? loadSettings(parts.environment)
-  return { url: read.databaseUrl, what, connection: connectionSettings(read) }
 }
 
 const fileOf = ({ command, parts }: Run): string => resolve(parts.environment['INIT_CWD'] ?? '', command.file ?? '')
@@ -161,7 +110,7 @@ async function copy(run: Run): Promise<number> {
 }
 
 async function backup(run: Run): Promise<number> {
-  const [place, file] = [placeOf(run), fileOf(run)]
+  const [place, file] = [placeOf(run.command.values.database, run.parts.environment), fileOf(run)]
   return withStore(place, true, async (store) => {
     const report = await backupStore({ store, file, now: Date.now, progress: run.progress })
     if (run.command.values.json === true) run.out(`${JSON.stringify({ file, ...report })}\n`)
@@ -172,7 +121,7 @@ async function backup(run: Run): Promise<number> {
 }
 
 async function restore(run: Run): Promise<number> {
-  const [place, file] = [placeOf(run), fileOf(run)]
+  const [place, file] = [placeOf(run.command.values.database, run.parts.environment), fileOf(run)]
   return withStore(place, false, async (store) => {
     tellFilled(run, databaseName(place.url), await restoreStore({ file, store, now: Date.now, progress: run.progress }))
     return 0
@@ -198,7 +147,7 @@ async function check(run: Run): Promise<number> {
   const { files, json, database } = run.command.values
   // The settings say where the keys are, and which local folders may be read.
   const settings = files === true || database === undefined ? loadSettings(run.parts.environment) : undefined
-  return withStore(placeOf(run, settings), true, async (store) => {
+  return withStore(placeOf(run.command.values.database, run.parts.environment, settings), true, async (store) => {
     // A database is no sounder than its server, which may be another one than at the first start.
     await store.prove?.()
     const warehouses = files === true ? await run.parts.openWarehouses(store, settings!) : undefined
@@ -219,7 +168,7 @@ async function check(run: Run): Promise<number> {
 
 async function rekey(run: Run): Promise<number> {
   const settings = loadSettings(run.parts.environment)
-  return withStore(placeOf(run, settings), true, async (store) => {
+  return withStore(placeOf(run.command.values.database, run.parts.environment, settings), true, async (store) => {
     const report = await rekeyStore({ store, ...(await run.parts.rekeyParts(store, settings)) })
     if (run.command.values.json === true) run.out(`${JSON.stringify(report)}\n`)
     else
@@ -236,7 +185,7 @@ const describeDeletion = ({ id, kind, location, state, attempts, lastError, sinc
 async function deletions(run: Run): Promise<number> {
   const { resume, cancel, json } = run.command.values
   if (resume !== undefined && cancel !== undefined) throw new UsageError('store deletions takes one of --resume and --cancel')
-  return withStore(placeOf(run), true, async (store) => {
+  return withStore(placeOf(run.command.values.database, run.parts.environment), true, async (store) => {
     const now = Date.now()
     const tell = (found: object, text: string): void => run.out(json === true ? `${JSON.stringify(found)}\n` : text)
     if (resume !== undefined) {

@@ -6,6 +6,8 @@ import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
 import { assertSees } from '../catalog/authorize.ts'
+import { MAIN_BRANCH } from '../catalog/catalogs.ts'
+import { NoSuchMoment } from '../catalog/moments.ts'
 import type { ChangeCall } from '../changes/context.ts'
 import type { CatalogCall, CatalogHandle, TableIdentifier } from '../catalog/call.ts'
 import { INLINE_REQUEST, LARGE_JSON, SMALL_JSON } from '../catalog/request-limits.ts'
@@ -16,7 +18,7 @@ import { badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
 import { parse, type JsonValue } from '../iceberg/json.ts'
 import { explainMissing } from '../management/catalogs.ts'
-import { withoutBranch } from '../management/handles.ts'
+import { splitName } from '../management/handles.ts'
 import { connectionOf } from './connections.ts'
 import type { ServerContext } from './context.ts'
 import { readForwarded, type Forwarded } from './forwarded.ts'
@@ -151,7 +153,8 @@ export class Exchange {
 
   /** @throws IcebergError 404, also for a catalog in which the caller may do nothing */
   catalogNamed(name: string): Soon<CatalogHandle> {
-    const asked = withoutBranch(name) ?? name
+    const split = splitName(name)
+    const asked = split?.suffix === MAIN_BRANCH ? split.base : name
     try {
       const found = soon(this.context.handles.resolve(this.caller.tenantId, name), (catalog) =>
         assertSees(this.caller, catalog, asked),
@@ -170,6 +173,8 @@ export class Exchange {
 
   /** Adds what the caller may have meant to the refusal of a catalog that does not exist for them. */
   async #explain(error: unknown, name: string): Promise<never> {
+    // Of a catalog that the caller may not see, no moment is told from another.
+    if (error instanceof NoSuchMoment) assertSees(this.caller, error.catalog, name)
     if (!(error instanceof IcebergError) || error.type !== 'NoSuchWarehouseException') throw error
     throw noSuchWarehouse(name, await explainMissing(this.context.management, this.caller, name))
   }

@@ -3,7 +3,7 @@
  * whose URI already names the catalog puts the prefix in as well: both must mean the same one.
  */
 import { soon, type Soon } from '../catalog/soon.ts'
-import { noSuchWarehouse } from '../iceberg/errors.ts'
+import { noSuchWarehouse, readOnlyPast } from '../iceberg/errors.ts'
 import { decodePathSegment } from '../iceberg/identifier.ts'
 import type { Exchange } from './exchange.ts'
 import type { Address, Match } from './router.ts'
@@ -17,6 +17,7 @@ export function bindCatalog(exchange: Exchange, match: Match): Soon<void> {
   exchange.address = address
   if (address.catalogName === undefined) return undefined
   return soon(exchange.catalogNamed(address.catalogName), (catalog) => {
+    if (match.route.mutation === true && catalog.at !== undefined) throw readOnlyPast(catalog.at)
     exchange.catalog = catalog
   })
 }

@@ -82,6 +82,9 @@ export const validationFailed = (message: string, options?: ErrorOptions): Icebe
   new IcebergError('ValidationException', message, options)
 /** Says nothing of whether the object exists. */
 export const forbidden = (message: string): IcebergError => new IcebergError('ForbiddenException', message)
+/** Of a change to a catalog that is read as it was at a position of its log. */
+export const readOnlyPast = (position: number): IcebergError =>
+  forbidden(`The catalog is read as it was at position ${position}, where nothing can be changed`)
 /** `hint` goes on with the sentence. */
 export const noSuchWarehouse = (name: string, hint = ''): IcebergError =>
   new IcebergError('NoSuchWarehouseException', `Warehouse does not exist: ${name}${hint}`)

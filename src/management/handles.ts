@@ -22,7 +22,7 @@ const MAX_HANDLES = 10_000
 const LINGER_MS = 120_000
 
 export interface CatalogHandles {
-  /** At once when it is fresh. `name` may carry a branch: `lake@main`. @throws IcebergError 404 */
+  /** At once when it is fresh. @throws IcebergError 404 */
   resolve(tenantId: string, name: string): CatalogHandle | Promise<CatalogHandle>
   /** Names of the tenant's catalogs, to suggest one of them in place of a name that there is not. */
   namesOf(tenantId: string): Promise<readonly string[]>
@@ -97,11 +97,10 @@ export function settingsOf(warehouse: Row<'warehouses'>, parts: Pick<HandleParts
   return parts.storage.join(open, parts.secrets.open(warehouse.secrets, sealOwner(warehouse)) as WarehouseSecrets)
 }
 
-/** The name without its branch; undefined for a branch that does not exist. */
-export function withoutBranch(name: string): string | undefined {
+/** What stands in front of the last sign that a branch or a moment follows, and what follows; undefined without one. */
+export function splitName(name: string): { readonly base: string; readonly suffix: string } | undefined {
   const mark = Math.max(name.lastIndexOf('@'), name.lastIndexOf('~'))
-  if (mark < 0) return name
-  return name.slice(mark + 1) === 'main' ? name.slice(0, mark) : undefined
+  return mark < 0 ? undefined : { base: name.slice(0, mark), suffix: name.slice(mark + 1) }
 }
 
 /** Object stores and who makes credentials for them, one a warehouse, opened anew when the warehouse changes. */
@@ -220,9 +219,7 @@ export function createCatalogHandles(parts: HandleParts): CatalogHandles {
   const load = catalogLoader(parts, entries, warehouses, names)
 
   return {
-    resolve: (tenantId, nameAndBranch) => {
-      const name = withoutBranch(nameAndBranch)
-      if (name === undefined) throw noSuchWarehouse(nameAndBranch)
+    resolve: (tenantId, name) => {
       const known = entries.byTenant.get(tenantId)?.get(name)
       if (known !== undefined && Math.abs(parts.now() - known.checkedAt) < FRESH_MS) return known.handle
       const key = `${tenantId}\0${name}`

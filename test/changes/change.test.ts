@@ -34,6 +34,7 @@ function setup(faults: Fault[] = []) {
     sleep: async () => {},
     log: () => {},
     taskStored: () => {},
+    changed: () => {},
   }
   const events: string[] = []
   let tries = 0

@@ -200,9 +200,10 @@ test('lines of a version that did not record it say nothing of where they came f
     arrival: null,
   }
   await store.write([{ op: 'insert', entity: 'commits', row }])
-  const [old, next] = (await get(server, '?order=asc')).json
-  assert.deepEqual([old.message, old.parent_id, old.principal_id, old.token_id], ['Old', null, null, null])
-  assert.equal(next.parent_id, old.id)
+  // It has no position, and gets the next one; times never go back along the log.
+  const [old, before] = (await get(server)).json
+  assert.deepEqual([old.message, old.position, old.principal_id, old.token_id], ['Old', 2, null, null])
+  assert.deepEqual([old.parent_id, old.timestamp, before.parent_id], [before.id, before.timestamp, null])
   assert.deepEqual(messages(await get(server, '?principal=old')), ['Old'])
 })
 

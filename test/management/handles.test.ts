@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openSecretBox } from '../../src/access/secrets.ts'
+import { createMomentHandles } from '../../src/management/moments.ts'
+import { NoSuchMoment } from '../../src/catalog/moments.ts'
 import { createCatalogHandles, sealOwner, settingsOf } from '../../src/management/handles.ts'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
@@ -44,7 +46,14 @@ async function setUp() {
     warnings: () => [],
   }
   const secrets = openSecretBox({ key: Buffer.alloc(32, 7) })
-  const handles = createCatalogHandles({ store: counting, storage, secrets, now: () => clock.now })
+  const now = (): number => clock.now
+  const handles = createMomentHandles(createCatalogHandles({ store: counting, storage, secrets, now }), {
+    now,
+    positionOf: async (present, moment) => {
+      if (Number(moment) > 9) throw new NoSuchMoment(present, `no ${moment}`)
+      return Number(moment)
+    },
+  })
   const times = { created_at: 0, updated_at: 0 }
   const warehouse = {
     tenant_id,
@@ -72,7 +81,7 @@ async function setUp() {
     { op: 'insert', entity: 'warehouses', row: warehouse },
     { op: 'insert', entity: 'catalogs', row: catalog },
   ])
-  return { store, clock, handles, warehouse, storage, secrets, counts: () => ({ opened, reads, lists }) }
+  return { store, clock, handles, catalog, warehouse, storage, secrets, counts: () => ({ opened, reads, lists }) }
 }
 
 test('a handle is remembered for a second, then checked, and the same while nothing changed', async () => {
@@ -80,8 +89,8 @@ test('a handle is remembered for a second, then checked, and the same while noth
   const first = await handles.resolve(tenant_id, 'lake')
   assert.equal(first.root, 's3://bucket/root/lake')
   assert.equal(handles.resolve(tenant_id, 'lake'), first, 'at once')
-  assert.equal(handles.resolve(tenant_id, 'lake@main'), first)
-  assert.equal(handles.resolve(tenant_id, 'lake~main'), first)
+  assert.equal(await handles.resolve(tenant_id, 'lake@main'), first)
+  assert.equal(await handles.resolve(tenant_id, 'lake~main'), first)
   clock.now += 999
   assert.equal(handles.resolve(tenant_id, 'lake'), first)
   clock.now += 1
@@ -93,6 +102,29 @@ test('a handle is remembered for a second, then checked, and the same while noth
   clock.now -= 86_400_000
   await handles.resolve(tenant_id, 'lake')
   assert.equal(counts().reads, reads + 4, 'a clock that was set back makes nothing fresh')
+})
+
+test('a catalog at a moment is the same handle for as long as the catalog is what it was, and no name is taken for another', async () => {
+  const { handles, store, clock, catalog } = await setUp()
+  const present = await handles.resolve(tenant_id, 'lake')
+  const past = await handles.resolve(tenant_id, 'lake@7')
+  assert.deepEqual(past, { ...present, at: 7 })
+  assert.equal(handles.resolve(tenant_id, 'lake@7'), past, 'at once')
+  assert.deepEqual(await handles.resolve(tenant_id, 'lake@main@7'), past)
+  clock.now += 1000
+  assert.equal(await handles.resolve(tenant_id, 'lake@7'), past, 'checked, and the same')
+  await assert.rejects(async () => handles.resolve(tenant_id, 'lake@10'), NoSuchMoment)
+  for (const name of ['lake@7@main', 'lake@7@7', 'sea@7', '@7']) {
+    await assert.rejects(async () => handles.resolve(tenant_id, name), notFound, name)
+  }
+  await assert.rejects(async () => handles.resolve('t2', 'lake@7'), notFound)
+  // A catalog of that very name goes before.
+  await store.write([{ op: 'insert', entity: 'catalogs', row: { ...catalog, name: 'lake@7', id: 'c2' } }])
+  assert.equal(handles.resolve(tenant_id, 'lake@7'), past, 'for a second, as after any change by another process')
+  handles.forget(tenant_id)
+  const named = await handles.resolve(tenant_id, 'lake@7')
+  assert.deepEqual([named.id, named.name, named.at], ['c2', 'lake@7', undefined])
+  assert.equal((await handles.resolve(tenant_id, 'lake@7@3')).id, 'c2')
 })
 
 test('another tenant, another name, another branch: not found', async () => {

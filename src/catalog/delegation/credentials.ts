@@ -84,6 +84,8 @@ export function createCredentialCache({ now, log, maxEntries = MAX_ENTRIES }: Cr
     const prefixes = scope.allowed === undefined ? scope.prefixes : await scope.allowed()
     const { id, name, tenantId } = principal
     try {
+      // For no place at all a provider may give them for every place.
+      if (prefixes.length === 0) throw new VendingError('invalid', "its places are other tables' by now")
       const asking = vending.vendor.vend({ prefixes, access, principal: { id, name, tenantId }, lifetimeSeconds })
       const vended = await bounded(asking)
       const { expiresAtMs } = vended

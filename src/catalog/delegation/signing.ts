@@ -5,8 +5,8 @@
  */
 import { isNotAllowed } from '../../access/refusals.ts'
 import { createHash } from 'node:crypto'
-import { badRequest, displayIdentifier, forbidden, IcebergError, unavailable } from '../../iceberg/errors.ts'
-import { encodePathSegment, namespaceOfKey } from '../../iceberg/identifier.ts'
+import { badRequest, displayIdentifier, forbidden, IcebergError, readOnlyPast, unavailable } from '../../iceberg/errors.ts'
+import { namespaceOfKey } from '../../iceberg/identifier.ts'
 import { stringify } from '../../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../../iceberg/location.ts'
 import { VendingError } from '../../storage/vending/vending.ts'
@@ -16,8 +16,9 @@ import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableI
 import { withoutConfig } from '../documents/documents.ts'
 import { areFree, areFreeForAny, mayCreate } from '../places/free-places.ts'
 import { assertNamespace, findEntry, noSuch, type Entry } from '../entries.ts'
+import { isStillReadable } from '../past.ts'
 import type { RemoteSignRequest } from '../shapes.ts'
-import { allowedPlaces, pathOf, placesFor, targetOfRow, type Target } from '../places/target.ts'
+import { allowedPlaces, pathOf, placesFor, prefixOf, targetOfRow, type Target } from '../places/target.ts'
 
 interface Made {
   readonly plain: Uint8Array
@@ -38,8 +39,8 @@ export function withSigning(
   const { catalog } = call
   const table = pathOf(catalog, target.identifier, 'sign')
   // A place beside the table's own is not found by where it lies, nor is a table that is staged only.
-  const isFound = target.places.length === 1 && target.entryId !== undefined
-  const anyTable = isFound ? `v1/${encodePathSegment(catalog.name)}/aws/s3/sign` : table
+  const isFound = target.places.length === 1 && target.entryId !== undefined && catalog.at === undefined
+  const anyTable = isFound ? `v1/${prefixOf(catalog)}/aws/s3/sign` : table
   const config = { ...catalog.clientConfig, ...signerOf(call).clientConfig({ table, anyTable }) }
   const rest = isTable ? `,"remote-signing-config":{"properties":{},"headers":{}}` : ''
   const tail = Buffer.from(`,"config":${stringify(config)}${rest}}`)
@@ -77,6 +78,7 @@ const covers = (place: Location, { location, isFolder }: Touched): boolean =>
 /** Asked before the table is looked up. @throws IcebergError 403 */
 function assertMayAsk(call: CatalogCall, identifier: TableIdentifier, { writes, touches }: UnsignedRequest): void {
   if (!writes) return
+  if (call.catalog.at !== undefined) throw readOnlyPast(call.catalog.at)
   assertMayTouch(call, 'table.commit', identifier)
   if (touches.some(isMetadataFile)) throw forbidden('Requests that change metadata files are not signed: commit to the table')
 }
@@ -98,7 +100,7 @@ async function assertInside(
   }
   const beside = (places: readonly Location[]): readonly Touched[] =>
     touches.filter((touched) => !places.some((place) => covers(place, touched)))
-  if (beside(target.places.slice(0, 1)).length === 0) return
+  if (call.catalog.at === undefined && beside(target.places.slice(0, 1)).length === 0) return
   const places = await placesFor(context, call, target)
   const elsewhere =
     beside(places).length === touches.length ? touches : beside(await allowedPlaces(context, call.catalog, { ...target, places }))
@@ -138,6 +140,7 @@ export async function signRequest(
   const unsigned = signerOf(call).read(asked(request))
   assertMayAsk(call, identifier, unsigned)
   const row = await findEntry(context, call.catalog, identifier)
+  if (row !== undefined && !(await isStillReadable(context, call, row))) throw noSuch('table', identifier)
   if (row === undefined) await assertMayStage(context, call, identifier, unsigned.touches)
   else if (row.kind === 'table') return signFor(context, call, identifier, row, unsigned)
   else throw noSuch('table', identifier)
@@ -166,7 +169,8 @@ const tablesAt = new WeakMap<CatalogHandle, Map<Location, TableIdentifier>>()
 
 /** The table of the catalog at or above a place. */
 async function tableAt(context: CatalogContext, { catalog }: CatalogCall, location: Location): Promise<Found | undefined> {
-  const { tenantId, id, branch, root, allowedRoots } = catalog
+  const { tenantId, id, branch, at, root, allowedRoots } = catalog
+  if (at !== undefined) return undefined
   const roots = [root, ...allowedRoots]
   const places = selfAndAbove(location).filter((place) => roots.some((above) => isBelow(above, place)))
   let known = tablesAt.get(catalog)

@@ -11,7 +11,8 @@ import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } fro
 import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, withoutConfig } from '../documents/documents.ts'
 import type { AnswerOptions, Placed } from '../documents/documents.ts'
-import { getEntry, type Entry } from '../entries.ts'
+import { getEntry, getReadableEntry, type Entry } from '../entries.ts'
+import { orGone } from '../past.ts'
 import { ownLocations } from '../places/default-locations.ts'
 import { assertLocationFree } from '../places/locations.ts'
 import { homeOf } from '../places/namespace-locations.ts'
@@ -34,7 +35,7 @@ function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVendi
   return soon(placesFor(context, call, target), (places) =>
     context.credentials.issue(vending, {
       prefixes: places,
-      access: isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
+      access: catalog.at === undefined && isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
       principal,
       ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
     }),
@@ -118,13 +119,29 @@ function credentialsFor(
 ): Soon<MetadataAnswer> {
   return soon(targetOfRow(context, call, entry.identifier, entry.row), (target) => {
     if (target === undefined) return plain
-    if (way === 'signing') return withSigning(call, target, plain, form !== 'commit')
-    const last = lastMade.get(target)
-    // What the cache of credentials would say of the same ones for the same caller, without asking it.
-    const isLast = last?.plain === plain.body && last?.principal === call.principal && form !== 'commit'
-    if (isLast && context.now() < last.issued.renewAtMs) return last.answer
-    return soon(issue(context, call, way, target), (issued) => withCredentials(call, way, target, issued, plain, form))
+    const add = (): Soon<MetadataAnswer> => credentialsForTarget(context, call, way, target, plain, form)
+    return call.catalog.at === undefined ? add() : soon(isOwn(context, call, target), (own) => (own ? add() : plain))
   })
+}
+
+/** What a table of the past had as its own place may be another's today. */
+const isOwn = async (context: CatalogContext, { catalog }: CatalogCall, target: Target): Promise<boolean> =>
+  (await allowedPlaces(context, catalog, target)).length > 0
+
+function credentialsForTarget(
+  context: CatalogContext,
+  call: CatalogCall,
+  way: CatalogVending | 'signing',
+  target: Target,
+  plain: MetadataAnswer,
+  form?: Form,
+): Soon<MetadataAnswer> {
+  if (way === 'signing') return withSigning(call, target, plain, form !== 'commit')
+  const last = lastMade.get(target)
+  // What the cache of credentials would say of the same ones for the same caller, without asking it.
+  const isLast = last?.plain === plain.body && last?.principal === call.principal && form !== 'commit'
+  if (isLast && context.now() < last.issued.renewAtMs) return last.answer
+  return soon(issue(context, call, way, target), (issued) => withCredentials(call, way, target, issued, plain, form))
 }
 
 /** What `loadTable` answers. */
@@ -209,10 +226,13 @@ export async function loadCredentials(
   identifier: TableIdentifier,
 ): Promise<LoadCredentialsResponse> {
   assertMayTouch(call, 'table.read', identifier)
-  const row = await getEntry(context, call.catalog, identifier, 'table')
+  const row = await getReadableEntry(context, call, identifier, 'table')
   const { vending } = call.catalog
   if (vending === undefined) return { 'storage-credentials': [] }
-  const target = await targetOfRow(context, call, identifier, row)
+  const target = await orGone(context, call.catalog, identifier, row, () => targetOfRow(context, call, identifier, row))
+  if (target !== undefined && call.catalog.at !== undefined && !(await isOwn(context, call, target))) {
+    throw new IcebergError('ForbiddenException', `The place of ${displayIdentifier(identifier)} is another table's today`)
+  }
   if (target === undefined) {
     throw new IcebergError('ForbiddenException', `${displayIdentifier(identifier)} lies outside of its warehouse's locations`)
   }

@@ -32,7 +32,7 @@ export async function reportMetrics(
   }
   const table = await getEntry(context, call.catalog, identifier, 'table')
   // Clients need not know: a report that is not kept is as good as one that was kept and has gone.
-  if (!context.metricsQuota.keeps) return
+  if (!context.metricsQuota.keeps || call.catalog.at !== undefined) return
   const row = {
     tenant_id: call.catalog.tenantId,
     catalog_id: call.catalog.id,

@@ -13,6 +13,7 @@ import { assertLocationFree } from './locations.ts'
 import { holdsNamespace, homeOf, namespaceAt } from './namespace-locations.ts'
 
 export function mayCreate({ principal, catalog }: CatalogCall, { namespace, name }: TableIdentifier): boolean {
+  if (catalog.at !== undefined) return false
   return isAllowed(principal, 'table.create', { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name })
 }
 

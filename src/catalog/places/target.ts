@@ -7,6 +7,7 @@ import { IcebergError } from '../../iceberg/errors.ts'
 import { isBelow, overlaps, type Location } from '../../iceberg/location.ts'
 import { encodeNamespacePath, encodePathSegment } from '../../iceberg/identifier.ts'
 import { areasOf } from './areas.ts'
+import { MAIN_BRANCH } from '../catalogs.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from '../call.ts'
 import { placedOf } from '../documents/documents.ts'
 import type { Placed } from '../documents/documents.ts'
@@ -49,7 +50,10 @@ function allowing<T>(check: () => T): T | undefined {
   }
 }
 
-/** The table's own location, which no other entry can have taken, and of its other places those that no entry lies in or around. */
+/**
+ * The table's own location, which no other entry can have taken, and of its other places those that no entry lies in or around. Of
+ * a table of the past the own location too may be another's by now.
+ */
 export async function allowedPlaces(context: CatalogContext, catalog: CatalogHandle, target: Target): Promise<Location[]> {
   const [own, ...others] = target.places
   const free = async (place: Location): Promise<Location[]> => {
@@ -61,7 +65,8 @@ export async function allowedPlaces(context: CatalogContext, catalog: CatalogHan
       throw error
     }
   }
-  return [own!, ...(await Promise.all(others.map(free))).flat()]
+  const kept = catalog.at === undefined ? [own!] : await free(own!)
+  return kept.length === 0 ? [] : [...kept, ...(await Promise.all(others.map(free))).flat()]
 }
 
 /**
@@ -93,8 +98,14 @@ export function targetOfRow(
   })
 }
 
+/** What stands for the catalog in paths, as one segment: clients paste it as it is. */
+export function prefixOf({ name, branch, at }: CatalogHandle): string {
+  const onBranch = branch === MAIN_BRANCH ? name : `${name}@${branch}`
+  return encodePathSegment(at === undefined ? onBranch : `${onBranch}@${at}`)
+}
+
 /** Of what there is for a table; below the URI that a client has for the catalog, also in its doubled form. */
-export function pathOf({ name }: CatalogHandle, { namespace, name: table }: TableIdentifier, what: string): string {
-  const tables = ['v1', encodePathSegment(name), 'namespaces', encodeNamespacePath(namespace), 'tables']
+export function pathOf(catalog: CatalogHandle, { namespace, name: table }: TableIdentifier, what: string): string {
+  const tables = ['v1', prefixOf(catalog), 'namespaces', encodeNamespacePath(namespace), 'tables']
   return [...tables, encodePathSegment(table), what].join('/')
 }

@@ -21,7 +21,7 @@ function catalogOf(exchange: Exchange): Soon<CatalogHandle> {
 async function sameCatalog(exchange: Exchange, inPath: string, warehouse: string): Promise<CatalogHandle> {
   const catalog = await exchange.catalogNamed(inPath)
   const other = await exchange.catalogNamed(warehouse)
-  if (other.id === catalog.id && other.branch === catalog.branch) return catalog
+  if (other.id === catalog.id && other.branch === catalog.branch && other.at === catalog.at) return catalog
   throw badRequest(`The URI names the catalog ${catalog.name}, the warehouse is ${other.name}; expected the same, or only one`)
 }
 

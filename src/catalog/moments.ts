@@ -1,0 +1,87 @@
+/**
+ * Moments of a catalog's past, as people and clients write them: a position of its log, the id of a change, or a time. Each is
+ * resolved to a position, which never changes what it was.
+ */
+import { IcebergError } from '../iceberg/errors.ts'
+import { lastUntil, logKeyOf } from '../history/times.ts'
+import type { Row } from '../stores/entities.ts'
+import type { CatalogContext, CatalogHandle } from './call.ts'
+
+/** The catalog exists, and has no such moment. */
+export class NoSuchMoment extends IcebergError {
+  readonly catalog: CatalogHandle
+
+  constructor(catalog: CatalogHandle, message: string) {
+    super('NotFoundException', message)
+    this.catalog = catalog
+  }
+}
+
+type Parts = Pick<CatalogContext, 'store' | 'now' | 'sequencer'>
+
+const POSITION = /^\d{1,15}$/
+const CHANGE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** ISO 8601 with its zone. DuckDB writes it in lower case. */
+const TIME = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:z|[+-]\d{2}:?\d{2})$/i
+
+/** Whether text could name a moment at all. */
+export const isMoment = (text: string): boolean => POSITION.test(text) || CHANGE.test(text) || TIME.test(text)
+
+/** @throws NoSuchMoment 404 that says what was looked for */
+export async function positionOf(parts: Parts, catalog: CatalogHandle, text: string): Promise<number> {
+  if (POSITION.test(text)) return knownPosition(parts, catalog, Number(text))
+  if (CHANGE.test(text)) return positionOfChange(parts, catalog, text.toLowerCase())
+  return positionAt(parts, catalog, text)
+}
+
+const headOf = ({ store }: Parts, catalog: CatalogHandle): Promise<Row<'logs'> | undefined> =>
+  store.get('logs', logKeyOf(catalog))
+
+/** The head when all that was acknowledged before has its position. */
+async function settledHead(parts: Parts, catalog: CatalogHandle): Promise<Row<'logs'> | undefined> {
+  await parts.sequencer.settle()
+  return headOf(parts, catalog)
+}
+
+async function knownPosition(parts: Parts, catalog: CatalogHandle, position: number): Promise<number> {
+  let head = await headOf(parts, catalog)
+  if (head === undefined || head.position < position) head = await settledHead(parts, catalog)
+  const last = head?.position ?? 0
+  if (position > last) {
+    throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no position ${position}: its last change has position ${last}`)
+  }
+  const first = Math.max(1, head?.first_position ?? 0)
+  if (position >= first) return position
+  throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no position ${position}: what is kept begins at ${first}`)
+}
+
+async function positionOfChange(parts: Parts, catalog: CatalogHandle, id: string): Promise<number> {
+  const key = { ...logKeyOf(catalog), id }
+  let row = await parts.store.get('commits', key)
+  if (row?.position === null) {
+    await parts.sequencer.settle()
+    row = await parts.store.get('commits', key)
+  }
+  if (typeof row?.position === 'number') return knownPosition(parts, catalog, row.position)
+  throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no change ${id}`)
+}
+
+/** A time so near to now may be that of a change that has no position yet. */
+const RECENT_MS = 60_000
+
+async function positionAt(parts: Parts, catalog: CatalogHandle, text: string): Promise<number> {
+  const time = Date.parse(text.toUpperCase())
+  if (!Number.isFinite(time)) throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no moment ${text}: that is no time`)
+  const now = parts.now()
+  if (time > now) {
+    throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no moment ${text} yet: it is ${new Date(now).toISOString()}`)
+  }
+  const head = time > now - RECENT_MS ? await settledHead(parts, catalog) : await headOf(parts, catalog)
+  if (head === undefined) throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no changes`)
+  if (head.at <= time) return head.position
+  const found = await lastUntil(parts.store, catalog, time, head)
+  if (found !== undefined) return found
+  const begin = await parts.store.get('positions', { ...logKeyOf(catalog), position: head.first_position + 1 })
+  const since = begin === undefined ? '' : `: what is kept of it begins at ${new Date(begin.at).toISOString()}`
+  throw new NoSuchMoment(catalog, `Catalog ${catalog.name} was not there at ${text}${since}`)
+}

@@ -1,0 +1,207 @@
+/**
+ * The catalog as it was at a position of its log: tables, views and namespaces by name, and lists of names. What was at a position
+ * never changes, so what was read once is remembered.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import { isAllowed } from '../access/decide.ts'
+import type { Kind } from '../history/effects.ts'
+import { logKeyOf } from '../history/times.ts'
+import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
+import { namespaceKey as joinLevels, namespaceOfKey } from '../iceberg/identifier.ts'
+import { StorageError } from '../storage/storage.ts'
+import type { Key, Row } from '../stores/entities.ts'
+import type { Store } from '../stores/store.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import type { Entry } from './entries.ts'
+import type { Soon } from './soon.ts'
+
+/** A reading of the past. */
+export interface PastHandle extends CatalogHandle {
+  readonly at: number
+}
+
+export const isPast = (catalog: CatalogHandle): catalog is PastHandle => catalog.at !== undefined
+
+interface Place {
+  readonly kind: Kind
+  /** The path of the namespace around it. */
+  readonly parent: string
+  readonly name: string
+}
+
+/** Things of all catalogs and positions that are remembered, absent ones included. */
+const MOST_REMEMBERED = 10_000
+const remembered = new WeakMap<Store, Map<string, Entry | Row<'namespaces'> | null>>()
+
+async function once<T extends Entry | Row<'namespaces'>>(
+  { store }: CatalogContext,
+  catalog: PastHandle,
+  { kind, parent, name }: Place,
+  read: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const key = [catalog.tenantId, catalog.id, catalog.branch, catalog.at, kind, parent, name].join('\n')
+  let known = remembered.get(store)
+  if (known === undefined) remembered.set(store, (known = new Map()))
+  const found = known.get(key)
+  if (found !== undefined) return (found ?? undefined) as T | undefined
+  const fresh = await read()
+  if (known.size >= MOST_REMEMBERED) known.delete(known.keys().next().value!)
+  known.set(key, fresh ?? null)
+  return fresh
+}
+
+/** What had the name at the position. */
+async function stateOf({ store }: CatalogContext, catalog: PastHandle, place: Place): Promise<Row<'states'> | undefined> {
+  const where = { ...logKeyOf(catalog), ...place }
+  const after = { ...where, since: catalog.at + 1 }
+  const [last] = await store.list('states', { index: 'primary', where, after, descending: true, limit: 1 })
+  return last !== undefined && isThere(last, catalog.at) ? last : undefined
+}
+
+const isThere = ({ since, until }: Row<'states'>, at: number): boolean => since <= at && (until === null || until > at)
+
+/** The row as it was, as far as it was recorded; undefined when nothing of this kind had the name. */
+export function pastEntry(
+  context: CatalogContext,
+  catalog: PastHandle,
+  { namespace, name }: TableIdentifier,
+  kind: 'table' | 'view',
+): Promise<Entry | undefined> {
+  const path = joinLevels(namespace)
+  const place = { kind, parent: path, name }
+  return once<Entry>(context, catalog, place, async () => {
+    const where = { ...logKeyOf(catalog), namespace: path, name }
+    const after = { ...where, position: catalog.at + 1 }
+    const [state, [version]] = await Promise.all([
+      stateOf(context, catalog, place),
+      context.store.list('versions', { index: 'primary', where, after, descending: true, limit: 1 }),
+    ])
+    if (state === undefined || version === undefined) return undefined
+    const { id, uuid, location } = state
+    const row = {
+      ...where,
+      kind,
+      id: id ?? '',
+      uuid,
+      location: location ?? undefined,
+      metadata_location: version.metadata_location,
+    }
+    // Of what is not recorded nothing is asked where the past is read.
+    return { ...row, epoch: 0, deleted: false, created_at: 0, updated_at: 0, version: 0 } as unknown as Entry
+  })
+}
+
+export async function pastNamespace(
+  context: CatalogContext,
+  catalog: PastHandle,
+  { parent, name }: Pick<Key<'namespaces'>, 'parent' | 'name'>,
+): Promise<Row<'namespaces'> | undefined> {
+  const place = { kind: 'namespace', parent, name } as const
+  return once<Row<'namespaces'>>(context, catalog, place, async () => {
+    const state = await stateOf(context, catalog, place)
+    if (state === undefined) return undefined
+    const row = { ...logKeyOf(catalog), parent, name, id: state.id ?? '', properties: state.properties ?? {} }
+    return { ...row, epoch: 0, deleted: false, created_at: 0, updated_at: 0, location: null, version: 0 }
+  })
+}
+
+/** Rows read at a time, since those of other times stand between. */
+const READ_AT_ONCE = 1000
+
+/** Names of a kind in a namespace, in their order, behind a name. */
+export async function pastNames(
+  { store }: CatalogContext,
+  catalog: PastHandle,
+  { kind, parent }: Pick<Place, 'kind' | 'parent'>,
+  behind: string | undefined,
+  limit: number,
+): Promise<string[]> {
+  const where = { ...logKeyOf(catalog), kind, parent }
+  const names: string[] = []
+  let after = behind === undefined ? undefined : { ...where, name: behind, since: Number.MAX_SAFE_INTEGER }
+  for (;;) {
+    const most = Math.min(READ_AT_ONCE, Math.max(16, limit - names.length))
+    const rows = await store.list('states', { index: 'primary', where, limit: most, ...(after && { after }) })
+    for (const row of rows) {
+      if (!isThere(row, catalog.at)) continue
+      names.push(row.name)
+      if (names.length === limit) return names
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < most) return names
+    after = { ...where, name: last.name, since: last.since }
+    await turn()
+  }
+}
+
+/** The names of some that were there. */
+export async function pastNamesAmong(
+  context: CatalogContext,
+  catalog: PastHandle,
+  { kind, parent }: Pick<Place, 'kind' | 'parent'>,
+  names: readonly string[],
+): Promise<string[]> {
+  const states = await Promise.all(names.map((name) => stateOf(context, catalog, { kind, parent, name })))
+  return names.filter((_, at) => states[at] !== undefined)
+}
+
+/**
+ * Rights follow what they are about: who may no longer read a table by the name that it has now may not read its past by the name
+ * that it had. Asked only where rights depend on names.
+ */
+export async function isStillReadable(
+  { store }: CatalogContext,
+  { principal, catalog }: CatalogCall,
+  { id, kind }: Pick<Entry, 'id' | 'kind'>,
+): Promise<boolean> {
+  if (principal.bounds?.within === undefined || id === '') return true
+  const { tenantId: tenant_id } = catalog
+  const [now] = await store.list('entries', { index: 'by_id', where: { tenant_id, id }, limit: 1 })
+  if (now === undefined || now.catalog_id !== catalog.id) return now === undefined
+  const resource = { tenantId: tenant_id, catalog: catalog.name, namespace: namespaceOfKey(now.namespace), name: now.name }
+  return isAllowed(principal, kind === 'view' ? 'view.read' : 'table.read', resource)
+}
+
+/** In the place of the error that a missing metadata file is: what became of it, where that is known. */
+export async function explainGone(
+  context: CatalogContext,
+  catalog: PastHandle,
+  identifier: TableIdentifier,
+  row: Entry,
+  error: unknown,
+): Promise<never> {
+  const isGone = error instanceof IcebergError && error.cause instanceof StorageError && error.cause.kind === 'missing'
+  if (!isGone) throw error
+  const { kind, metadata_location: file } = row
+  const what = `${kind === 'view' ? 'View' : 'Table'} ${displayIdentifier(identifier)}`
+  const purge = await purgeOf(context, catalog, { kind: kind as Kind, parent: row.namespace, name: row.name })
+  const why =
+    purge === undefined
+      ? 'it was removed since, by the clean-up of the table or by another program'
+      : `it was purged by change ${purge.id} at ${new Date(purge.timestamp_ms).toISOString()}`
+  const message = `${what} can not be read at position ${catalog.at}: its metadata file ${file} is gone; ${why}`
+  throw new IcebergError(kind === 'view' ? 'NoSuchViewException' : 'NoSuchTableException', message, { cause: error })
+}
+
+/** The change by which what had the name went away with its files. */
+async function purgeOf(context: CatalogContext, catalog: PastHandle, place: Place): Promise<Row<'commits'> | undefined> {
+  const { store } = context
+  const state = await stateOf(context, catalog, place)
+  if (typeof state?.until !== 'number') return undefined
+  const end = await store.get('positions', { ...logKeyOf(catalog), position: state.until })
+  const line = end && (await store.get('commits', { ...logKeyOf(catalog), id: end.commit_id }))
+  const operations = (line?.operations ?? []) as readonly { readonly 'purge-requested'?: boolean }[]
+  return operations.some((operation) => operation['purge-requested'] === true) ? line : undefined
+}
+
+/** Where reads of the past and of now differ. */
+export const orGone = <T>(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  identifier: TableIdentifier,
+  row: Entry,
+  read: () => Soon<T>,
+): Soon<T> => {
+  if (!isPast(catalog)) return read()
+  return (async () => read())().catch((error: unknown) => explainGone(context, catalog, identifier, row, error))
+}
