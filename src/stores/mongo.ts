@@ -19,12 +19,11 @@ import { Protocol } from './mongo/protocol.ts'
 import { Reads } from './mongo/reads.ts'
 import { takeOver } from './mongo/settle.ts'
 import { planBatch, planKey, planList } from './plan.ts'
-import type { Step } from './plan.ts'
 import { isUnprovenAllowed } from './proof.ts'
 import { StoreError } from './store.ts'
 import type { ListOptions, LookUp, Mutation, Store, Version } from './store.ts'
 import { tableOf } from './tables.ts'
-import type { Table, Value } from './tables.ts'
+import type { Table } from './tables.ts'
 
 export type { MongoOptions } from './mongo/driver.ts'
 
@@ -61,6 +60,7 @@ class MongoStore implements Store {
       newId: () => randomUUID(),
       // What is lost here is done by the next process that meets it.
       background: (work: Promise<void>) => void this.#track(work.catch(() => undefined)),
+      numbers: mongo,
     }
     this.#reads = new Reads(this.#documents, environment)
     this.#protocol = new Protocol(this.#documents, environment, this.#reads)
@@ -113,18 +113,7 @@ class MongoStore implements Store {
   write(mutations: readonly Mutation[]): Promise<(Version | undefined)[]> {
     return this.#run(async () => {
       const steps = planBatch(mutations)
-      return steps.length === 0 ? [] : this.#protocol.write(await this.#numbered(steps))
-    })
-  }
-
-  /** With a number in each column that is drawn. */
-  async #numbered(steps: readonly Step[]): Promise<readonly Step[]> {
-    const isDrawn = ({ op, table }: Step): boolean => op === 'insert' && table.written.length < table.columns.length
-    if (!steps.some(isDrawn)) return steps
-    const number = await this.#mongo.draw()
-    return steps.map((step) => {
-      if (step.op !== 'insert' || !isDrawn(step)) return step
-      return { ...step, values: step.table.columns.map(({ drawn }, at) => (drawn ? number : (step.values[at] as Value))) }
+      return steps.length === 0 ? [] : this.#protocol.write(steps)
     })
   }
 

@@ -12,6 +12,7 @@ import type { StoreError, Version } from '../store.ts'
 import type { Plan } from './batch.ts'
 import type { Content } from './codec.ts'
 import { decide } from './decisive.ts'
+import { isDrawn, numbered } from './drawn.ts'
 import type { Operation, RowDocument } from './documents.ts'
 import type { Parts } from './environment.ts'
 import { conflict, isLostConnection, nothingChanged } from './failures.ts'
@@ -57,7 +58,7 @@ export function planCarried({ targets, empty, failsAt }: Plan): CarriedPlan | un
 
 export class Carried {
   readonly #parts: Parts
-  readonly #plan: CarriedPlan
+  #plan: CarriedPlan
   readonly #carrier: Carrier
   readonly #id: string
 
@@ -77,6 +78,7 @@ export class Carried {
    */
   async run(): Promise<boolean> {
     let refusal: StoreError | undefined
+    await this.#harmless(this.#number())
     if (await this.#harmless(this.#write())) {
       if (await this.#replace()) {
         this.#parts.environment.background(sendOut(this.#parts.documents, this.#id, this.#plan.drafts))
@@ -97,6 +99,15 @@ export class Carried {
       this.#parts.environment.background(this.#undo())
       throw isLostConnection(error) ? nothingChanged(error) : error
     }
+  }
+
+  /** The row that is replaced was read before: a batch that it depends on has its number. */
+  async #number(): Promise<void> {
+    const { numbers } = this.#parts.environment
+    if (numbers === undefined || !this.#plan.drafts.some(({ collection }) => isDrawn(collection))) return
+    const number = await numbers.draw()
+    const drafts = this.#plan.drafts.map((draft) => ({ ...draft, content: numbered(draft.collection, draft.content, number) }))
+    this.#plan = { ...this.#plan, drafts }
   }
 
   async #write(): Promise<boolean> {

@@ -1,9 +1,11 @@
 /**
- * Numbers for `drawn` columns: a counter of its own, asked for before the batch begins. A batch that began when another had been
- * acknowledged, or that read what the other wrote, asks later. Programs of before draw none.
+ * Numbers for `drawn` columns: a counter of its own. A batch asks for its number when nothing on which it depends can change any
+ * more: one that a row's document decides has read that row before, and any other holds all its documents. So a batch that began
+ * when another had been acknowledged, or that builds on what the other wrote, has the greater number. Programs of before draw none.
  */
 import type { AnyBulkWriteOperation, Db, Filter } from 'mongodb'
-import { tableOf } from '../tables.ts'
+import { allTables, tableOf } from '../tables.ts'
+import type { Table, Value } from '../tables.ts'
 import { encodeContent, valuesOf } from './codec.ts'
 import type { Content } from './codec.ts'
 import type { RowDocument } from './documents.ts'
@@ -26,6 +28,20 @@ export async function drawNumbers(db: Db, count: number): Promise<number> {
       if ((error as { code?: unknown }).code !== 11000 || attempt === ATTEMPTS) throw error
     }
   }
+}
+
+const DRAWN_TABLES: ReadonlyMap<string, Table> = new Map(
+  allTables.filter(({ written, columns }) => written.length < columns.length).map((table) => [table.entity, table]),
+)
+
+export const isDrawn = (collection: string): boolean => DRAWN_TABLES.has(collection)
+
+/** The new row of a collection with the number. */
+export function numbered(collection: string, content: Content, number: number): Content {
+  const table = DRAWN_TABLES.get(collection)
+  if (table === undefined) return content
+  const values = valuesOf(table, content).map((value, at): Value => (table.columns[at]?.drawn === true ? number : value))
+  return encodeContent(table, values, content.v)
 }
 
 const MOST_PLACED = 1000

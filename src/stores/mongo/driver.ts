@@ -7,7 +7,8 @@ import type { Collection, Db, Document, Filter, MongoClient, ReadConcernLike } f
 import { StoreError } from '../store.ts'
 import { allTables } from '../tables.ts'
 import { MANY, applyAlike, groupAlike } from './bulk.ts'
-import type { Documents, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
+import type { Documents, Item, Operation, Range, RowDocument, TransactionDocument } from './documents.ts'
+import type { Numbers } from './environment.ts'
 import { hasLostServer, inTime, translate } from './failures.ts'
 import { filterOf, updateOf } from './filters.ts'
 import { drawNumbers, placePending } from './drawn.ts'
@@ -35,7 +36,7 @@ interface Opened {
   readonly majority: ReadConcernLike
 }
 
-export class MongoDocuments implements Documents {
+export class MongoDocuments implements Documents, Numbers {
   readonly #options: MongoOptions
   #opened: Promise<Opened> | undefined
   #current: Opened | undefined
@@ -140,6 +141,14 @@ export class MongoDocuments implements Documents {
     this.#next = undefined
     const last = await this.#read(({ db }) => drawNumbers(db, count))
     return { numbers: Array.from({ length: count }, (_, i) => last - i) }
+  }
+
+  rewrite(id: string, items: ReadonlyMap<number, Item>): Promise<boolean> {
+    const fields = Object.fromEntries([...items].map(([at, item]) => [`items.${at}`, item]))
+    return this.#change(async ({ db }) => {
+      const { matchedCount } = await transactions(db).updateOne({ _id: id, state: 'pending' }, { $set: fields })
+      return matchedCount === 1
+    })
   }
 
   /** See `drawn.ts`. */

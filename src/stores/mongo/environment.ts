@@ -1,5 +1,5 @@
 /** What the protocol has of the world beside the documents. */
-import type { Documents } from './documents.ts'
+import type { Documents, Item } from './documents.ts'
 import type { Reads } from './reads.ts'
 
 export interface Environment {
@@ -9,6 +9,15 @@ export interface Environment {
   readonly newId: () => string
   /** Work that is not waited for; it may be lost. */
   readonly background: (work: Promise<void>) => void
+  /** For columns that are drawn; without them such columns stay empty. */
+  readonly numbers?: Numbers | undefined
+}
+
+export interface Numbers {
+  /** Greater than all that were drawn before. */
+  draw(): Promise<number>
+  /** Changes what a pending transaction will write to some documents; false when it is not pending any more. */
+  rewrite(id: string, items: ReadonlyMap<number, Item>): Promise<boolean>
 }
 
 export interface Parts {

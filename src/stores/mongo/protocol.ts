@@ -14,7 +14,9 @@ import type { Version } from '../store.ts'
 import { addressOf, planTargets, rowsToKnow } from './batch.ts'
 import type { Emptiness, Plan, Target } from './batch.ts'
 import { Carried, planCarried } from './carried.ts'
+import type { Content } from './codec.ts'
 import { decide } from './decisive.ts'
+import { isDrawn, numbered } from './drawn.ts'
 import type { Decision, Documents, Item, Operation, RowDocument, TransactionDocument, Where } from './documents.ts'
 import type { Environment, Parts } from './environment.ts'
 import { conflict, isLostConnection, nothingChanged, tooBusy } from './failures.ts'
@@ -61,10 +63,17 @@ export class Protocol {
   }
 
   async #carryOut(plan: Plan, born: number, isFirst: boolean): Promise<void> {
-    if (isSingle(plan)) return this.#single(plan.targets[0] as Target)
+    if (isSingle(plan)) return this.#single(await this.#numbered(plan.targets[0] as Target))
     const carried = isFirst ? planCarried(plan) : undefined
     if (carried !== undefined && (await new Carried(this.#parts, carried, born).run())) return
     await new Attempt(this.#parts, plan, born).run()
+  }
+
+  async #numbered(target: Target): Promise<Target> {
+    const { collection, need, becomes } = target
+    const { numbers } = this.#environment
+    if (numbers === undefined || need !== 'none' || !becomes || !isDrawn(collection)) return target
+    return { ...target, becomes: numbered(collection, becomes, await numbers.draw()) }
   }
 
   get #parts(): Parts {
@@ -108,7 +117,7 @@ class Attempt {
   readonly #parts: Parts
   readonly #plan: Plan
   readonly #id: string
-  readonly #transaction: TransactionDocument
+  #transaction: TransactionDocument
   readonly #held = new Set<Target>()
   readonly #wait: Wait
 
@@ -129,6 +138,7 @@ class Attempt {
       await this.#parts.documents.insertTransaction(this.#transaction)
       await this.#hold()
       await this.#check()
+      await this.#number()
     } catch (error) {
       background(this.#undo())
       throw isLostConnection(error) ? nothingChanged(error) : error
@@ -190,6 +200,23 @@ class Attempt {
     if (targets.some(({ isMismatch }) => isMismatch)) throw new Again()
     const step = (await this.#firstNotEmpty(Infinity)) ?? failsAt
     if (step !== undefined) await this.#refuse(step)
+  }
+
+  /** All documents are held: what is numbered now comes behind all on which it depends. */
+  async #number(): Promise<void> {
+    const { numbers } = this.#parts.environment
+    if (numbers === undefined || !this.#plan.targets.some(isNumbered)) return
+    const number = await numbers.draw()
+    const fresh = new Map<number, Item>()
+    const items = this.#transaction.items.map((item, at): Item => {
+      const { collection, becomes } = this.#plan.targets[at] as Target
+      if (!isNumbered(this.#plan.targets[at] as Target)) return item
+      const next = { ...item, n: numbered(collection, becomes as Content, number) }
+      fresh.set(at, next)
+      return next
+    })
+    if (!(await numbers.rewrite(this.#id, fresh))) throw new Again()
+    this.#transaction = { ...this.#transaction, items }
   }
 
   async #firstNotEmpty(before: number): Promise<number | undefined> {
@@ -282,6 +309,8 @@ class Wait {
     return now - since < (isOlder ? PATIENCE_MS : ABANDONED_MS)
   }
 }
+
+const isNumbered = ({ collection, need, becomes }: Target): boolean => need === 'none' && Boolean(becomes) && isDrawn(collection)
 
 const isSingle = ({ targets, empty, failsAt }: Plan): boolean =>
   targets.length === 1 && empty.length === 0 && failsAt === undefined && canBeSingle(targets[0] as Target)
