@@ -172,7 +172,7 @@ async function startOn(database: Store, settings: Settings, log: Log): Promise<A
     routes,
   )
   const url = await listen(http, settings)
-  const tasks = startTasks({ store, now, log, openStorageFor: handles.storageOf })
+  const tasks = startTasks({ store, now, log, openStorageFor: handles.storageOf, historyKeptMs: settings.historyKeptMs })
   background.tasks = tasks
   catalog.sequencer.start()
   return {

@@ -75,6 +75,8 @@ export interface Settings {
   /** Clients' reports that are kept. */
   /** How long what was dropped can come back; 0 drops for good. */
   readonly droppedKeptMs: number
+  /** 0: for ever. */
+  readonly historyKeptMs: number
   readonly metrics: MetricsLimits
   /** Server processes on the one port. */
   readonly workers: number
@@ -128,6 +130,7 @@ const SETTINGS = {
   PANGOLIN_CORS_ALLOWED_ORIGINS: list,
   PANGOLIN_CACHE_BYTES: integer(0, 1024 * 1024 * MEGABYTE, 32 * MEGABYTE),
   PANGOLIN_DROPPED_KEPT_HOURS: integer(0, 24 * 3660, 24 * 7),
+  PANGOLIN_HISTORY_KEPT_DAYS: integer(0, 36_600, 0),
   PANGOLIN_METRICS_REPORTS: { ...flag, fallback: true },
   PANGOLIN_METRICS_TABLE_BYTES: integer(1, 1024 * 1024 * MEGABYTE, DEFAULT_QUOTAS.table.bytes),
   PANGOLIN_METRICS_TABLE_REPORTS: integer(1, 100_000_000, DEFAULT_QUOTAS.table.reports),
@@ -275,6 +278,7 @@ function check(
     corsAllowedOrigins: values.PANGOLIN_CORS_ALLOWED_ORIGINS,
     cacheBytes: values.PANGOLIN_CACHE_BYTES,
     droppedKeptMs: values.PANGOLIN_DROPPED_KEPT_HOURS * 3_600_000,
+    historyKeptMs: values.PANGOLIN_HISTORY_KEPT_DAYS * 86_400_000,
     metrics: metricsLimits(values),
     workers: workerCount(values.PANGOLIN_WORKERS, database),
     logFormat: values.LOG_FORMAT ?? 'pretty',

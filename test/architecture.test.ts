@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
     values: ['iceberg', 'access', 'changes', 'catalog', 'once.ts', 'nearest.ts', ...CONTRACTS],
     types: ['storage/open.ts'],
   },
-  tasks: { values: ['iceberg', 'access', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
+  tasks: { values: ['iceberg', 'access', 'history', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
   http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS], types: ['changes/context.ts'] },
   operations: { values: ['iceberg', 'stores', 'storage/storage.ts'] },
   cli: {
@@ -135,6 +135,7 @@ const WRITES_BESIDE_THE_DOOR = [
   'changes/idempotency.ts',
   'changes/write.ts',
   // The order of changes, behind them.
+  'history/retention.ts',
   'history/sequencer.ts',
   'management/encryption-key.ts',
   'management/first-start.ts',

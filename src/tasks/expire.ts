@@ -1,9 +1,10 @@
 /**
- * Removes rows whose time is over: outcomes of requests with an Idempotency-Key, what was dropped and can't come back any more, and
- * reports that clients sent long ago.
+ * Removes rows whose time is over: outcomes of requests with an Idempotency-Key, what was dropped and can't come back any more,
+ * reports that clients sent long ago, and lines of the logs that are older than what is kept of these.
  */
 import { forget } from '../catalog/dropped.ts'
 import { removeRows } from '../catalog/metrics/metrics-quota.ts'
+import { expireHistory } from '../history/retention.ts'
 import type { Mutation, Store } from '../stores/store.ts'
 import { realTimer, type Timer } from './runner.ts'
 
@@ -14,6 +15,8 @@ export interface ExpiryOptions {
   readonly timer?: Timer
   readonly intervalMs?: number
   readonly keepMetricsMs?: number
+  /** How long lines of the logs are kept; 0 for ever. */
+  readonly historyKeptMs?: number
 }
 
 const BATCH = 200
@@ -69,7 +72,8 @@ export async function expire(options: ExpiryOptions, stopped: () => boolean = ()
       if (mutations.length < batch || removed === 0) break
     }
   }
-  return total
+  const { historyKeptMs = 0 } = options
+  return historyKeptMs === 0 ? total : total + (await expireHistory(store, now() - historyKeptMs, stopped))
 }
 
 export function startExpiry(options: ExpiryOptions): { stop(): Promise<void> } {

@@ -9,7 +9,7 @@ import { startRunner, type RunnerOptions } from './runner.ts'
 export type TasksOptions = PurgeOptions &
   Pick<RunnerOptions, 'now'> &
   Partial<Omit<RunnerOptions, 'handlers'>> &
-  Partial<Pick<ExpiryOptions, 'intervalMs' | 'keepMetricsMs'>>
+  Partial<Pick<ExpiryOptions, 'intervalMs' | 'keepMetricsMs' | 'historyKeptMs'>>
 
 export interface Tasks {
   /** A task was stored: look now. */
