@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
+import { misplaced } from './order.ts'
 import { firstViolation, type Call, type Operation } from './checker.ts'
 
 const read = (result: string | null): Operation => ({ kind: 'read', result })
@@ -66,4 +67,16 @@ describe('the checker', () => {
       { numRuns: 200 },
     )
   })
+})
+
+it('a change in front of one that was acknowledged before it began is found, and so is one that is missing', () => {
+  const done = [
+    { id: 'a', startedAt: 0, endedAt: 10 },
+    { id: 'b', startedAt: 5, endedAt: 20 },
+    { id: 'c', startedAt: 11, endedAt: 30 },
+  ]
+  const placed = (...ids: string[]): Map<string, number> => new Map(ids.map((id, at) => [id, at + 1]))
+  for (const order of ['abc', 'bac', 'acb']) assert.equal(misplaced(done, placed(...order)), undefined, order)
+  for (const order of ['cab', 'cba', 'bca']) assert.match(misplaced(done, placed(...order)) ?? '', /^a was acknowledged before c/)
+  assert.match(misplaced(done, placed('a', 'b')) ?? '', /^c was acknowledged and is not/)
 })

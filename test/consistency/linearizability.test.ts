@@ -15,6 +15,7 @@ import { bodyOf, ident, open, type Fixture } from '../catalog/setup.ts'
 import { startServer, type RunningServer } from '../clients/server.ts'
 import { newDatabase, serverDatabases, stopDatabases } from '../services/databases.ts'
 import { firstViolation } from './checker.ts'
+import { misplaced, type Acknowledged } from './order.ts'
 import { casCommit, columns, record, valueOf, type History, type Register } from './clients.ts'
 
 const LOAD_MS = Number(process.env['PANGOLIN_TEST_LOAD_MS'] ?? 8000)
@@ -34,17 +35,23 @@ interface Answer {
 /** As the server answers who surely changed nothing; so does one that is not there. */
 const NOTHING: Answer = { status: 503, json: undefined }
 
+/** Changes that servers acknowledged, by the id of the request. */
+let acknowledged: Acknowledged[] = []
+let asked = 0
+
 /** `undefined` when the server went away in the middle of it, or says that it does not know. */
 async function ask(server: RunningServer, method: string, path: string, body?: object): Promise<Answer | undefined> {
+  const [id, startedAt] = [`ask-${++asked}`, performance.now()]
   try {
     const answer = await fetch(`${server.url}/v1/lake/namespaces${path}`, {
       method,
-      headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${server.adminToken}`, 'content-type': 'application/json', 'x-request-id': id },
       ...(body && { body: JSON.stringify(body) }),
     })
     const text = await answer.text()
     if (answer.status === 429 || answer.status === 503) return NOTHING
     if (answer.status >= 500) return undefined
+    if (method === 'POST' && answer.status === 200) acknowledged.push({ id, startedAt, endedAt: performance.now() })
     return { status: answer.status, json: text === '' ? undefined : JSON.parse(text) }
   } catch (error) {
     const { code } = ((error as Error).cause ?? {}) as { readonly code?: string }
@@ -116,6 +123,7 @@ for (const { database, title } of [{ database: 'sqlite', title: 'sqlite' } as co
     it('are one register for each table and namespace, also when one of them is killed', { timeout: 180_000 }, async (t) => {
       const databaseUrl = database === 'sqlite' ? '' : await newDatabase(t, database)
       if (databaseUrl === undefined) return
+      acknowledged = []
       const dataDir = mkdtempSync(join(tmpdir(), 'pangolin-consistency-'))
       const servers: RunningServer[] = []
       t.after(async () => {
@@ -139,8 +147,30 @@ for (const { database, title } of [{ database: 'sqlite', title: 'sqlite' } as co
       await servers[1]!.kill('SIGKILL')
       await servers[1]!.restart()
       assert.deepEqual(verdict(t, await recording), [])
+      const positions = await positionsIn(first!)
+      t.diagnostic(`${acknowledged.length} of ${positions.size} changes were acknowledged`)
+      assert.equal(misplaced(acknowledged, positions), undefined)
     })
   })
+}
+
+/** Where the log has the changes, by the ids of their requests. Positions are counted without a gap. */
+async function positionsIn(server: RunningServer): Promise<Map<string, number>> {
+  const positions = new Map<string, number>()
+  let last = 0
+  for (let pageToken: string | null = ''; pageToken !== null;) {
+    const query = new URLSearchParams({ order: 'asc', limit: '1000', ...(pageToken !== '' && { pageToken }) })
+    const answer: Response = await fetch(`${server.url}/api/v1/catalogs/lake/commits?${query}`, {
+      headers: { authorization: `Bearer ${server.adminToken}` },
+    })
+    assert.equal(answer.status, 200)
+    for (const { position, request_id } of (await answer.json()) as { position: number; request_id: string }[]) {
+      assert.equal(position, ++last)
+      positions.set(request_id, position)
+    }
+    pageToken = answer.headers.get('x-next-page-token')
+  }
+  return positions
 }
 
 describe('a planted fault', () => {
