@@ -59,7 +59,10 @@ export async function commitBack(
 /** A metadata file that no entry points to. @throws IcebergError 409 when it is gone */
 export async function readGone(context: CatalogContext, { catalog }: CatalogCall, pointer: Pointer) {
   try {
-    return await readDocument(context, catalog, pointer)
+    const document = await readDocument(context, catalog, pointer)
+    // What is in memory says nothing of the file.
+    await assertPresent(catalog, pointer.metadata_location)
+    return document
   } catch (error) {
     if (!(error instanceof IcebergError) || error.code !== 404) throw error
     throw conflict(`the metadata file of before is gone: ${pointer.metadata_location}`, { cause: error })

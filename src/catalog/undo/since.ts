@@ -6,6 +6,8 @@ import { readsLog, type Line, type Operation } from './line.ts'
 
 /** So many pages are read; where that is not enough, the change has no name in the answer. */
 const MOST_PAGES = 100
+/** And so many behind the first change that is in the way: it may have been undone later. */
+const MORE_PAGES = 10
 const PAGE = 1000
 /** Ids may be of a moment before the line's own. */
 const BEFORE_MS = 1000
@@ -17,7 +19,7 @@ export interface Later {
   readonly isUndo: boolean
 }
 
-/** @param isRename commits since do not matter */
+/** The one that undid the change, where one did; else the first that changed the same thing, or took its name or namespace. */
 export async function laterChange(
   context: CatalogContext,
   call: CatalogCall,
@@ -26,7 +28,8 @@ export async function laterChange(
 ): Promise<Later | undefined> {
   let [same, named, undo, redo]: (Commit | undefined)[] = []
   const query = { pageSize: PAGE, order: 'asc', filter: { since: line.timestamp - BEFORE_MS } } as const
-  for (let [page, token]: [number, string | null] = [0, '']; token !== null && page < MOST_PAGES; page += 1) {
+  let [left, token]: [number, string | null] = [MOST_PAGES, '']
+  while (token !== null && left > 0) {
     const { commits, 'next-page-token': next } = await readLog(context, call, { ...query, pageToken: token })
     for (const commit of commits) {
       if (commit.id <= line.id) continue
@@ -37,6 +40,7 @@ export async function laterChange(
       if (operations.some((one) => isInTheWay(one, operation))) named ??= commit
     }
     token = next
+    left = Math.min(left - 1, (undo ?? same ?? named) === undefined ? MOST_PAGES : MORE_PAGES)
   }
   const commit = redo ?? undo ?? same ?? named
   if (commit === undefined) return undefined
