@@ -19,7 +19,7 @@ export interface Later {
   readonly isUndo: boolean
 }
 
-/** The one that undid the change, where one did; else the first that changed the same thing, or took its name or namespace. */
+/** The one that undid the change, where one did; else the first that changed the same thing, or the last that took its name or place. */
 export async function laterChange(
   context: CatalogContext,
   call: CatalogCall,
@@ -37,7 +37,8 @@ export async function laterChange(
       if (operations.some(({ undoes }) => undoes === line.id)) [undo, redo] = [commit, undefined]
       else if (undo !== undefined && operations.some(({ undoes }) => undoes === undo!.id)) redo = commit
       if (operations.some((one) => isSameThing(one, operation))) same ??= commit
-      if (operations.some((one) => isInTheWay(one, operation))) named ??= commit
+      // What is there now came last.
+      if (operations.some((one) => isInTheWay(one, operation))) named = commit
     }
     token = next
     left = Math.min(left - 1, (undo ?? same ?? named) === undefined ? MOST_PAGES : MORE_PAGES)
@@ -51,23 +52,29 @@ export async function laterChange(
 const isRename = ({ operation }: Operation): boolean => operation.startsWith('rename-')
 const isCommit = ({ operation }: Operation): boolean => operation === 'update-table' || operation === 'update-view'
 
-/** The thing itself was changed. Commits do not matter to its name. */
-const isSameThing = (later: Operation, operation: Operation): boolean =>
-  operation.id != null && later.id === operation.id && !(isRename(operation) && isCommit(later))
+/** The thing itself was changed: the one with the id, or the name in lines without one. Commits do not matter to a name. */
+function isSameThing(later: Operation, operation: Operation): boolean {
+  if (isRename(operation) && isCommit(later) && operation.id != null) return false
+  return operation.id == null ? sharesName(later, operation) : later.id === operation.id
+}
+
+/** What gives names to tables, views and namespaces. */
+const COMES = /^(create|register|rename|undrop)-/
 
 /** Its name was taken, its namespace dropped, or something put into it. */
 function isInTheWay(later: Operation, operation: Operation): boolean {
-  const names = namesOf(operation)
-  if (namesOf(later).some((one) => names.some((name) => isSame(one, name)))) return true
-  const spaces = [operation.namespace, ...names.map(({ namespace }) => namespace)].filter((one) => one !== undefined)
-  const { namespace } = later
-  if (namespace !== undefined && spaces.some((space) => isWithinNamespace(space, namespace))) return true
-  const own = operation.namespace
-  if (own === undefined) return false
-  return [namespace, ...namesOf(later).map((one) => one.namespace)].some(
-    (one) => one !== undefined && isWithinNamespace(one, own),
-  )
+  const { namespace: own } = operation
+  const around = own ?? operation.identifier?.namespace
+  if (later.operation === 'drop-namespace' && around !== undefined && isWithinNamespace(around, later.namespace ?? []))
+    return true
+  if (!COMES.test(later.operation)) return false
+  if (own === undefined) return sharesName(later, operation)
+  const spaces = [later.namespace, ...namesOf(later).map(({ namespace }) => namespace)]
+  return spaces.some((space) => space !== undefined && isWithinNamespace(space, own))
 }
+
+const sharesName = (one: Operation, other: Operation): boolean =>
+  namesOf(one).some((name) => namesOf(other).some((same) => isSame(name, same)))
 
 const namesOf = ({ identifier, destination }: Operation): TableIdentifier[] =>
   [identifier, destination].filter((one) => one !== undefined)
