@@ -31,6 +31,8 @@ export interface Undone<M> {
   readonly removedMetadataLocations: readonly string[]
   /** Files that the metadata of now does not name. They may have been deleted since. */
   readonly restoredFiles: readonly string[]
+  /** Those of snapshots among them. */
+  readonly restoredManifests: readonly string[]
 }
 
 /**
@@ -45,7 +47,8 @@ export function undoTable(current: TableMetadata, before: TableMetadata, options
     ? appendMetadataLog(taken, { 'timestamp-ms': before['last-updated-ms'], 'metadata-file': options.beforeFile })
     : appendMetadataLog(taken, { 'timestamp-ms': current['last-updated-ms'], 'metadata-file': options.currentFile })
   const metadata = { ...taken, 'metadata-log': logged.log }
-  checkInvariants(metadata, current)
+  // All of them: the file of before may have been written by another program.
+  checkInvariants(metadata)
   checkTableLimits(metadata, current, options.limits ?? DEFAULT_TABLE_LIMITS)
   const known = new Set(namedFiles(current))
   return {
@@ -53,6 +56,7 @@ export function undoTable(current: TableMetadata, before: TableMetadata, options
     fields: changedFields(current, metadata),
     removedMetadataLocations: logged.removed.map((entry) => entry['metadata-file']),
     restoredFiles: namedFiles(metadata).filter((file) => !known.has(file)),
+    restoredManifests: namedFiles({ snapshots: metadata.snapshots }).filter((file) => !known.has(file)),
   }
 }
 

@@ -28,5 +28,6 @@ export function undoView(current: ViewMetadata, before: ViewMetadata, { now }: {
     'version-log': keptHistory(history, versions),
   }
   checkViewInvariants(metadata)
-  return { metadata, fields: changedFields(current, metadata), removedMetadataLocations: [], restoredFiles: [] }
+  const none = { removedMetadataLocations: [], restoredFiles: [], restoredManifests: [] }
+  return { metadata, fields: changedFields(current, metadata), ...none }
 }

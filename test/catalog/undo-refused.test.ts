@@ -1,6 +1,6 @@
 /** What can't be undone says why, and names the later change that is in the way; dry runs, faults and races change nothing by halves. */
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { CatalogContext } from '../../src/catalog/call.ts'
@@ -144,6 +144,17 @@ describe('what can not be undone', () => {
     const { pathname } = new URL(`${fixture.catalog.root}/ns/t`)
     rmSync(pathname, { recursive: true })
     await refused({ ...fixture, context: fixture.another().context }, unregistered, 'the metadata file of before is gone')
+  })
+
+  test('an unregistered table whose file says another place by now', async (t) => {
+    const fixture = await open(t)
+    await newTable(fixture, 't')
+    const file = fileURLToPath((await rowOf(fixture, 't'))!.metadata_location)
+    const id = await after(fixture, unregisterTable(fixture.context, fixture.call, ident('t')))
+    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('/ns/t"', '/ns"'))
+    const fresh = { ...fixture, context: fixture.another().context }
+    await assert.rejects(undoOf(fresh, id), rejects(500, /has another location/))
+    assert.equal(await rowOf(fixture, 't'), undefined)
   })
 
   test('what is protected, and where another table lies', async (t) => {

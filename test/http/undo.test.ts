@@ -1,6 +1,9 @@
 /** Changes that are undone over `/api/v1`: by those who may do what that comes to, who learn nothing of what is not theirs. */
 import assert from 'node:assert/strict'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { call, startTestServer, type Answer, type TestServer } from './harness.ts'
 
 const LOG = '/api/v1/catalogs/lake/commits'
@@ -126,6 +129,25 @@ test('a narrowed token takes nothing back to a place that it may not choose', as
   const narrow = await mint(server, { access: 'read-write', within: [{ catalog: 'lake', namespace: ['default'], table: 'a' }] })
   assert.equal((await undo(server, { change: removed }, { token: narrow })).status, 403)
   assert.equal((await undo(server, { change: removed })).status, 200)
+})
+
+test('nor does one that writes to the files of its table get at those of another', async (t) => {
+  const server = await startTestServer(t)
+  await create(server, 'a')
+  await create(server, 'b')
+  const { 'metadata-location': file, metadata } = (await call(server, 'GET', `${TABLES}/a`)).json
+  const id = await set(server, 'a', '1')
+  const snapshot = { 'snapshot-id': 1, 'sequence-number': 0, 'timestamp-ms': 1, summary: { operation: 'append' } }
+  const list = `${metadata.location.replace(/a$/, 'b')}/metadata/snap.avro`
+  const path = fileURLToPath(file)
+  const forged = { ...metadata, snapshots: [{ ...snapshot, 'manifest-list': list }] }
+  rmSync(path)
+  writeFileSync(path, JSON.stringify(forged))
+  mkdirSync(dirname(fileURLToPath(list)), { recursive: true })
+  writeFileSync(fileURLToPath(list), 'secret')
+  const narrow = await mint(server, { access: 'read-write', within: [{ catalog: 'lake', namespace: ['default'], table: 'a' }] })
+  const refused = await undo(server, { change: id }, { token: narrow })
+  assert.equal(refused.status, 403, refused.text)
 })
 
 test('what is not asked right is refused', async (t) => {

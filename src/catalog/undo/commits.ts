@@ -34,10 +34,11 @@ export async function commitBack(
   const pointer = { ...row, metadata_location: file, location: undefined, ...(isForeign && { uuid: null }) }
   const before = await readGone(context, call, pointer)
   const undone = await workOut(context, call, { kind, row, current: current.json, before: before.json, file })
-  const { base, metadata, made, fields, removedMetadataLocations, restoredFiles } = undone
+  const { base, metadata, made, fields, removedMetadataLocations, restoredFiles, restoredManifests } = undone
   const places = placeCheck(context, call, { identifier, locations: [row.location], properties: base.properties })
   places.check(metadata.location, `location of the ${kind}`)
   for (const [property, place] of namedPlaces(metadata.properties)) places.check(place, property)
+  for (const file of restoredManifests) places.check(file, 'manifest-list of a snapshot')
   await places.settled()
   await assertFilesKept(context, catalog, restoredFiles)
   await assertAllPresent(call, restoredFiles)

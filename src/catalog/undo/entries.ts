@@ -2,12 +2,9 @@
 import { conflict, displayIdentifier } from '../../iceberg/errors.ts'
 import type { NewRow } from '../../stores/entities.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from '../call.ts'
-import { uuidOf } from '../documents/documents.ts'
-import { identityOfTable } from '../documents/large-documents.ts'
 import { dropping } from '../drop.ts'
 import { forget } from '../dropped.ts'
 import { entryKey, FIRST_EPOCH, titleOf, type Entry, type EntryKind } from '../entries.ts'
-import { checkedLocation } from '../places/locations.ts'
 import { changingProtection, foundEntry } from '../protection.ts'
 import { renaming } from '../rename.ts'
 import { backEntry } from '../undrop.ts'
@@ -81,28 +78,29 @@ async function dropped(
   return { ...back, steps: [...back.steps, forget(row)] }
 }
 
-/** Nothing is kept of a table that was unregistered: its last metadata file says all that its row did, but when it was made. */
+/** Nothing is kept of a table that was unregistered: its line says all that its row did, but when it was made. */
 async function unregistered(
   context: CatalogContext,
   call: CatalogCall,
-  { id, 'previous-metadata-location': file }: Operation,
+  { id, 'previous-metadata-location': file, 'previous-location': location, 'previous-uuid': uuid = null }: Operation,
   identifier: TableIdentifier,
 ): Promise<Inverse> {
-  if (id == null || file == null) throw withoutId()
-  const { catalog } = call
-  const key = { ...entryKey(catalog, identifier), kind: 'table', id, metadata_location: file }
-  const { json } = await readGone(context, call, { ...key, uuid: null, location: undefined })
-  const metadata = await identityOfTable(context, catalog, json)
+  if (id == null || file == null || location === undefined) throw withoutId()
   const now = context.now()
   const row: NewRow<'entries'> = {
-    ...key,
+    ...entryKey(call.catalog, identifier),
+    kind: 'table',
+    id,
     epoch: FIRST_EPOCH,
     deleted: false,
-    location: checkedLocation(catalog, metadata.location),
-    uuid: uuidOf(metadata) ?? id,
+    metadata_location: file,
+    location,
+    uuid,
     created_at: now,
     updated_at: now,
   }
+  // Who may write there may have put another file in its place: this one says the same of itself as the line.
+  await readGone(context, call, row)
   return backEntry(context, call, identifier, row)
 }
 

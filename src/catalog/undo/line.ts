@@ -23,6 +23,9 @@ export interface Operation {
   readonly 'metadata-location'?: string | null
   readonly 'previous-metadata-location'?: string | null
   readonly 'purge-requested'?: boolean
+  /** Of a table that was unregistered. */
+  readonly 'previous-uuid'?: string | null
+  readonly 'previous-location'?: string
   readonly before?: Json
   readonly after?: Json
   /** The change that this one undid. */
