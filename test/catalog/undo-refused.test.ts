@@ -107,14 +107,14 @@ describe('a later change stands in the way, and is named', () => {
     await refused(fixture, dropped, `what it dropped is not kept any more (since then ${await last(fixture)}: Undrop table ns.t)`)
   })
 
-  test('a change in another order than that of the clocks has no name', async (t) => {
+  test('a change by a server whose clock is behind is in the way all the same', async (t) => {
     const clock = { now: 1_900_000_000_000 }
     const fixture = await open(t, { now: () => clock.now })
     const made = await after(fixture, newTable(fixture, 't'))
     clock.now -= 10_000
     const other = { ...fixture.another(), hooks: fixture.hooks }
     await commit(other, 't', [set({ a: '1' })])
-    await refused(fixture, made, 'Table ns.t was changed since, and the log does not name the change behind it')
+    await refused(fixture, made, /Table ns\.t was changed since(?:, and the log does not name| by )/)
   })
 })
 

@@ -9,7 +9,7 @@ const MOST_PAGES = 100
 /** And so many behind the first change that is in the way: it may have been undone later. */
 const MORE_PAGES = 10
 const PAGE = 1000
-/** Ids may be of a moment before the line's own. */
+/** The log is read from a moment before the line on: what is behind the line comes later, whatever its time. */
 const BEFORE_MS = 1000
 
 export interface Later {
@@ -28,11 +28,14 @@ export async function laterChange(
 ): Promise<Later | undefined> {
   let [same, named, undo, redo]: (Commit | undefined)[] = []
   const query = { pageSize: PAGE, order: 'asc', filter: { since: line.timestamp - BEFORE_MS } } as const
-  let [left, token]: [number, string | null] = [MOST_PAGES, '']
+  let [left, token, isBehind]: [number, string | null, boolean] = [MOST_PAGES, '', false]
   while (token !== null && left > 0) {
     const { commits, 'next-page-token': next } = await readLog(context, call, { ...query, pageToken: token })
     for (const commit of commits) {
-      if (commit.id <= line.id) continue
+      if (!isBehind) {
+        isBehind = commit.id === line.id
+        continue
+      }
       const operations = commit.operations as unknown as readonly Operation[]
       if (operations.some(({ undoes }) => undoes === line.id)) [undo, redo] = [commit, undefined]
       else if (undo !== undefined && operations.some(({ undoes }) => undoes === undo!.id)) redo = commit
