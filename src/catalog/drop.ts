@@ -3,13 +3,13 @@
  * asked for, later and in the background, by a task that is stored in the very batch that removes the entry, and that has the
  * place until it has ended. Clients look at once whether the files are gone, so the answer waits a little for that.
  */
-import { change } from '../changes/change.ts'
+import { change, type Attempt } from '../changes/change.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { giveUp, keep } from './dropped.ts'
-import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
+import { entryKey, getEntry, laneOf, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { entryOperation } from './logged.ts'
 import { freedPlaces } from './places/places.ts'
@@ -31,6 +31,32 @@ const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
   metadata_location: row.metadata_location,
 })
 
+/** The drop of an entry that was found. `id` is that of the purge. @throws IcebergError 409 for what is protected */
+export async function dropping(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  row: Entry,
+  { id, force = false }: { readonly id?: string | undefined; readonly force?: boolean } = {},
+): Promise<Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>> {
+  const kind = row.kind as EntryKind
+  const purge = id !== undefined
+  const key = entryKey(call.catalog, identifier)
+  const guard = await unprotected(context, call.principal, entryThing(identifier, row), force)
+  const freed = await freedPlaces(context, call.catalog, row.id)
+  const rest = purge
+    ? [
+        storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }),
+        ...(await giveUp(context, row.tenant_id, row.location)),
+      ]
+    : keep(context, call, { kind, row: withoutVersion(row) })
+  return {
+    message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
+    operations: [entryOperation(`drop-${kind}`, { identifier, before: row, after: undefined }, { 'purge-requested': purge })],
+    steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, guard, ...freed, ...rest],
+  }
+}
+
 async function dropEntry(
   context: CatalogContext,
   call: CatalogCall,
@@ -39,29 +65,18 @@ async function dropEntry(
   { purgeRequested: purge = false, force = false }: DropOptions,
 ): Promise<void> {
   assertMayTouch(call, `${kind}.drop`, identifier)
-  const key = entryKey(call.catalog, identifier)
   const purging = await change(context, call, {
     what: displayIdentifier(identifier),
     log: call.catalog,
-    lanes: [entryLane(key)],
+    lanes: [laneOf(call.catalog, identifier)],
     attempt: async () => {
       const row = await getEntry(context, call.catalog, identifier, kind)
-      const guard = await unprotected(context, call.principal, entryThing(identifier, row), force)
-      const freed = await freedPlaces(context, call.catalog, row.id)
-      const id = context.uuidV7()
-      const rest = purge
-        ? [
-            storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }),
-            ...(await giveUp(context, row.tenant_id, row.location)),
-          ]
-        : keep(context, call, { kind, row: withoutVersion(row) })
+      const id = purge ? context.uuidV7() : undefined
       return {
-        message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
-        operations: [entryOperation(`drop-${kind}`, { identifier, before: row, after: undefined }, { 'purge-requested': purge })],
-        steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, guard, ...freed, ...rest],
+        ...(await dropping(context, call, identifier, row, { id, force })),
         status: 204,
         outcome: null,
-        answer: () => (purge ? id : undefined),
+        answer: () => id,
       }
     },
     replay: () => undefined,

@@ -15,7 +15,7 @@ import {
 } from '../iceberg/errors.ts'
 import { checkProperties, checkPropertyCount } from '../iceberg/table-properties.ts'
 import type { Location } from '../iceberg/location.ts'
-import type { Json, NewRow } from '../stores/entities.ts'
+import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
 import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
@@ -208,6 +208,39 @@ export function namespaceExists(context: CatalogContext, call: CatalogCall, name
   return getNamespace(context, call.catalog, namespace)
 }
 
+/** The drop of a namespace that was found. @throws IcebergError 409 for one that is not empty, or protected */
+export async function droppingNamespace(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  { version: expected, ...gone }: Row<'namespaces'>,
+  force = false,
+): Promise<Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>> {
+  const path = namespacePath(namespace)
+  const inside = {
+    entries: { ...rowsOf(call.catalog), namespace: path },
+    namespaces: { ...rowsOf(call.catalog), parent: path },
+  }
+  const [entries, children] = await Promise.all([
+    context.store.list('entries', { index: 'primary', where: inside.entries, limit: 1 }),
+    context.store.list('namespaces', { index: 'primary', where: inside.namespaces, limit: 1 }),
+  ])
+  if (entries.length + children.length > 0) throw namespaceNotEmpty(namespace)
+  const guard = await unprotected(context, call.principal, namespaceThing(namespace, gone), force)
+  return {
+    message: `Drop namespace ${displayNamespace(namespace)}`,
+    operations: [namespaceOperation('drop-namespace', namespace, gone, { before: gone.properties, after: null })],
+    // What is created inside requires the row that goes away here, so the emptiness lasts.
+    steps: [
+      { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected },
+      guard,
+      { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
+      { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
+      ...keep(context, call, { kind: 'namespace', row: gone }),
+    ],
+  }
+}
+
 export async function dropNamespace(
   context: CatalogContext,
   call: CatalogCall,
@@ -215,36 +248,13 @@ export async function dropNamespace(
   { force = false }: Pick<DropOptions, 'force'> = {},
 ): Promise<void> {
   assertMayTouchNamespace(call, 'namespace.drop', namespace)
-  const path = namespacePath(namespace)
-  const inside = {
-    entries: { ...rowsOf(call.catalog), namespace: path },
-    namespaces: { ...rowsOf(call.catalog), parent: path },
-  }
-  const assertEmpty = async (): Promise<void> => {
-    const [entries, children] = await Promise.all([
-      context.store.list('entries', { index: 'primary', where: inside.entries, limit: 1 }),
-      context.store.list('namespaces', { index: 'primary', where: inside.namespaces, limit: 1 }),
-    ])
-    if (entries.length + children.length > 0) throw namespaceNotEmpty(namespace)
-  }
   return change<void>(context, call, {
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
     attempt: async () => {
-      const { version: expected, ...gone } = await getNamespace(context, call.catalog, namespace)
-      await assertEmpty()
-      const guard = await unprotected(context, call.principal, namespaceThing(namespace, gone), force)
+      const row = await getNamespace(context, call.catalog, namespace)
       return {
-        message: `Drop namespace ${displayNamespace(namespace)}`,
-        operations: [namespaceOperation('drop-namespace', namespace, gone, { before: gone.properties, after: null })],
-        // What is created inside requires the row that goes away here, so the emptiness lasts.
-        steps: [
-          { op: 'remove', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected },
-          guard,
-          { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside.entries },
-          { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside.namespaces },
-          ...keep(context, call, { kind: 'namespace', row: gone }),
-        ],
+        ...(await droppingNamespace(context, call, namespace, row, force)),
         status: 204,
         outcome: null,
         answer: () => undefined,
@@ -310,6 +320,31 @@ function changeProperties(current: Readonly<Record<string, string>>, request: Up
   }
 }
 
+interface NewProperties extends Pick<UpdateNamespacePropertiesResponse, 'updated' | 'removed'> {
+  readonly properties: Properties
+  /** `location` is among those that are set. */
+  readonly isSet: boolean
+}
+
+/** Other properties for a namespace that was found. */
+export async function changingProperties(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  { version, ...row }: Row<'namespaces'>,
+  { properties, isSet, updated, removed }: NewProperties,
+): Promise<Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>> {
+  checkSize(properties)
+  const { location, steps } = await takeLocation(context, call, namespace, properties, row, isSet)
+  const changed = { ...row, properties, location, updated_at: context.now() }
+  const values = changedProperties(row.properties as Properties, properties)
+  return {
+    message: `Update properties of namespace ${displayNamespace(namespace)}`,
+    operations: [namespaceOperation('update-namespace-properties', namespace, row, values, { updated, removed })],
+    steps: [{ op: 'replace', entity: 'namespaces', row: changed, expected: version }, ...steps],
+  }
+}
+
 export async function updateProperties(
   context: CatalogContext,
   call: CatalogCall,
@@ -327,22 +362,11 @@ export async function updateProperties(
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
     attempt: async () => {
-      const { version, ...row } = await getNamespace(context, call.catalog, namespace)
-      const before = row.properties as Properties
-      const { properties, answer } = changeProperties(before, request)
-      checkSize(properties)
+      const row = await getNamespace(context, call.catalog, namespace)
+      const { properties, answer } = changeProperties(row.properties as Properties, request)
       const isSet = givenLocation(request.updates ?? {}) !== undefined
-      const { location, steps } = await takeLocation(context, call, namespace, properties, row, isSet)
-      const changed = { ...row, properties, location, updated_at: context.now() }
       return {
-        message: `Update properties of namespace ${displayNamespace(namespace)}`,
-        operations: [
-          namespaceOperation('update-namespace-properties', namespace, row, changedProperties(before, properties), {
-            updated: answer.updated,
-            removed: answer.removed,
-          }),
-        ],
-        steps: [{ op: 'replace', entity: 'namespaces', row: changed, expected: version }, ...steps],
+        ...(await changingProperties(context, call, namespace, row, { properties, isSet, ...answer })),
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,

@@ -5,15 +5,15 @@
  */
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { change, type ChangeRequest } from '../changes/change.ts'
+import { change, type Attempt, type ChangeRequest } from '../changes/change.ts'
 import type { ChangeCall, LogScope } from '../changes/context.ts'
 import type { Operation } from '../changes/write.ts'
 import { displayIdentifier, displayNamespace, forbidden, IcebergError } from '../iceberg/errors.ts'
-import type { NewRow } from '../stores/entities.ts'
+import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
-import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
-import { entryKey, getEntry, getNamespace, namespaceKey, type EntryKind } from './entries.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+import { entryKey, getEntry, getNamespace, namespaceKey, type Entry, type EntryKind } from './entries.ts'
 
 export interface Protection {
   readonly protected: boolean
@@ -56,12 +56,41 @@ export async function isProtected({ store }: Pick<CatalogContext, 'store'>, tena
   return { protected: (await store.get('protections', keyOf({ tenantId, id }))) !== undefined }
 }
 
+interface Found {
+  readonly thing: Thing
+  /** The step that fails when it has changed meanwhile. */
+  readonly same: Mutation
+  readonly about: Operation
+}
+
 interface Wanted {
   readonly what: string
   readonly log: LogScope
-  /** Finds the thing anew for each attempt, with the step that fails when it has changed meanwhile. */
-  readonly find: () => Promise<{ readonly thing: Thing; readonly same: Mutation; readonly about: Operation }>
+  /** Finds the thing anew for each attempt. */
+  readonly find: () => Promise<Found>
   readonly kind: string
+}
+
+/** The protection of a thing that was found, or the end of one; `undefined` where it is so already. */
+export async function changingProtection(
+  { store, now }: Pick<CatalogContext, 'store' | 'now'>,
+  principal: Principal,
+  { kind, thing, same, about }: Found & Pick<Wanted, 'kind'>,
+  isWanted: boolean,
+): Promise<Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'> | undefined> {
+  const key = keyOf(thing)
+  const row = await store.get('protections', key)
+  if ((row !== undefined) === isWanted) return undefined
+  const next = { ...key, kind, protected_at: now(), protected_by: principal.name }
+  const step: Mutation =
+    row === undefined
+      ? { op: 'insert', entity: 'protections', row: next }
+      : { op: 'remove', entity: 'protections', key, expected: row.version }
+  return {
+    message: `${isWanted ? 'Protect' : 'End the protection of'} ${thing.title}`,
+    operations: [{ operation: `${isWanted ? 'protect' : 'unprotect'}-${kind}`, ...about, id: thing.id }],
+    steps: [same, step],
+  }
 }
 
 /** Protects something, or ends that. */
@@ -78,20 +107,8 @@ export function changeProtection(
     attempt: async () => {
       const { thing, same, about } = await find()
       const decided = { status: 200, outcome: answer, answer: () => answer }
-      const key = keyOf(thing)
-      const row = await context.store.get('protections', key)
-      if ((row !== undefined) === isWanted) return decided
-      const next = { ...key, kind, protected_at: context.now(), protected_by: call.principal.name }
-      const step: Mutation =
-        row === undefined
-          ? { op: 'insert', entity: 'protections', row: next }
-          : { op: 'remove', entity: 'protections', key, expected: row.version }
-      return {
-        ...decided,
-        message: `${isWanted ? 'Protect' : 'End the protection of'} ${thing.title}`,
-        operations: [{ operation: `${isWanted ? 'protect' : 'unprotect'}-${kind}`, ...about }],
-        steps: [same, step],
-      }
+      const changing = await changingProtection(context, call.principal, { kind, thing, same, about }, isWanted)
+      return changing === undefined ? decided : { ...decided, ...changing }
     },
     replay: () => answer,
   }
@@ -101,18 +118,30 @@ export function changeProtection(
 const titleOfEntry = (kind: string, identifier: TableIdentifier): string => `${kind} ${displayIdentifier(identifier)}`
 const titleOfNamespace = (namespace: Namespace): string => `namespace ${displayNamespace(namespace)}`
 
-type Found<E extends 'entries' | 'namespaces'> = Pick<NewRow<E>, 'id' | 'tenant_id'>
+type Identity<E extends 'entries' | 'namespaces'> = Pick<NewRow<E>, 'id' | 'tenant_id'>
 
-export const entryThing = (identifier: TableIdentifier, row: Found<'entries'> & { readonly kind: string }): Thing => ({
+export const entryThing = (identifier: TableIdentifier, row: Identity<'entries'> & { readonly kind: string }): Thing => ({
   title: titleOfEntry(row.kind, identifier),
   id: row.id,
   tenantId: row.tenant_id,
 })
 
-export const namespaceThing = (namespace: Namespace, row: Found<'namespaces'>): Thing => ({
+export const namespaceThing = (namespace: Namespace, row: Identity<'namespaces'>): Thing => ({
   title: titleOfNamespace(namespace),
   id: row.id,
   tenantId: row.tenant_id,
+})
+
+export const foundEntry = (catalog: CatalogHandle, { namespace, name }: TableIdentifier, row: Entry): Found => ({
+  thing: entryThing({ namespace, name }, row),
+  same: { op: 'require', entity: 'entries', key: entryKey(catalog, { namespace, name }), expected: row.version },
+  about: { identifier: { namespace, name } },
+})
+
+export const foundNamespace = (catalog: CatalogHandle, namespace: Namespace, row: Row<'namespaces'>): Found => ({
+  thing: namespaceThing(namespace, row),
+  same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: row.version },
+  about: { namespace },
 })
 
 export async function loadProtection(
@@ -136,14 +165,7 @@ export function protect(
 ): Promise<Protection> {
   const { catalog } = call
   assertMayTouch(call, `${kind}.drop`, identifier)
-  const find: Wanted['find'] = async () => {
-    const row = await getEntry(context, catalog, identifier, kind)
-    return {
-      thing: entryThing(identifier, row),
-      same: { op: 'require', entity: 'entries', key: entryKey(catalog, identifier), expected: row.version },
-      about: { identifier: { namespace: identifier.namespace, name: identifier.name } },
-    }
-  }
+  const find = async () => foundEntry(catalog, identifier, await getEntry(context, catalog, identifier, kind))
   return changeProtection(context, call, { what: titleOfEntry(kind, identifier), log: catalog, find, kind }, isWanted)
 }
 
@@ -165,13 +187,6 @@ export function protectNamespace(
 ): Promise<Protection> {
   const { catalog } = call
   assertMayTouchNamespace(call, 'namespace.drop', namespace)
-  const find: Wanted['find'] = async () => {
-    const row = await getNamespace(context, catalog, namespace)
-    return {
-      thing: namespaceThing(namespace, row),
-      same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: row.version },
-      about: { namespace },
-    }
-  }
+  const find = async () => foundNamespace(catalog, namespace, await getNamespace(context, catalog, namespace))
   return changeProtection(context, call, { what: titleOfNamespace(namespace), log: catalog, find, kind: 'namespace' }, isWanted)
 }

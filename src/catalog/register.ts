@@ -198,9 +198,11 @@ export async function unregisterTable(
       const last = row.metadata_location
       // Read first: an entry must not be lost because its file could not be answered.
       const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)
+      const previous = { 'previous-uuid': row.uuid, 'previous-location': row.location }
       return {
         message: `Unregister table ${displayIdentifier(identifier)}`,
-        operations: [entryOperation('unregister-table', { identifier, before: row, after: undefined })],
+        // Nothing is kept of the row: with these it can be made again (`undo/entries.ts`).
+        operations: [entryOperation('unregister-table', { identifier, before: row, after: undefined }, previous)],
         steps: [
           { op: 'remove', entity: 'entries', key, expected: row.version },
           await unprotected(context, call.principal, entryThing(identifier, row), false),

@@ -3,23 +3,26 @@ import { change, type Attempt, type Unchanged } from '../changes/change.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
 import { assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext } from './call.ts'
-import { assertNamespace, entryKey, entryLane, getEntry, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
-import type { EntryKind } from './entries.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import { assertNamespace, entryKey, getEntry, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
+import type { Entry, EntryKind } from './entries.ts'
 import { entryOperation } from './logged.ts'
 import type { RenameTableRequest } from './shapes.ts'
 
-async function attempt(
+interface Renaming {
+  readonly kind: EntryKind
+  readonly source: TableIdentifier
+  readonly destination: TableIdentifier
+}
+
+/** The new name of an entry that was found under another one. @throws IcebergError 404, 409 when it can't have that name */
+export async function renaming(
   context: CatalogContext,
-  { catalog }: CatalogCall,
-  kind: EntryKind,
-  { source, destination }: RenameTableRequest,
-): Promise<Attempt<void> | Unchanged<void>> {
+  catalog: CatalogHandle,
+  row: Entry,
+  { kind, source, destination }: Renaming,
+): Promise<Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>> {
   const [from, to] = [entryKey(catalog, source), entryKey(catalog, destination)]
-  const row = await getEntry(context, catalog, source, kind)
-  const decided = { status: 204, outcome: null, answer: () => undefined }
-  // As the reference has it: a new name that is the old one is no change.
-  if (entryLane(from) === entryLane(to)) return decided
   await assertNamespace(context, catalog, destination.namespace)
   const taken = await context.store.get('entries', to)
   if (taken !== undefined) {
@@ -27,7 +30,6 @@ async function attempt(
     throw new IcebergError('AlreadyExistsException', `Cannot rename ${names}. ${titleOf(taken.kind)} already exists`)
   }
   return {
-    ...decided,
     message: `Rename ${kind} ${displayIdentifier(source)} to ${displayIdentifier(destination)}`,
     operations: [entryOperation(`rename-${kind}`, { identifier: source, destination, before: row, after: row })],
     steps: [
@@ -36,6 +38,19 @@ async function attempt(
       { op: 'insert', entity: 'entries', row: { ...withoutVersion(row), ...to, updated_at: context.now() } },
     ],
   }
+}
+
+async function attempt(
+  context: CatalogContext,
+  { catalog }: CatalogCall,
+  kind: EntryKind,
+  { source, destination }: RenameTableRequest,
+): Promise<Attempt<void> | Unchanged<void>> {
+  const row = await getEntry(context, catalog, source, kind)
+  const decided = { status: 204, outcome: null, answer: () => undefined }
+  // As the reference has it: a new name that is the old one is no change.
+  if (laneOf(catalog, source) === laneOf(catalog, destination)) return decided
+  return { ...decided, ...(await renaming(context, catalog, row, { kind, source, destination })) }
 }
 
 async function renameEntry(

@@ -19,6 +19,7 @@ import { assertMetadataFileKept } from './places/deletions.ts'
 import { assertPresent } from './documents/metadata-files.ts'
 import { entryOperation, namespaceOperation } from './logged.ts'
 import { undroppedNamespace } from './namespaces.ts'
+import type { Claim } from './places/locations.ts'
 import { placeSteps, takePlaces } from './places/places.ts'
 
 export interface UndropRequest {
@@ -60,13 +61,14 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
       const own = placeOf(gone)
       const place = { namespace: request.namespace ?? own.namespace, name: request.name ?? own.name }
       const answer = { ...shownDropped(row), ...place }
-      const back =
+      const { claim, ...back } =
         gone.kind === 'namespace'
-          ? await backNamespace(context, call, [...place.namespace, place.name], gone.row)
+          ? { ...(await backNamespace(context, call, [...place.namespace, place.name], gone.row)), claim: undefined }
           : await backEntry(context, call, place, gone.row)
+      const claims = claim && claimSteps([claim])
       return {
         ...back,
-        steps: [...back.steps, forget(row)],
+        steps: [...(claims ?? []), ...back.steps, forget(row)],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,
@@ -77,7 +79,7 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
   })
 }
 
-type Back = Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>
+export type Back = Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>
 
 /** @throws IcebergError the same as a 409 */
 const inTheWay = (error: unknown): never => {
@@ -85,12 +87,13 @@ const inTheWay = (error: unknown): never => {
   throw new IcebergError('ConflictException', `It can't come back: ${error.message}`, { cause: error })
 }
 
-async function backEntry(
+/** `claim` is of its place, which the batch has to take. */
+export async function backEntry(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
-): Promise<Back> {
+): Promise<Back & { readonly claim: Claim }> {
   const { catalog } = call
   const kind = row.kind as 'table' | 'view'
   assertMayTouch(call, `${kind}.create`, identifier)
@@ -98,8 +101,9 @@ async function backEntry(
   // Refuses a namespace of no or unusable levels, before what is in the way is looked for.
   namespaceKey(catalog, identifier.namespace)
   const next = { ...row, ...entryKey(catalog, identifier), updated_at: context.now() }
-  const steps = await takeBack(context, call, identifier, next).catch(inTheWay)
+  const { steps, claim } = await takeBack(context, call, identifier, next).catch(inTheWay)
   return {
+    claim,
     message: `Undrop ${kind} ${displayIdentifier(identifier)}`,
     operations: [entryOperation(`undrop-${kind}`, { identifier, before: undefined, after: row })],
     steps,
@@ -111,7 +115,7 @@ async function takeBack(
   { catalog }: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
-): Promise<Mutation[]> {
+): Promise<{ readonly steps: Mutation[]; readonly claim: Claim }> {
   const kind = row.kind as 'table' | 'view'
   const [ground] = await Promise.all([
     groundOf(context, catalog),
@@ -123,14 +127,11 @@ async function takeBack(
   await assertPresent(catalog, row.metadata_location)
   const metadata = await (kind === 'table' ? placedOf(context, catalog, row) : readView(context, catalog, row))
   const beside = await takePlaces(context, catalog, metadata, { id: row.id, ground })
-  return [
-    ...(claimSteps([{ ground, own: false }]) ?? []),
-    ...insertEntry(catalog, identifier.namespace, row),
-    ...placeSteps(row, beside),
-  ]
+  const steps = [...insertEntry(catalog, identifier.namespace, row), ...placeSteps(row, beside)]
+  return { steps, claim: { ground, own: false } }
 }
 
-async function backNamespace(
+export async function backNamespace(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,

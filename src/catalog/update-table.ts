@@ -134,7 +134,8 @@ async function finished(
   return claimed(context, catalog, { ...staged, beside }, { ground, uuid: metadata['table-uuid'], made: madeUp })
 }
 
-function obsoleteFiles(catalog: CatalogHandle, metadata: Identity, removed: readonly string[]): string[] {
+/** Of those that fell off the log, the ones to delete. */
+export function obsoleteFiles(catalog: CatalogHandle, metadata: Identity, removed: readonly string[]): string[] {
   if (metadata.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return []
   const own = checkedLocation(catalog, metadata.location)
   // Only what is the table's own: a table registered from elsewhere keeps the history that it brought.

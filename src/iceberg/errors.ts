@@ -99,6 +99,9 @@ export const alreadyExists = (what: string, name: string): IcebergError =>
   new IcebergError('AlreadyExistsException', `${what} already exists: ${name}`)
 export const namespaceNotEmpty = (namespace: readonly string[]): IcebergError =>
   new IcebergError('NamespaceNotEmptyException', `Namespace ${displayNamespace(namespace)} is not empty`)
+/** Something is not, or no longer, as the request needs it. */
+export const conflict = (message: string, options?: ErrorOptions): IcebergError =>
+  new IcebergError('ConflictException', message, options)
 /** A requirement of a commit does not hold. Nothing was changed, so a client may clean up the files it wrote. */
 export const commitFailed = (message: string, options?: ErrorOptions): IcebergError =>
   new IcebergError('CommitFailedException', message, options)

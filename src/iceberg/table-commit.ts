@@ -52,7 +52,8 @@ export function commitTable(base: TableMetadata | undefined, commit: TableCommit
   }
 }
 
-function appendMetadataLog(
+/** Cut to the length that the table wants. */
+export function appendMetadataLog(
   metadata: TableMetadata,
   entry: MetadataLogEntry,
 ): { readonly log: readonly MetadataLogEntry[]; readonly removed: readonly MetadataLogEntry[] } {

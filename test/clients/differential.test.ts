@@ -14,6 +14,7 @@ import { TABLE_FAULTS, TABLE_NULLS, tableFile, TABLES } from '../iceberg/foreign
 import type { Outcome } from './differential/compare.ts'
 import { coreSide } from './differential/core-side.ts'
 import { runSequence, type Sides } from './differential/sequence.ts'
+import { undoSequence } from './differential/undone.ts'
 import { createNamespace, httpSide, postTo, readerAt, type HttpOptions, type Kind, type MakeSide } from './differential/sides.ts'
 import { javaEnv } from './java/java.ts'
 import { startReferenceServer } from './java/reference.ts'
@@ -88,6 +89,19 @@ test('commits as the reference implementation makes them', async (context) => {
     const core = { reference: httpSide(theirs), ours: coreSide, reader, root }
     await context.test('tables, in our core', (test) => compare(test, 'table', SEQUENCES, core))
     await context.test('views, in our core', (test) => compare(test, 'view', SEQUENCES / 2, core))
+    await context.test('commits undone, and made again, are read', async (test) => {
+      let [undone, refused] = [0, 0]
+      for (const kind of ['table', 'view'] as const) {
+        for (let index = 0; index < SEQUENCES / 4; index++) {
+          const result = await undoSequence(kind, SEED + index, core)
+          assert.equal(result.failure, undefined)
+          undone += result.undone
+          refused += result.refused
+        }
+      }
+      test.diagnostic(`${undone} commits undone, ${refused} refused`)
+      assert.ok(undone > SEQUENCES / 2 && undone > 4 * refused, `${undone} undone, ${refused} refused`)
+    })
     await context.test('a spec of before meets a schema that does not suit it', async () => {
       const column = (id: number, name: string, type: string) => ({ id, name, required: false, type })
       const table = [column(1, 'id', 'int'), column(2, 'ts', 'timestamp')]

@@ -113,6 +113,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   protectView: { about: 'entry', writes: true, body: () => ({ protected: false }) },
   listDropped: { about: 'log' },
   undrop: { about: 'visible', writes: true, body: () => ({ id: 'none' }) },
+  undo: { about: 'visible', writes: true, body: () => ({ change: 'none' }) },
   listMetrics: { about: 'entry' },
   mintToken: { about: 'management', body: () => ({}) },
   changePassword: { about: 'management', body: () => ({}) },

@@ -193,6 +193,8 @@ async function writeFiles(context: CatalogContext, catalog: CatalogHandle, stage
 
 export interface FlipOptions<T> extends Pick<Attempt<T>, 'status' | 'outcome' | 'answer'> {
   readonly message: string
+  /** Of what else the batch puts into a place. */
+  readonly claims?: readonly Claim[]
 }
 
 /**
@@ -203,10 +205,11 @@ export function flip<T>(
   context: CatalogContext,
   call: CatalogCall,
   staged: readonly Staged[],
-  { message, status, outcome, answer }: FlipOptions<T>,
+  { message, status, outcome, answer, claims: others = [] }: FlipOptions<T>,
 ): Attempt<T> | undefined {
   const { catalog } = call
-  const claims = claimSteps(staged.flatMap(({ claim, beside }) => [claim, beside?.claim]).filter((claim) => claim !== undefined))
+  const own = staged.flatMap(({ claim, beside }) => [claim, beside?.claim]).filter((claim) => claim !== undefined)
+  const claims = claimSteps([...own, ...others])
   if (claims === undefined) return undefined
   const writes = staged.map((one) => entryWrite(context, call, one))
   const changes = [...claims, ...writes.flatMap(({ steps }) => steps)]
@@ -262,7 +265,7 @@ export async function claimed(
 }
 
 /** Tables created together must not overlap either, nor lie where another one of the request has its files from now on. */
-function assertApart(staged: readonly Staged[]): void {
+export function assertApart(staged: readonly Staged[]): void {
   const fresh = staged.filter(({ row, location }) => row?.location !== location)
   const placesOf = ({ location, beside }: Staged): readonly Location[] => [location, ...(beside?.added ?? [])]
   const clash = fresh.find((one) =>

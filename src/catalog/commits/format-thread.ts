@@ -1,7 +1,8 @@
 /** The program of a thread that works on metadata and large requests: one piece of work at a time. */
 import { parentPort } from 'node:worker_threads'
 import type { FormatRequest, FormatResponse } from './format-threads.ts'
-import { failureOf, WORK } from './format-work.ts'
+import { failureOf } from './failures.ts'
+import { WORK } from './format-work.ts'
 
 function answer([work, input]: FormatRequest): FormatResponse {
   try {

@@ -8,9 +8,9 @@ import type { Worker } from 'node:worker_threads'
 import { Lines } from '../../access/lines.ts'
 import { createShares } from '../../access/shares.ts'
 import { IcebergError, unavailable } from '../../iceberg/errors.ts'
-import { MetadataFault } from '../../iceberg/metadata-check.ts'
 import { startThread } from '../../threads.ts'
-import type { Failure, FormatWork, InputOf, OutputOf } from './format-work.ts'
+import { errorOf, type Failure } from './failures.ts'
+import type { FormatWork, InputOf, OutputOf } from './format-work.ts'
 
 export type FormatRequest = { readonly [W in FormatWork]: readonly [work: W, input: InputOf<W>] }[FormatWork]
 export type FormatResponse = { readonly result: unknown } | { readonly failure: Failure }
@@ -124,10 +124,4 @@ export function createFormatThreads(): FormatThreads {
       return done.finally(() => shares.giveBack(holder)) as Promise<OutputOf<W>>
     },
   }
-}
-
-export function errorOf({ type, message, stack, isFault }: Failure): Error {
-  if (type !== undefined) return new IcebergError(type, message)
-  if (isFault) return new MetadataFault(message)
-  return Object.assign(new Error(message), { stack })
 }

@@ -2,14 +2,12 @@
  * What is done with metadata and large requests, as functions from bytes to bytes: they need nothing of the server's, so a
  * thread of its own can carry them out. What a use case has to judge of the result (places, names of files) comes with it.
  */
-import type { ErrorType } from '../../iceberg/errors.ts'
-import { IcebergError } from '../../iceberg/errors.ts'
 import { parse, stringify, type JsonValue } from '../../iceberg/json.ts'
 import type { JsonParts } from '../../iceberg/json-parts.ts'
 import { compressionCodec, encodeMetadataFile, metadataDirectory, metadataFileName } from '../../iceberg/metadata-file.ts'
 import type { MetadataCodec } from '../../iceberg/metadata-file.ts'
 import { foreignFiles } from '../../iceberg/named-files.ts'
-import { checkMetadata, MetadataFault, type MetadataOwner } from '../../iceberg/metadata-check.ts'
+import { checkMetadata, type MetadataOwner } from '../../iceberg/metadata-check.ts'
 import { refsOnly } from '../../iceberg/refs-only.ts'
 import { newTableMetadata, type NewTable } from '../../iceberg/create-table.ts'
 import { newViewMetadata, type NewView } from '../../iceberg/create-view.ts'
@@ -19,12 +17,15 @@ import { parseForeignTableMetadata, parseTableMetadata, serializeTableMetadata }
 import type { CheckLocation } from '../../iceberg/table-properties.ts'
 import { parseTableRequirements, parseViewRequirements } from '../../iceberg/table-requirement.ts'
 import { parseTableUpdates } from '../../iceberg/table-update.ts'
+import { undoTable, type Undone } from '../../iceberg/undo-table.ts'
+import { undoView } from '../../iceberg/undo-view.ts'
 import { commitView, type ViewCommit } from '../../iceberg/view-commit.ts'
 import { parseViewMetadata, serializeViewMetadata } from '../../iceberg/view-metadata.ts'
 import { parseViewUpdates } from '../../iceberg/view-update.ts'
 import { sharedBuffer } from '../../threads.ts'
 import { LARGE_JSON, SMALL_JSON } from '../request-limits.ts'
 import { compose, type ClientConfig } from '../documents/compose.ts'
+import { failureOf, type Failure } from './failures.ts'
 import {
   CommitTableRequest,
   CommitTransactionRequest,
@@ -343,19 +344,30 @@ function readForeignTable({ json }: { readonly json: Uint8Array }): Identity {
 
 const readIdentity = ({ json }: { readonly json: Uint8Array }): Identity => identityOf(parseTableMetadata(json))
 
-export interface Failure {
-  /** Absent for what is a fault of ours. */
-  readonly type: ErrorType | undefined
-  readonly message: string
-  readonly stack: string | undefined
-  /** A `MetadataFault`. */
-  readonly isFault: boolean
+export interface UndoInput {
+  readonly kind: 'table' | 'view'
+  /** The metadata of now and that to go back to, with their files. */
+  readonly current: Uint8Array
+  readonly before: Uint8Array
+  readonly currentFile: string
+  readonly beforeFile: string
+  readonly now: number
+  readonly limits: TableLimits
+  readonly plan: FilePlan
 }
 
-export function failureOf(error: unknown): Failure {
-  if (error instanceof IcebergError) return { type: error.type, message: error.message, stack: undefined, isFault: false }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error))
-  return { type: undefined, message, stack, isFault: error instanceof MetadataFault }
+/** What taking back a commit comes to. @throws IcebergError 409, 400 as `iceberg/undo-table.ts` does */
+export function undo({ kind, current: json, before, plan, ...options }: UndoInput) {
+  const of = <M extends Identity>(current: M, { metadata, ...undone }: Undone<M>, serialize: (metadata: M) => JsonParts) => {
+    const identity = identityOf(metadata)
+    return { ...undone, base: identityOf(current), metadata: identity, made: newFile(identity, serialize(metadata), plan) }
+  }
+  if (kind === 'table') {
+    const current = parseTableMetadata(json)
+    return of(current, undoTable(current, parseTableMetadata(before), options), serializeTableMetadata)
+  }
+  const current = parseViewMetadata(json)
+  return of(current, undoView(current, parseViewMetadata(before), options), serializeViewMetadata)
 }
 
 export const WORK = {
@@ -368,6 +380,7 @@ export const WORK = {
   readIdentity,
   checkFile,
   readForeignTable,
+  undo,
 }
 
 export type FormatWork = keyof typeof WORK

@@ -13,7 +13,7 @@ import type { CatalogCall, CatalogContext, TableIdentifier } from '../call.ts'
 import { stageMade, type Staged } from './commit.ts'
 import { asFault, cacheKey, readDocument } from '../documents/documents.ts'
 import type { Entry, EntryKind } from '../entries.ts'
-import { errorOf } from './format-threads.ts'
+import { errorOf } from './failures.ts'
 import {
   factsOf,
   parseTableCommit,

@@ -11,6 +11,7 @@ import { protectionRoutes } from './protection.ts'
 import { signingRoutes } from './signing.ts'
 import { tableRoutes } from './tables.ts'
 import { tokenRoutes } from './tokens.ts'
+import { undoRoutes } from './undo.ts'
 import { userRoutes } from './users.ts'
 import { viewRoutes } from './views.ts'
 
@@ -25,6 +26,7 @@ export const routes: readonly Route[] = [
   ...managementRoutes,
   ...logRoutes,
   ...droppedRoutes,
+  ...undoRoutes,
   ...protectionRoutes,
   ...tokenRoutes,
   ...healthRoutes,

@@ -77,9 +77,9 @@ export async function runSequence(kind: Kind, seed: number, { reference, ours, r
   return { accepted, refused, actions }
 }
 
-const creation = (kind: Kind, ...rest: Parameters<typeof createRequest>): Json =>
+export const creation = (kind: Kind, ...rest: Parameters<typeof createRequest>): Json =>
   (kind === 'table' ? createRequest : createViewRequest)(...rest)
-const change = (kind: Kind, ...rest: Parameters<typeof commitRequest>): Json =>
+export const change = (kind: Kind, ...rest: Parameters<typeof commitRequest>): Json =>
   (kind === 'table' ? commitRequest : viewCommitRequest)(...rest)
 
 function judge(kind: Kind, theirs: Outcome, mine: Outcome): string[] {

@@ -1,0 +1,178 @@
+/** A line of the log that is to be undone: what it says, who may undo it, and what it dropped. */
+import { isAllowed, type Action } from '../../access/decide.ts'
+import type { Attempt } from '../../changes/change.ts'
+import { firstUuidV7, isUuidV7 } from '../../changes/uuid.ts'
+import { conflict, IcebergError } from '../../iceberg/errors.ts'
+import { isSameNamespace } from '../../iceberg/identifier.ts'
+import type { Json, Row } from '../../stores/entities.ts'
+import { pagesOf } from '../../stores/pages.ts'
+import { assertMayTouch, assertMayTouchNamespace } from '../authorize.ts'
+import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
+import { goneOf, placeOf, type DroppedKind, type Gone } from '../dropped.ts'
+import type { Staged } from '../commits/commit.ts'
+import type { EntryKind } from '../entries.ts'
+import type { Claim } from '../places/locations.ts'
+
+/** As `logged.ts` and `protection.ts` write it. Lines of earlier versions lack ids, and what namespaces were before and after. */
+export interface Operation {
+  readonly operation: string
+  readonly identifier?: TableIdentifier
+  readonly destination?: TableIdentifier
+  readonly namespace?: Namespace
+  readonly id?: string | null
+  readonly 'metadata-location'?: string | null
+  readonly 'previous-metadata-location'?: string | null
+  readonly 'purge-requested'?: boolean
+  /** Of a table that was unregistered. */
+  readonly 'previous-uuid'?: string | null
+  readonly 'previous-location'?: string
+  readonly before?: Json
+  readonly after?: Json
+  /** The change that this one undid. */
+  readonly undoes?: string
+}
+
+export interface Line {
+  readonly id: string
+  readonly timestamp: number
+  readonly operations: readonly Operation[]
+}
+
+/** What keeps the thing at hand from being undone; where it can be, the later change that did so is named with it. */
+export class ChangedSince extends Error {}
+
+/** Of an operation that an earlier version has logged. */
+export const withoutId = (): IcebergError =>
+  conflict('its line was written by an earlier version, and does not hold what is needed for that')
+
+const ENTRY = /^(create|drop|register|unregister|rename|update|undrop|protect|unprotect)-(table|view)$/
+const NAMESPACE = /^(create|drop|update|undrop|protect|unprotect)-(namespace)(?:-properties)?$/
+
+export interface What {
+  readonly verb: string
+  readonly kind: DroppedKind
+}
+
+/** @throws IcebergError 409 for what a later version has logged */
+export function whatOf({ operation }: Operation): What {
+  const [, verb, kind] = ENTRY.exec(operation) ?? NAMESPACE.exec(operation) ?? []
+  if (verb === undefined) throw conflict(`this version does not know how to undo ${operation}`)
+  return { verb, kind: kind as DroppedKind }
+}
+
+const RIGHTS: Readonly<Record<string, string>> = {
+  create: 'drop',
+  register: 'drop',
+  undrop: 'drop',
+  drop: 'create',
+  unregister: 'create',
+  protect: 'drop',
+  unprotect: 'drop',
+}
+
+type Right = readonly [action: Action, about: TableIdentifier | Namespace]
+
+/** What the inverse of an operation needs. */
+function rightsOf(operation: Operation): Right[] {
+  const { verb, kind } = whatOf(operation)
+  const { identifier, destination, namespace } = operation
+  if (kind === 'namespace') {
+    if (namespace === undefined) throw withoutId()
+    return [[verb === 'update' ? 'namespace.update' : (`${kind}.${RIGHTS[verb]}` as Action), namespace]]
+  }
+  if (identifier === undefined) throw withoutId()
+  if (verb === 'rename') {
+    return [
+      [`${kind}.rename`, destination ?? identifier],
+      [`${kind}.create`, identifier],
+    ]
+  }
+  const isCommit = verb === 'update' || (verb === 'register' && operation['previous-metadata-location'] != null)
+  return [[isCommit ? `${kind}.commit` : (`${kind}.${RIGHTS[verb]}` as Action), identifier]]
+}
+
+const isIdentifier = (about: TableIdentifier | Namespace): about is TableIdentifier => !Array.isArray(about)
+
+/** @throws IcebergError 403 */
+function assertMay(call: CatalogCall, operations: readonly Operation[]): void {
+  for (const [action, about] of operations.flatMap(rightsOf)) {
+    if (isIdentifier(about)) assertMayTouch(call, action, about)
+    else assertMayTouchNamespace(call, action, about)
+  }
+}
+
+/** Who may read all of the log. */
+export const readsLog = ({ principal, catalog }: CatalogCall): boolean =>
+  isAllowed(principal, 'catalog.read', { tenantId: catalog.tenantId, catalog: catalog.name })
+
+/**
+ * Lines never change, so what is found is good for each attempt.
+ * @throws IcebergError 404, also for what a caller may not undo who does not read the log; 403 for one who does
+ */
+export async function findLine(context: CatalogContext, call: CatalogCall, id: string): Promise<Line> {
+  const { tenantId: tenant_id, id: catalog_id, branch, name } = call.catalog
+  const unknown = (): IcebergError =>
+    new IcebergError(
+      'NotFoundException',
+      `The log of catalog ${name} has no change with the id ${id.slice(0, 100).toWellFormed()}`,
+    )
+  const row = isUuidV7(id) ? await context.store.get('commits', { tenant_id, catalog_id, branch, id }) : undefined
+  if (row === undefined) throw unknown()
+  const operations = row.operations as unknown as readonly Operation[]
+  try {
+    assertMay(call, operations)
+  } catch (error) {
+    if (error instanceof IcebergError && !readsLog(call)) throw unknown()
+    throw error
+  }
+  return { id, timestamp: row.timestamp_ms, operations }
+}
+
+/** A row that is kept of a drop was made with its line, but for what a slow database takes. */
+const NEAR_MS = 60_000
+
+/** What the operation dropped, with the row that keeps it. @throws IcebergError 409 when that is not kept any more */
+export async function keptOf(
+  context: CatalogContext,
+  { catalog }: CatalogCall,
+  { id: lineId }: Line,
+  operation: Operation,
+): Promise<{ readonly gone: Gone; readonly row: Row<'dropped'> }> {
+  const where = { tenant_id: catalog.tenantId, catalog_id: catalog.id }
+  const at = Number.parseInt(lineId.replace('-', '').slice(0, 12), 16)
+  const after = { ...where, id: firstUuidV7(at + NEAR_MS) }
+  const first = firstUuidV7(at - NEAR_MS)
+  for await (const rows of pagesOf(context.store, 'dropped', {
+    index: 'primary',
+    where,
+    after,
+    descending: true,
+    pageRows: 32,
+  })) {
+    const row = rows.find((one) => one.branch === catalog.branch && isOf(goneOf(one), operation))
+    if (row !== undefined && row.kept_until > context.now()) return { gone: goneOf(row), row }
+    if (row !== undefined || rows.at(-1)!.id < first) break
+  }
+  throw conflict('what it dropped is not kept any more')
+}
+
+/** By its id; in lines without one by its name, and that of a table or view by its metadata file, too. */
+function isOf(gone: Gone, operation: Operation): boolean {
+  if (operation.id != null) return gone.row.id === operation.id
+  const { namespace, name } = placeOf(gone)
+  if (gone.kind === 'namespace') return isSameNamespace([...namespace, name], operation.namespace ?? [])
+  const { identifier, 'previous-metadata-location': file } = operation
+  const isNamed = identifier?.name === name && isSameNamespace(identifier.namespace, namespace)
+  return isNamed && gone.row.metadata_location === file
+}
+
+/** A part of the batch that undoes a change. */
+export interface Inverse extends Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'> {
+  readonly claim?: Claim | undefined
+  /** What the batch writes and logs of a commit that is undone. */
+  readonly staged?: Staged
+  /** Of its metadata, what changes. */
+  readonly fields?: readonly string[]
+}
+
+export type EntryWhat = What & { readonly kind: EntryKind }

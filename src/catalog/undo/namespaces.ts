@@ -1,0 +1,78 @@
+/** The inverse of what was done to a namespace: found as the change left it, or not at all. */
+import { sameJson } from '../../iceberg/document.ts'
+import { conflict, displayNamespace } from '../../iceberg/errors.ts'
+import type { Row } from '../../stores/entities.ts'
+import type { CatalogCall, CatalogContext, Namespace } from '../call.ts'
+import { forget } from '../dropped.ts'
+import { namespaceKey } from '../entries.ts'
+import { changingProperties, droppingNamespace } from '../namespaces.ts'
+import { changingProtection, foundNamespace } from '../protection.ts'
+import { backNamespace } from '../undrop.ts'
+import { ChangedSince, keptOf, withoutId, type Inverse, type Line, type Operation, type What } from './line.ts'
+
+type Values = Readonly<Record<string, string | null>>
+
+export async function namespaceInverse(
+  context: CatalogContext,
+  call: CatalogCall,
+  line: Line,
+  operation: Operation,
+  { verb }: What,
+): Promise<Inverse> {
+  const { namespace } = operation
+  if (namespace === undefined) throw withoutId()
+  if (verb === 'drop') {
+    const { gone, row } = await keptOf(context, call, line, operation)
+    if (gone.kind !== 'namespace') throw conflict('what it dropped is not kept any more')
+    const back = await backNamespace(context, call, namespace, gone.row)
+    return { ...back, steps: [...back.steps, forget(row)] }
+  }
+  const title = `Namespace ${displayNamespace(namespace)}`
+  const row = await namespaceLeft(context, call, namespace, operation)
+  if (verb === 'protect' || verb === 'unprotect') {
+    const found = { ...foundNamespace(call.catalog, namespace, row), kind: 'namespace' }
+    const changing = await changingProtection(context, call.principal, found, verb === 'unprotect')
+    if (changing === undefined) throw new ChangedSince(`The protection of namespace ${displayNamespace(namespace)}`)
+    return changing
+  }
+  if (verb === 'update') return propertiesBack(context, call, namespace, row, operation)
+  if (!sameJson(row.properties, operation.after)) throw new ChangedSince(title)
+  return droppingNamespace(context, call, namespace, row)
+}
+
+async function namespaceLeft(
+  { store }: CatalogContext,
+  { catalog }: CatalogCall,
+  namespace: Namespace,
+  { id }: Operation,
+): Promise<Row<'namespaces'>> {
+  if (id == null) throw withoutId()
+  const row = await store.get('namespaces', namespaceKey(catalog, namespace))
+  if (row?.id !== id) throw new ChangedSince(`Namespace ${displayNamespace(namespace)}`)
+  return row
+}
+
+/** Of the properties that the change set or removed; others stay as they are. */
+function propertiesBack(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  row: Row<'namespaces'>,
+  operation: Operation,
+): Promise<Inverse> {
+  const [before, after] = [new Map(Object.entries(operation.before as Values)), operation.after as Values]
+  const properties = new Map(Object.entries(row.properties as Readonly<Record<string, string>>))
+  for (const [name, value] of before) {
+    if ((properties.get(name) ?? null) !== (after[name] ?? null))
+      throw new ChangedSince(`Property ${name} of namespace ${displayNamespace(namespace)}`)
+    if (value === null) properties.delete(name)
+    else properties.set(name, value)
+  }
+  const names = [...before.keys()]
+  return changingProperties(context, call, namespace, row, {
+    properties: Object.fromEntries(properties),
+    isSet: (before.get('location') ?? null) !== null,
+    updated: names.filter((name) => before.get(name) !== null),
+    removed: names.filter((name) => before.get(name) === null),
+  })
+}
