@@ -53,6 +53,8 @@ export interface LogFilter {
 
 export interface LogQuery extends PageRequest {
   readonly order?: 'asc' | 'desc' | undefined
+  /** Where the first page begins: behind this position. */
+  readonly behind?: number | undefined
   readonly filter?: LogFilter | undefined
 }
 
@@ -90,7 +92,7 @@ interface LogCall {
 /** For who may read it. @throws IcebergError 400 for a token of another listing */
 export async function readLog(context: CatalogContext, call: LogCall, query: LogQuery): Promise<LogPage> {
   const { order = 'desc', filter = {}, pageToken = '', pageSize = DEFAULT_PAGE } = query
-  const given = pageToken === '' ? undefined : await positionOfToken(context, call, redeem(context, call, LISTING, pageToken))
+  const given = pageToken === '' ? query.behind : await positionOfToken(context, call, redeem(context, call, LISTING, pageToken))
   // A client finds its own change in the log, however soon it looks.
   await context.sequencer.settle()
   const found = await scan(context, call.catalog, { descending: order === 'desc', filter, given, most: pageSize })

@@ -34,7 +34,6 @@ export interface Operation {
 
 export interface Line {
   readonly id: string
-  readonly timestamp: number
   readonly operations: readonly Operation[]
 }
 
@@ -125,7 +124,7 @@ export async function findLine(context: CatalogContext, call: CatalogCall, id: s
     if (error instanceof IcebergError && !readsLog(call)) throw unknown()
     throw error
   }
-  return { id, timestamp: row.timestamp_ms, operations }
+  return { id, operations }
 }
 
 /** A row that is kept of a drop was made with its line, but for what a slow database takes. */

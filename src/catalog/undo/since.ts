@@ -2,6 +2,7 @@
 import { isSameNamespace, isWithinNamespace } from '../../iceberg/identifier.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
 import { readLog, type Commit } from '../history.ts'
+import { positionOf } from '../moments.ts'
 import { readsLog, type Line, type Operation } from './line.ts'
 
 /** So many pages are read; where that is not enough, the change has no name in the answer. */
@@ -9,8 +10,6 @@ const MOST_PAGES = 100
 /** And so many behind the first change that is in the way: it may have been undone later. */
 const MORE_PAGES = 10
 const PAGE = 1000
-/** The log is read from a moment before the line on: what is behind the line comes later, whatever its time. */
-const BEFORE_MS = 1000
 
 export interface Later {
   /** With what it did, for who may read the log. */
@@ -27,15 +26,11 @@ export async function laterChange(
   operation: Operation,
 ): Promise<Later | undefined> {
   let [same, named, undo, redo]: (Commit | undefined)[] = []
-  const query = { pageSize: PAGE, order: 'asc', filter: { since: line.timestamp - BEFORE_MS } } as const
-  let [left, token, isBehind]: [number, string | null, boolean] = [MOST_PAGES, '', false]
+  const query = { pageSize: PAGE, order: 'asc', behind: await positionOf(context, call.catalog, line.id) } as const
+  let [left, token]: [number, string | null] = [MOST_PAGES, '']
   while (token !== null && left > 0) {
     const { commits, 'next-page-token': next } = await readLog(context, call, { ...query, pageToken: token })
     for (const commit of commits) {
-      if (!isBehind) {
-        isBehind = commit.id === line.id
-        continue
-      }
       const operations = commit.operations as unknown as readonly Operation[]
       if (operations.some(({ undoes }) => undoes === line.id)) [undo, redo] = [commit, undefined]
       else if (undo !== undefined && operations.some(({ undoes }) => undoes === undo!.id)) redo = commit
