@@ -8,12 +8,12 @@ import type { Principal } from '../access/principal.ts'
 import { change, type ChangeRequest } from '../changes/change.ts'
 import type { ChangeCall, LogScope } from '../changes/context.ts'
 import type { Operation } from '../changes/write.ts'
-import { displayIdentifier, displayNamespace, forbidden, IcebergError } from '../iceberg/errors.ts'
+import { displayIdentifier, displayNamespace, forbidden, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
-import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
-import { entryKey, getEntry, getNamespace, namespaceKey, type EntryKind } from './entries.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+import { branchKey, entryKey, getEntry, getNamespace, namespaceKey, type EntryKind } from './entries.ts'
 
 export interface Protection {
   readonly protected: boolean
@@ -60,7 +60,7 @@ interface Wanted {
   readonly what: string
   readonly log: LogScope
   /** Finds the thing anew for each attempt, with the step that fails when it has changed meanwhile. */
-  readonly find: () => Promise<{ readonly thing: Thing; readonly same: Mutation; readonly about: Operation }>
+  readonly find: () => Promise<{ readonly thing: Thing; readonly same: readonly Mutation[]; readonly about: Operation }>
   readonly kind: string
 }
 
@@ -90,12 +90,19 @@ export function changeProtection(
         ...decided,
         message: `${isWanted ? 'Protect' : 'End the protection of'} ${thing.title}`,
         operations: [{ operation: `${isWanted ? 'protect' : 'unprotect'}-${kind}`, ...about }],
-        steps: [same, step],
+        steps: [...same, step],
       }
     },
     replay: () => answer,
   }
   return change(context, call, request)
+}
+
+/** Makes a drop of the whole catalog fail that has not seen what is protected in it from now on. */
+async function touchBranch({ store }: CatalogContext, catalog: CatalogHandle): Promise<Mutation> {
+  const row = await store.get('branches', branchKey(catalog))
+  if (row === undefined) throw noSuchWarehouse(catalog.name)
+  return { op: 'replace', entity: 'branches', row, expected: row.version }
 }
 
 const titleOfEntry = (kind: string, identifier: TableIdentifier): string => `${kind} ${displayIdentifier(identifier)}`
@@ -138,9 +145,10 @@ export function protect(
   assertMayTouch(call, `${kind}.drop`, identifier)
   const find: Wanted['find'] = async () => {
     const row = await getEntry(context, catalog, identifier, kind)
+    const same = { op: 'require', entity: 'entries', key: entryKey(catalog, identifier), expected: row.version } as const
     return {
       thing: entryThing(identifier, row),
-      same: { op: 'require', entity: 'entries', key: entryKey(catalog, identifier), expected: row.version },
+      same: [same, await touchBranch(context, catalog)],
       about: { identifier: { namespace: identifier.namespace, name: identifier.name } },
     }
   }
@@ -167,9 +175,10 @@ export function protectNamespace(
   assertMayTouchNamespace(call, 'namespace.drop', namespace)
   const find: Wanted['find'] = async () => {
     const row = await getNamespace(context, catalog, namespace)
+    const same = { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: row.version } as const
     return {
       thing: namespaceThing(namespace, row),
-      same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: row.version },
+      same: [same, await touchBranch(context, catalog)],
       about: { namespace },
     }
   }

@@ -1,7 +1,9 @@
 /** Where catalogs lie: each at a place of its own below its warehouse. */
 import type { Principal } from '../access/principal.ts'
+import { droppedIn, isUntouched, REMOVE_CATALOG } from '../catalog/catalog-removal.ts'
 import { badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
+import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { settingsOf } from './handles.ts'
@@ -21,6 +23,8 @@ interface Wanted {
   readonly warehouse: string
   /** Below the warehouse, after its name, where nothing is said. */
   readonly location?: string | null | undefined
+  /** Of the drop that it comes back from. */
+  readonly dropId?: string | undefined
 }
 
 /** The place of a catalog: inside its warehouse, and not in another catalog's place. @throws IcebergError 400, 409 */
@@ -34,7 +38,7 @@ export async function placeOf(context: ManagementContext, principal: Principal, 
   const given = wanted.location == null || wanted.location === '' ? undefined : canonicalLocation(wanted.location)
   if (given !== undefined && given !== root && !isBelow(root, given))
     throw badRequest(`storage_location ${given} is not below the warehouse's ${root}`)
-  const inTheWay = await takenPlaces(context, principal, wanted.id)
+  const inTheWay = await takenPlaces(context, principal, wanted)
   const same: Mutation = { op: 'require', entity: 'warehouses', key, expected: warehouse.version }
   const named = given ?? joinLocation(root, wanted.name)
   const taken = inTheWay(named)
@@ -45,15 +49,26 @@ export async function placeOf(context: ManagementContext, principal: Principal, 
   throw new IcebergError('ConflictException', `storage_location ${named} overlaps with ${taken}`)
 }
 
-/** Names what has a place already. */
+/** Names what has a place already. Catalogs are read before dropped ones, so that one which is dropped meanwhile is seen. */
 async function takenPlaces(
   { catalog: { store } }: ManagementContext,
   { tenantId: tenant_id }: Principal,
-  ownId: string | undefined,
+  { id: ownId, dropId }: Pick<Wanted, 'id' | 'dropId'>,
 ): Promise<(place: Location) => string | undefined> {
   const rows = await store.list('catalogs', { index: 'primary', where: { tenant_id }, limit: MAX_LISTED })
+  const where = { tenant_id, kind: REMOVE_CATALOG }
+  const tasks = await store.list('tasks', { index: 'by_location', where, limit: MAX_LISTED })
   const others = rows.flatMap(({ id, name, storage_location: at }) =>
     at === null || id === ownId ? [] : [{ at: canonicalLocation(at), what: `catalog ${name} at ${at}` }],
   )
-  return (place) => others.find(({ at }) => overlaps(at, place))?.what
+  const dropped = tasks.flatMap((task) =>
+    task.location === null || task.id === dropId ? [] : [{ at: canonicalLocation(task.location), what: heldBy(task) }],
+  )
+  return (place) => [...others, ...dropped].find(({ at }) => overlaps(at, place))?.what
+}
+
+function heldBy(task: Row<'tasks'>): string {
+  const { catalog, kept_until } = droppedIn(task)
+  const until = isUntouched(task) ? `can come back until ${new Date(kept_until).toISOString()}` : 'is being removed'
+  return `the dropped catalog ${catalog.name} at ${task.location}, which ${until} (/api/v1/dropped-catalogs/${task.id})`
 }

@@ -37,7 +37,8 @@ const CREATE_FIELDS = ['id', ...UPDATE_FIELDS]
 /** Of the first start. */
 export const FIRST_CATALOG = 'lake'
 
-const noSuchCatalog = (name: string): IcebergError => new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
+export const noSuchCatalog = (name: string): IcebergError =>
+  new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
 
 export interface Catalog {
   readonly id: string
@@ -200,7 +201,7 @@ export function protectCatalog(
     const row = await rowOf(context, principal, name)
     const key = { tenant_id: row.tenant_id, name: row.name }
     const same = { op: 'require', entity: 'catalogs', key, expected: row.version } as const
-    return { thing: thingOf(row), same, about: { name: row.name, id: row.id } }
+    return { thing: thingOf(row), same: [same], about: { name: row.name, id: row.id } }
   }
   const wanted = { what: `catalog ${name}`, log: tenantLog(principal.tenantId), find, kind: 'catalog' }
   return changeProtection(context.catalog, call, wanted, isWanted)

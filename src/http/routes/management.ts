@@ -145,7 +145,9 @@ const catalogRoutes: readonly Route[] = [
     action: 'catalog.manage',
     mutation: true,
     handler: async (exchange) => {
-      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0), isForced(exchange))
+      const recursive = booleanParameter(exchange.query, 'recursive')
+      const options = { force: isForced(exchange), recursive }
+      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0), options)
       return NO_CONTENT
     },
   },
