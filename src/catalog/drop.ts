@@ -1,16 +1,19 @@
 /**
  * Dropping tables and views. The entry goes at once, and can come back for a while (`undrop.ts`). Files go only when a purge was
  * asked for, later and in the background, by a task that is stored in the very batch that removes the entry, and that has the
- * place until it has ended. Clients look at once whether the files are gone, so the answer waits a little for that.
+ * place until it has ended. Clients look at once whether the files are gone, so the answer waits a little for that, unless the
+ * warehouse keeps them for a while.
  */
 import { change } from '../changes/change.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'
+import type { NewRow } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { giveUp, keep } from './dropped.ts'
 import { entryKey, entryLane, getEntry, withoutVersion } from './entries.ts'
-import type { Entry, EntryKind } from './entries.ts'
+import type { EntryKind } from './entries.ts'
 import { entryOperation } from './logged.ts'
 import { freedPlaces } from './places/places.ts'
 import { entryThing, unprotected } from './protection.ts'
@@ -24,12 +27,29 @@ export interface DropOptions {
   readonly force?: boolean
 }
 
-const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
+const purgePayload = (identifier: TableIdentifier, row: NewRow<'entries'>) => ({
   entry_id: row.id,
   table: displayIdentifier(identifier),
   location: row.location,
   metadata_location: row.metadata_location,
 })
+
+/** The task, and what is kept of the entry until it is due. */
+async function purgeSteps(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  gone: { readonly kind: EntryKind; readonly row: NewRow<'entries'> },
+  id: string,
+): Promise<Mutation[]> {
+  const { row } = gone
+  const [from, ms] = [context.now(), call.catalog.purgeDelayMs]
+  return [
+    storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id, dueAt: from + ms }),
+    ...(await giveUp(context, row.tenant_id, row.location)),
+    ...keep(context, call, gone, { id, from, ms }),
+  ]
+}
 
 async function dropEntry(
   context: CatalogContext,
@@ -40,6 +60,7 @@ async function dropEntry(
 ): Promise<void> {
   assertMayTouch(call, `${kind}.drop`, identifier)
   const key = entryKey(call.catalog, identifier)
+  const { purgeDelayMs: delayMs } = call.catalog
   const purging = await change(context, call, {
     what: displayIdentifier(identifier),
     log: call.catalog,
@@ -49,19 +70,15 @@ async function dropEntry(
       const guard = await unprotected(context, call.principal, entryThing(identifier, row), force)
       const freed = await freedPlaces(context, call.catalog, row.id)
       const id = context.uuidV7()
-      const rest = purge
-        ? [
-            storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }),
-            ...(await giveUp(context, row.tenant_id, row.location)),
-          ]
-        : keep(context, call, { kind, row: withoutVersion(row) })
+      const gone = { kind, row: withoutVersion(row) }
+      const rest = purge ? await purgeSteps(context, call, identifier, gone, id) : keep(context, call, gone)
       return {
         message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
         operations: [entryOperation(`drop-${kind}`, { identifier, before: row, after: undefined }, { 'purge-requested': purge })],
         steps: [{ op: 'remove', entity: 'entries', key, expected: row.version }, guard, ...freed, ...rest],
         status: 204,
         outcome: null,
-        answer: () => (purge ? id : undefined),
+        answer: () => (purge && delayMs === 0 ? id : undefined),
       }
     },
     replay: () => undefined,

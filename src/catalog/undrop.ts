@@ -12,7 +12,7 @@ import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
 import { placedOf, readView } from './documents/documents.ts'
-import { forget, goneOf, placeOf, shownDropped, type Dropped } from './dropped.ts'
+import { forget, goneOf, placeOf, purgeOf, shownDropped, type Dropped } from './dropped.ts'
 import { assertNameFree, assertNamespace, assertSameCatalog, entryKey, namespaceKey, insertEntry } from './entries.ts'
 import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane } from './places/locations.ts'
 import { assertMetadataFileKept } from './places/deletions.ts'
@@ -36,15 +36,25 @@ const noSuchDropped = (id: string): IcebergError =>
     `Nothing that was dropped and can come back has the id ${id.slice(0, 100).toWellFormed()}`,
   )
 
-/** @throws IcebergError 404 also for what the principal may not create, and for what was kept long enough */
-async function findDropped(context: CatalogContext, call: CatalogCall, id: string): Promise<Row<'dropped'>> {
+interface Found {
+  readonly row: Row<'dropped'>
+  readonly purge: Row<'tasks'> | undefined
+}
+
+/**
+ * @throws IcebergError 404 also for what the principal may not create, and for what was kept long enough; 409 when it is being
+ * purged
+ */
+async function findDropped(context: CatalogContext, call: CatalogCall, id: string): Promise<Found> {
   const { tenantId: tenant_id, id: catalog_id, name: catalog } = call.catalog
   const row = await context.store.get('dropped', { tenant_id, catalog_id, id })
-  if (row === undefined || row.kept_until <= context.now()) throw noSuchDropped(id)
-  const { kind, namespace, name } = shownDropped(row)
+  if (row === undefined) throw noSuchDropped(id)
+  const { kind, namespace, name } = shownDropped(row, undefined)
   const about = kind === 'namespace' ? { namespace: [...namespace, name] } : { namespace, name }
   if (!isAllowed(call.principal, RULES[kind], { tenantId: tenant_id, catalog, ...about })) throw noSuchDropped(id)
-  return row
+  const purge = await purgeOf(context, row)
+  if (row.kept_until <= context.now()) throw noSuchDropped(id)
+  return { row, purge }
 }
 
 /** @throws IcebergError 404, 409 that names what is in the way */
@@ -55,18 +65,19 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
     log: catalog,
     lanes: [locationLane(catalog)],
     attempt: async () => {
-      const row = await findDropped(context, call, request.id)
+      const { row, purge } = await findDropped(context, call, request.id)
       const gone = goneOf(row)
       const own = placeOf(gone)
       const place = { namespace: request.namespace ?? own.namespace, name: request.name ?? own.name }
-      const answer = { ...shownDropped(row), ...place }
+      const answer = { ...shownDropped(row, undefined), ...place }
       const back =
         gone.kind === 'namespace'
           ? await backNamespace(context, call, [...place.namespace, place.name], gone.row)
-          : await backEntry(context, call, place, gone.row)
+          : await backEntry(context, call, place, gone.row, purge?.id)
       return {
         ...back,
-        steps: [...back.steps, forget(row)],
+        // Of this and the server that takes the task the one comes to pass.
+        steps: [...back.steps, forget(row), ...(purge === undefined ? [] : [withoutPurge(purge)])],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,
@@ -76,6 +87,13 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
     replay: (outcome) => outcome as unknown as Dropped,
   })
 }
+
+const withoutPurge = ({ id, version }: Row<'tasks'>): Mutation => ({
+  op: 'remove',
+  entity: 'tasks',
+  key: { id },
+  expected: version,
+})
 
 type Back = Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>
 
@@ -90,6 +108,7 @@ async function backEntry(
   call: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
+  ownPurge: string | undefined,
 ): Promise<Back> {
   const { catalog } = call
   const kind = row.kind as 'table' | 'view'
@@ -98,7 +117,7 @@ async function backEntry(
   // Refuses a namespace of no or unusable levels, before what is in the way is looked for.
   namespaceKey(catalog, identifier.namespace)
   const next = { ...row, ...entryKey(catalog, identifier), updated_at: context.now() }
-  const steps = await takeBack(context, call, identifier, next).catch(inTheWay)
+  const steps = await takeBack(context, call, identifier, next, ownPurge).catch(inTheWay)
   return {
     message: `Undrop ${kind} ${displayIdentifier(identifier)}`,
     operations: [entryOperation(`undrop-${kind}`, { identifier, before: undefined, after: row })],
@@ -111,6 +130,7 @@ async function takeBack(
   { catalog }: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
+  ownPurge: string | undefined,
 ): Promise<Mutation[]> {
   const kind = row.kind as 'table' | 'view'
   const [ground] = await Promise.all([
@@ -118,11 +138,11 @@ async function takeBack(
     assertNamespace(context, catalog, identifier.namespace),
     assertNameFree(context, catalog, identifier, kind),
   ])
-  await assertLocationFree(context, catalog, checkedLocation(catalog, row.location))
+  await assertLocationFree(context, catalog, checkedLocation(catalog, row.location), { ownPurge })
   await assertMetadataFileKept(context, catalog, canonicalLocation(row.metadata_location))
   await assertPresent(catalog, row.metadata_location)
   const metadata = await (kind === 'table' ? placedOf(context, catalog, row) : readView(context, catalog, row))
-  const beside = await takePlaces(context, catalog, metadata, { id: row.id, ground })
+  const beside = await takePlaces(context, catalog, metadata, { id: row.id, ground, ownPurge })
   return [
     ...(claimSteps([{ ground, own: false }]) ?? []),
     ...insertEntry(catalog, identifier.namespace, row),

@@ -45,6 +45,7 @@ export function lakeRows(tenant_id: string, tables: number): Mutation[] {
       vending_strategy: HOSTILE,
       secrets: 'sealed',
       table_location_layout: 'plain',
+      purge_delay_hours: 24,
       ...times,
     }),
     insert('catalogs', {

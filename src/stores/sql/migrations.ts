@@ -23,6 +23,7 @@ import { tableLocationLayout } from './migrations/0009-table-location-layout.ts'
 import { commitOrigins } from './migrations/0010-commit-origins.ts'
 import { dropped } from './migrations/0011-dropped.ts'
 import { protections } from './migrations/0012-protections.ts'
+import { purgeDelay } from './migrations/0013-purge-delay.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -50,6 +51,7 @@ export const migrations: readonly Migration[] = [
   { number: 10, name: 'commit-origins', statements: commitOrigins },
   { number: 11, name: 'dropped', statements: (dialect) => createAll(dialect, dropped) },
   { number: 12, name: 'protections', statements: (dialect) => createAll(dialect, protections) },
+  { number: 13, name: 'purge-delay', statements: purgeDelay },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */
