@@ -26,6 +26,8 @@ export interface Dropped {
   readonly kept_until: number
   /** Its files are deleted then. */
   readonly purge: boolean
+  /** The id of the namespace that it went with, and comes back with. */
+  readonly dropped_with: string | null
 }
 
 /** The row as it was. */
@@ -46,7 +48,35 @@ export const placeOf = ({ kind, row }: Gone): Pick<Dropped, 'namespace' | 'name'
 export function shownDropped(row: NewRow<'dropped'>, purge: Row<'tasks'> | undefined): Dropped {
   const gone = goneOf(row)
   const { id, dropped_at, dropped_by, kept_until } = row
-  return { id, kind: gone.kind, ...placeOf(gone), dropped_at, dropped_by, kept_until, purge: purge?.kind === PURGE }
+  return {
+    id,
+    kind: gone.kind,
+    ...placeOf(gone),
+    dropped_at,
+    dropped_by,
+    kept_until,
+    purge: purge?.kind === PURGE,
+    dropped_with: wholeOf(id),
+  }
+}
+
+/** Namespaces, tables and views of one drop. */
+export const MOST_IN_A_TREE = 500
+
+/** Of what goes with a namespace, in their order. */
+export const idOfPart = (whole: string, at: number): string => `${whole}.${String(at).padStart(4, '0')}`
+
+function wholeOf(id: string): string | null {
+  const end = id.indexOf('.')
+  return end < 0 ? null : id.slice(0, end)
+}
+
+/** What went with a namespace and has not come back yet, namespaces first and the outermost of them first. */
+export async function droppedWith({ store }: CatalogContext, row: Row<'dropped'>): Promise<Row<'dropped'>[]> {
+  const { tenant_id, catalog_id, id } = row
+  const where = { tenant_id, catalog_id }
+  const behind = await store.list('dropped', { index: 'primary', where, after: { id: `${id}.` }, limit: MOST_IN_A_TREE })
+  return behind.filter((part) => wholeOf(part.id) === id)
 }
 
 /** Ids of tasks that purge what was dropped are those of what is kept of it. */

@@ -84,7 +84,7 @@ export const requireBranch = (catalog: CatalogHandle): Mutation => ({
 })
 
 /** The catalog is as it was found when the request came. */
-const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
+export const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
   op: 'require',
   entity: 'catalogs',
   key: { tenant_id, name },

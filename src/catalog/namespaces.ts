@@ -165,22 +165,23 @@ export async function createNamespace(
   })
 }
 
-/** The steps that bring a namespace back under this name. @throws IcebergError that says what is in the way */
+/** The steps that bring a namespace back under this name; `isParentBack`: in the same batch as what is around it. @throws IcebergError that says what is in the way */
 export async function undroppedNamespace(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,
   row: NewRow<'namespaces'>,
+  isParentBack = false,
 ): Promise<Mutation[]> {
   const { catalog } = call
   checkLevels(namespace)
   const [parent, key] = [namespace.slice(0, -1), namespaceKey(catalog, namespace)]
-  if (parent.length > 0) await assertNamespace(context, catalog, parent)
+  if (parent.length > 0 && !isParentBack) await assertNamespace(context, catalog, parent)
   const taken = await context.store.get('namespaces', key)
   if (taken !== undefined) throw alreadyExists('Namespace', displayNamespace(namespace))
   const { location, steps } = await takeLocation(context, call, namespace, row.properties as Properties)
   const back = { ...row, ...key, location, updated_at: context.now() }
-  return [requireAbove(catalog, parent), { op: 'insert', entity: 'namespaces', row: back }, ...steps]
+  return [...(isParentBack ? [] : [requireAbove(catalog, parent)]), { op: 'insert', entity: 'namespaces', row: back }, ...steps]
 }
 
 /**

@@ -231,7 +231,8 @@ export const entities = {
   }),
   /**
    * Tables, views and namespaces that were dropped and can come back until `kept_until`. `row` is the row that went away, without its
-   * version; `location` is that of a table or view. `id` is a UUIDv7, and that of the task which purges it then, where there is one.
+   * version; `location` is that of a table or view. `id` is a UUIDv7, and that of the task which purges it then, where there is one; what
+   * went with a namespace has the id of that with a number behind it.
    */
   dropped: entity({
     columns: {

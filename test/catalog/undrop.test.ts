@@ -49,6 +49,7 @@ describe('undrop', () => {
         dropped_by: 'ada',
         kept_until: 7 * 86_400_000,
         purge: false,
+        dropped_with: null,
       },
     )
     assert.deepEqual(await comeBack(fixture), listed)

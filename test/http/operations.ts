@@ -116,6 +116,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   loadDroppedCatalog: { about: 'management' },
   undropCatalog: { about: 'management', body: () => ({}) },
   forgetDroppedCatalog: { about: 'management' },
+  dropNamespaceTree: { about: 'namespace', writes: true, query: () => '?recursive=true' },
   undrop: { about: 'visible', writes: true, body: () => ({ id: 'none' }) },
   listMetrics: { about: 'entry' },
   mintToken: { about: 'management', body: () => ({}) },
