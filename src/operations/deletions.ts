@@ -65,15 +65,26 @@ export async function resumeDeletion(store: Store, id: string, now: number): Pro
   const tenant = known && (await store.get('tenants', { id: known.tenant_id }))
   // Files of a deletion that was given up could be registered: whatever is about to, and has not seen this, fails.
   if (tenant !== undefined) steps.push({ op: 'replace', entity: 'tenants', row: tenant, expected: tenant.version })
-  return change(store, id, now, (task) => [
-    ...steps,
-    {
-      op: 'replace',
-      entity: 'tasks',
-      row: { ...task, owner: null, due_at: now, attempts: 0, last_error: null },
-      expected: task.version,
-    },
-  ])
+  return change(store, id, now, (task) => {
+    refuseKept(task, now)
+    return [
+      ...steps,
+      {
+        op: 'replace',
+        entity: 'tasks',
+        row: { ...task, owner: null, due_at: now, attempts: 0, last_error: null },
+        expected: task.version,
+      },
+    ]
+  })
+}
+
+/** What waits from the start can still be undone: to begin with it is for those who may drop things. */
+function refuseKept({ id, owner, attempts, due_at }: Task, now: number): void {
+  if (owner !== null || attempts > 0 || due_at <= now || due_at === NEVER) return
+  throw new OperationError(
+    `The deletion ${id} has not failed: it waits until ${new Date(due_at).toISOString()}, and can be undone until then`,
+  )
 }
 
 /** What it has not deleted stays, and its place is free. @throws OperationError when it is not there, or runs */
