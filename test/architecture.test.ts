@@ -24,7 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, { readonly values: readonly string[]; 
     values: ['iceberg', 'access', 'changes', 'catalog', 'once.ts', 'nearest.ts', ...CONTRACTS],
     types: ['storage/open.ts'],
   },
-  tasks: { values: ['iceberg', 'access', 'history', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
+  tasks: { values: ['iceberg', 'access', 'changes', 'history', 'catalog', 'management', 'storage/avro.ts', ...CONTRACTS] },
   http: { values: ['iceberg', 'access', 'catalog', 'management', ...CONTRACTS], types: ['changes/context.ts'] },
   operations: { values: ['iceberg', 'stores', 'storage/storage.ts'] },
   cli: {

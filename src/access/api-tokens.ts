@@ -43,7 +43,7 @@ export function parseApiToken(text: string): ApiToken | undefined {
 
 function digestOf(secret: string, bounds: Bounds | undefined): Buffer {
   const hash = createHash('sha256').update(secret)
-  return (bounds === undefined ? hash : hash.update('\0').update(bounds.text)).digest()
+  return (bounds === undefined ? hash : hash.update('\0').update(bounds.made)).digest()
 }
 
 export const hashSecret = (secret: string, bounds?: Bounds): string => digestOf(secret, bounds).toString('hex')

@@ -23,15 +23,16 @@ export function storeTask<K extends keyof Payloads>(
   call: CatalogCall,
   kind: K,
   payload: Payloads[K] & { readonly [key: string]: Json },
-  { id = context.uuidV7(), dueInMs = 0 }: { readonly id?: string; readonly dueInMs?: number } = {},
+  given: { readonly id?: string; readonly dueInMs?: number; readonly dueAt?: number } = {},
 ): Mutation {
   const now = context.now()
+  const { id = context.uuidV7(), dueInMs = 0, dueAt = now + dueInMs } = given
   const row = {
     id,
     tenant_id: call.catalog.tenantId,
     kind,
     payload: { catalog_id: call.catalog.id, warehouse_name: call.catalog.warehouseName, ...payload },
-    due_at: now + dueInMs,
+    due_at: dueAt,
     owner: null,
     attempts: 0,
     last_error: null,

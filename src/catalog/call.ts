@@ -53,6 +53,8 @@ export interface CatalogHandle {
   readonly signer: RequestSigner | undefined
   /** How places are made up for new tables and views. */
   readonly tableLayout: TableLayout
+  /** How long the files of a table stay that is dropped with purge, and it can come back. */
+  readonly purgeDelayMs: number
   /** Changes whenever `clientConfig` or `root` does: part of ETags and cache keys. */
   readonly configVersion: string
   readonly properties: Readonly<Record<string, string>>

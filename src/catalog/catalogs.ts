@@ -39,20 +39,12 @@ export function createCatalogWithNamespace(context: CatalogContext, call: Change
 }
 
 /**
- * The steps that remove a catalog which holds no namespaces and no entries. A conflict says that it is in use or was
- * changed. Its log stays, under an id that no other catalog ever gets.
+ * The steps after which there is no such catalog. What is in it is for the caller to see to. A conflict says that it was changed. Its
+ * log stays, under an id that no other catalog ever gets.
  */
-export function dropCatalogRow(row: Row<'catalogs'>): Mutation[] {
-  const inside = { tenant_id: row.tenant_id, catalog_id: row.id }
+export function dropCatalogRow(row: Row<'catalogs'>, { tenant_id, catalog_id, name, version }: Row<'branches'>): Mutation[] {
   return [
     { op: 'remove', entity: 'catalogs', key: { tenant_id: row.tenant_id, name: row.name }, expected: row.version },
-    {
-      op: 'remove',
-      entity: 'branches',
-      key: { tenant_id: row.tenant_id, catalog_id: row.id, name: MAIN_BRANCH },
-      expected: 'any',
-    },
-    { op: 'requireEmpty', entity: 'namespaces', index: 'primary', where: inside },
-    { op: 'requireEmpty', entity: 'entries', index: 'primary', where: inside },
+    { op: 'remove', entity: 'branches', key: { tenant_id, catalog_id, name }, expected: version },
   ]
 }

@@ -1,10 +1,13 @@
 /**
  * Dropping tables and views. The entry goes at once, and can come back for a while (`undrop.ts`). Files go only when a purge was
  * asked for, later and in the background, by a task that is stored in the very batch that removes the entry, and that has the
- * place until it has ended. Clients look at once whether the files are gone, so the answer waits a little for that.
+ * place until it has ended. Clients look at once whether the files are gone, so the answer waits a little for that, unless the
+ * warehouse keeps them for a while.
  */
 import { change, type Attempt } from '../changes/change.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'
+import type { NewRow } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
@@ -24,12 +27,29 @@ export interface DropOptions {
   readonly force?: boolean
 }
 
-const purgePayload = (identifier: TableIdentifier, row: Entry) => ({
+const purgePayload = (identifier: TableIdentifier, row: NewRow<'entries'>) => ({
   entry_id: row.id,
   table: displayIdentifier(identifier),
   location: row.location,
   metadata_location: row.metadata_location,
 })
+
+/** The task, and what is kept of the entry until it is due. */
+async function purgeSteps(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  gone: { readonly kind: EntryKind; readonly row: NewRow<'entries'> },
+  id: string,
+): Promise<Mutation[]> {
+  const { row } = gone
+  const [from, ms] = [context.now(), call.catalog.purgeDelayMs]
+  return [
+    storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id, dueAt: from + ms }),
+    ...(await giveUp(context, row.tenant_id, row.location)),
+    ...keep(context, call, gone, { id, from, ms }),
+  ]
+}
 
 /** The drop of an entry that was found. `id` is that of the purge. @throws IcebergError 409 for what is protected */
 export async function dropping(
@@ -44,12 +64,8 @@ export async function dropping(
   const key = entryKey(call.catalog, identifier)
   const guard = await unprotected(context, call.principal, entryThing(identifier, row), force)
   const freed = await freedPlaces(context, call.catalog, row.id)
-  const rest = purge
-    ? [
-        storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id }),
-        ...(await giveUp(context, row.tenant_id, row.location)),
-      ]
-    : keep(context, call, { kind, row: withoutVersion(row) })
+  const gone = { kind, row: withoutVersion(row) }
+  const rest = purge ? await purgeSteps(context, call, identifier, gone, id) : keep(context, call, gone)
   return {
     message: `${purge ? 'Purge' : 'Drop'} ${kind} ${displayIdentifier(identifier)}`,
     operations: [entryOperation(`drop-${kind}`, { identifier, before: row, after: undefined }, { 'purge-requested': purge })],
@@ -65,6 +81,7 @@ async function dropEntry(
   { purgeRequested: purge = false, force = false }: DropOptions,
 ): Promise<void> {
   assertMayTouch(call, `${kind}.drop`, identifier)
+  const { purgeDelayMs: delayMs } = call.catalog
   const purging = await change(context, call, {
     what: displayIdentifier(identifier),
     log: call.catalog,
@@ -76,7 +93,7 @@ async function dropEntry(
         ...(await dropping(context, call, identifier, row, { id, force })),
         status: 204,
         outcome: null,
-        answer: () => id,
+        answer: () => (delayMs === 0 ? id : undefined),
       }
     },
     replay: () => undefined,

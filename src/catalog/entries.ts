@@ -70,8 +70,22 @@ export function namespaceKey(
   }
 }
 
+export const branchKey = ({ tenantId, id, branch }: CatalogHandle): Key<'branches'> => ({
+  tenant_id: tenantId,
+  catalog_id: id,
+  name: branch,
+})
+
+/** Makes a batch fail when the catalog was dropped after the request found it. */
+export const requireBranch = (catalog: CatalogHandle): Mutation => ({
+  op: 'require',
+  entity: 'branches',
+  key: branchKey(catalog),
+  expected: 'any',
+})
+
 /** The catalog is as it was found when the request came. */
-const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
+export const requireCatalog = ({ tenantId: tenant_id, name, version }: CatalogHandle): Mutation => ({
   op: 'require',
   entity: 'catalogs',
   key: { tenant_id, name },

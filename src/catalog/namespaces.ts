@@ -20,7 +20,16 @@ import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
 import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
-import { FIRST_EPOCH, assertNamespace, getNamespace, namespaceKey, namespacePath, requireNamespace } from './entries.ts'
+import {
+  FIRST_EPOCH,
+  assertNamespace,
+  branchKey,
+  getNamespace,
+  namespaceKey,
+  namespacePath,
+  requireBranch,
+  requireNamespace,
+} from './entries.ts'
 import { assertInArea } from './places/areas.ts'
 import { assertInNoPlace, claimSteps, groundOf } from './places/locations.ts'
 import {
@@ -53,15 +62,6 @@ const MAX_BYTES = 1024
 const MAX_PROPERTIES_LENGTH = 256 * 1024
 
 const rowsOf = (catalog: CatalogHandle) => ({ tenant_id: catalog.tenantId, catalog_id: catalog.id, branch: catalog.branch })
-const branchKey = (catalog: CatalogHandle) => ({ tenant_id: catalog.tenantId, catalog_id: catalog.id, name: catalog.branch })
-
-/** Makes a batch fail when the catalog was dropped after the request found it. */
-const requireBranch = (catalog: CatalogHandle): Mutation => ({
-  op: 'require',
-  entity: 'branches',
-  key: branchKey(catalog),
-  expected: 'any',
-})
 
 async function assertBranch(context: CatalogContext, catalog: CatalogHandle): Promise<void> {
   if ((await context.store.get('branches', branchKey(catalog))) === undefined) throw noSuchWarehouse(catalog.name)
@@ -166,22 +166,23 @@ export async function createNamespace(
   })
 }
 
-/** The steps that bring a namespace back under this name. @throws IcebergError that says what is in the way */
+/** The steps that bring a namespace back under this name; `isParentBack`: in the same batch as what is around it. @throws IcebergError that says what is in the way */
 export async function undroppedNamespace(
   context: CatalogContext,
   call: CatalogCall,
   namespace: Namespace,
   row: NewRow<'namespaces'>,
+  isParentBack = false,
 ): Promise<Mutation[]> {
   const { catalog } = call
   checkLevels(namespace)
   const [parent, key] = [namespace.slice(0, -1), namespaceKey(catalog, namespace)]
-  if (parent.length > 0) await assertNamespace(context, catalog, parent)
+  if (parent.length > 0 && !isParentBack) await assertNamespace(context, catalog, parent)
   const taken = await context.store.get('namespaces', key)
   if (taken !== undefined) throw alreadyExists('Namespace', displayNamespace(namespace))
   const { location, steps } = await takeLocation(context, call, namespace, row.properties as Properties)
   const back = { ...row, ...key, location, updated_at: context.now() }
-  return [requireAbove(catalog, parent), { op: 'insert', entity: 'namespaces', row: back }, ...steps]
+  return [...(isParentBack ? [] : [requireAbove(catalog, parent)]), { op: 'insert', entity: 'namespaces', row: back }, ...steps]
 }
 
 /**

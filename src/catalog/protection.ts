@@ -8,12 +8,12 @@ import type { Principal } from '../access/principal.ts'
 import { change, type Attempt, type ChangeRequest } from '../changes/change.ts'
 import type { ChangeCall, LogScope } from '../changes/context.ts'
 import type { Operation } from '../changes/write.ts'
-import { displayIdentifier, displayNamespace, forbidden, IcebergError } from '../iceberg/errors.ts'
+import { displayIdentifier, displayNamespace, forbidden, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
-import { entryKey, getEntry, getNamespace, namespaceKey, type Entry, type EntryKind } from './entries.ts'
+import { branchKey, entryKey, getEntry, getNamespace, namespaceKey, type Entry, type EntryKind } from './entries.ts'
 
 export interface Protection {
   readonly protected: boolean
@@ -58,8 +58,8 @@ export async function isProtected({ store }: Pick<CatalogContext, 'store'>, tena
 
 interface Found {
   readonly thing: Thing
-  /** The step that fails when it has changed meanwhile. */
-  readonly same: Mutation
+  /** The steps that fail when it has changed meanwhile. */
+  readonly same: readonly Mutation[]
   readonly about: Operation
 }
 
@@ -89,7 +89,7 @@ export async function changingProtection(
   return {
     message: `${isWanted ? 'Protect' : 'End the protection of'} ${thing.title}`,
     operations: [{ operation: `${isWanted ? 'protect' : 'unprotect'}-${kind}`, ...about, id: thing.id }],
-    steps: [same, step],
+    steps: [...same, step],
   }
 }
 
@@ -115,6 +115,13 @@ export function changeProtection(
   return change(context, call, request)
 }
 
+/** Makes a drop of the whole catalog fail that has not seen what is protected in it from now on. */
+async function touchBranch({ store }: CatalogContext, catalog: CatalogHandle): Promise<Mutation> {
+  const row = await store.get('branches', branchKey(catalog))
+  if (row === undefined) throw noSuchWarehouse(catalog.name)
+  return { op: 'replace', entity: 'branches', row, expected: row.version }
+}
+
 const titleOfEntry = (kind: string, identifier: TableIdentifier): string => `${kind} ${displayIdentifier(identifier)}`
 const titleOfNamespace = (namespace: Namespace): string => `namespace ${displayNamespace(namespace)}`
 
@@ -132,17 +139,33 @@ export const namespaceThing = (namespace: Namespace, row: Identity<'namespaces'>
   tenantId: row.tenant_id,
 })
 
-export const foundEntry = (catalog: CatalogHandle, { namespace, name }: TableIdentifier, row: Entry): Found => ({
-  thing: entryThing({ namespace, name }, row),
-  same: { op: 'require', entity: 'entries', key: entryKey(catalog, { namespace, name }), expected: row.version },
-  about: { identifier: { namespace, name } },
-})
+export async function foundEntry(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  { namespace, name }: TableIdentifier,
+  row: Entry,
+): Promise<Found> {
+  const key = entryKey(catalog, { namespace, name })
+  return {
+    thing: entryThing({ namespace, name }, row),
+    same: [{ op: 'require', entity: 'entries', key, expected: row.version }, await touchBranch(context, catalog)],
+    about: { identifier: { namespace, name } },
+  }
+}
 
-export const foundNamespace = (catalog: CatalogHandle, namespace: Namespace, row: Row<'namespaces'>): Found => ({
-  thing: namespaceThing(namespace, row),
-  same: { op: 'require', entity: 'namespaces', key: namespaceKey(catalog, namespace), expected: row.version },
-  about: { namespace },
-})
+export async function foundNamespace(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  namespace: Namespace,
+  row: Row<'namespaces'>,
+): Promise<Found> {
+  const key = namespaceKey(catalog, namespace)
+  return {
+    thing: namespaceThing(namespace, row),
+    same: [{ op: 'require', entity: 'namespaces', key, expected: row.version }, await touchBranch(context, catalog)],
+    about: { namespace },
+  }
+}
 
 export async function loadProtection(
   context: CatalogContext,
@@ -165,7 +188,7 @@ export function protect(
 ): Promise<Protection> {
   const { catalog } = call
   assertMayTouch(call, `${kind}.drop`, identifier)
-  const find = async () => foundEntry(catalog, identifier, await getEntry(context, catalog, identifier, kind))
+  const find = async () => foundEntry(context, catalog, identifier, await getEntry(context, catalog, identifier, kind))
   return changeProtection(context, call, { what: titleOfEntry(kind, identifier), log: catalog, find, kind }, isWanted)
 }
 
@@ -187,6 +210,6 @@ export function protectNamespace(
 ): Promise<Protection> {
   const { catalog } = call
   assertMayTouchNamespace(call, 'namespace.drop', namespace)
-  const find = async () => foundNamespace(catalog, namespace, await getNamespace(context, catalog, namespace))
+  const find = async () => foundNamespace(context, catalog, namespace, await getNamespace(context, catalog, namespace))
   return changeProtection(context, call, { what: titleOfNamespace(namespace), log: catalog, find, kind: 'namespace' }, isWanted)
 }

@@ -10,23 +10,32 @@ import { canonicalLocation } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
-import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 import { placedOf, readView } from './documents/documents.ts'
-import { forget, goneOf, placeOf, shownDropped, type Dropped } from './dropped.ts'
-import { assertNameFree, assertNamespace, assertSameCatalog, entryKey, namespaceKey, insertEntry } from './entries.ts'
-import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane } from './places/locations.ts'
+import { droppedWith, forget, goneOf, placeOf, purgeOf, shownDropped, type Dropped } from './dropped.ts'
+import {
+  assertNameFree,
+  assertNamespace,
+  assertSameCatalog,
+  entryKey,
+  namespaceKey,
+  insertEntry,
+  requireCatalog,
+} from './entries.ts'
+import { assertLocationFree, checkedLocation, claimSteps, groundOf, locationLane, type Claim } from './places/locations.ts'
 import { assertMetadataFileKept } from './places/deletions.ts'
 import { assertPresent } from './documents/metadata-files.ts'
 import { entryOperation, namespaceOperation } from './logged.ts'
 import { undroppedNamespace } from './namespaces.ts'
-import type { Claim } from './places/locations.ts'
-import { placeSteps, takePlaces } from './places/places.ts'
+import { placeSteps, takePlaces, type Beside } from './places/places.ts'
 
 export interface UndropRequest {
   readonly id: string
   /** Its own, where none is given; of a namespace: those around it. */
   readonly namespace?: Namespace | undefined
   readonly name?: string | undefined
+  /** Of a namespace: with what went with it, unless this is false. */
+  readonly content?: boolean | undefined
 }
 
 const RULES = { table: 'table.create', view: 'view.create', namespace: 'namespace.create' } as const
@@ -37,15 +46,25 @@ const noSuchDropped = (id: string): IcebergError =>
     `Nothing that was dropped and can come back has the id ${id.slice(0, 100).toWellFormed()}`,
   )
 
-/** @throws IcebergError 404 also for what the principal may not create, and for what was kept long enough */
-async function findDropped(context: CatalogContext, call: CatalogCall, id: string): Promise<Row<'dropped'>> {
+interface Found {
+  readonly row: Row<'dropped'>
+  readonly purge: Row<'tasks'> | undefined
+}
+
+/**
+ * @throws IcebergError 404 also for what the principal may not create, and for what was kept long enough; 409 when it is being
+ * purged
+ */
+async function findDropped(context: CatalogContext, call: CatalogCall, id: string): Promise<Found> {
   const { tenantId: tenant_id, id: catalog_id, name: catalog } = call.catalog
   const row = await context.store.get('dropped', { tenant_id, catalog_id, id })
-  if (row === undefined || row.kept_until <= context.now()) throw noSuchDropped(id)
-  const { kind, namespace, name } = shownDropped(row)
+  if (row === undefined) throw noSuchDropped(id)
+  const { kind, namespace, name } = shownDropped(row, undefined)
   const about = kind === 'namespace' ? { namespace: [...namespace, name] } : { namespace, name }
   if (!isAllowed(call.principal, RULES[kind], { tenantId: tenant_id, catalog, ...about })) throw noSuchDropped(id)
-  return row
+  const purge = await purgeOf(context, row)
+  if (row.kept_until <= context.now()) throw noSuchDropped(id)
+  return { row, purge }
 }
 
 /** @throws IcebergError 404, 409 that names what is in the way */
@@ -56,19 +75,26 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
     log: catalog,
     lanes: [locationLane(catalog)],
     attempt: async () => {
-      const row = await findDropped(context, call, request.id)
+      const { row, purge } = await findDropped(context, call, request.id)
       const gone = goneOf(row)
       const own = placeOf(gone)
       const place = { namespace: request.namespace ?? own.namespace, name: request.name ?? own.name }
-      const answer = { ...shownDropped(row), ...place }
+      const answer = { ...shownDropped(row, undefined), ...place }
       const { claim, ...back } =
         gone.kind === 'namespace'
-          ? { ...(await backNamespace(context, call, [...place.namespace, place.name], gone.row)), claim: undefined }
-          : await backEntry(context, call, place, gone.row)
+          ? await backTree(
+              context,
+              call,
+              [...place.namespace, place.name],
+              gone.row,
+              request.content === false ? [] : await droppedWith(context, row),
+            )
+          : await backEntry(context, call, place, gone.row, purge?.id)
       const claims = claim && claimSteps([claim])
       return {
         ...back,
-        steps: [...(claims ?? []), ...back.steps, forget(row)],
+        // Of this and the server that takes the task the one comes to pass.
+        steps: [...(claims ?? []), ...back.steps, forget(row), ...(purge === undefined ? [] : [withoutPurge(purge)])],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,
@@ -79,7 +105,15 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
   })
 }
 
+const withoutPurge = ({ id, version }: Row<'tasks'>): Mutation => ({
+  op: 'remove',
+  entity: 'tasks',
+  key: { id },
+  expected: version,
+})
+
 export type Back = Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>
+type Parts = Omit<Back, 'message'>
 
 /** @throws IcebergError the same as a 409 */
 const inTheWay = (error: unknown): never => {
@@ -93,6 +127,7 @@ export async function backEntry(
   call: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
+  ownPurge?: string,
 ): Promise<Back & { readonly claim: Claim }> {
   const { catalog } = call
   const kind = row.kind as 'table' | 'view'
@@ -101,7 +136,7 @@ export async function backEntry(
   // Refuses a namespace of no or unusable levels, before what is in the way is looked for.
   namespaceKey(catalog, identifier.namespace)
   const next = { ...row, ...entryKey(catalog, identifier), updated_at: context.now() }
-  const { steps, claim } = await takeBack(context, call, identifier, next).catch(inTheWay)
+  const { steps, claim } = await takeBack(context, call, identifier, next, ownPurge).catch(inTheWay)
   return {
     claim,
     message: `Undrop ${kind} ${displayIdentifier(identifier)}`,
@@ -115,20 +150,30 @@ async function takeBack(
   { catalog }: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
+  ownPurge: string | undefined,
 ): Promise<{ readonly steps: Mutation[]; readonly claim: Claim }> {
-  const kind = row.kind as 'table' | 'view'
   const [ground] = await Promise.all([
     groundOf(context, catalog),
     assertNamespace(context, catalog, identifier.namespace),
-    assertNameFree(context, catalog, identifier, kind),
+    assertNameFree(context, catalog, identifier, row.kind as 'table' | 'view'),
   ])
-  await assertLocationFree(context, catalog, checkedLocation(catalog, row.location))
-  await assertMetadataFileKept(context, catalog, canonicalLocation(row.metadata_location))
-  await assertPresent(catalog, row.metadata_location)
-  const metadata = await (kind === 'table' ? placedOf(context, catalog, row) : readView(context, catalog, row))
-  const beside = await takePlaces(context, catalog, metadata, { id: row.id, ground })
+  const beside = await placesBack(context, catalog, row, { ground, ownPurge })
   const steps = [...insertEntry(catalog, identifier.namespace, row), ...placeSteps(row, beside)]
   return { steps, claim: { ground, own: false } }
+}
+
+/** @throws IcebergError 400 for a place that is taken, and for a metadata file that is gone */
+async function placesBack(
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  row: NewRow<'entries'>,
+  { ground, ownPurge }: { readonly ground: Claim['ground']; readonly ownPurge?: string | undefined },
+): Promise<Beside | undefined> {
+  await assertLocationFree(context, catalog, checkedLocation(catalog, row.location), { ownPurge })
+  await assertMetadataFileKept(context, catalog, canonicalLocation(row.metadata_location))
+  await assertPresent(catalog, row.metadata_location)
+  const metadata = await (row.kind === 'table' ? placedOf(context, catalog, row) : readView(context, catalog, row))
+  return takePlaces(context, catalog, metadata, { id: row.id, ground, ownPurge })
 }
 
 export async function backNamespace(
@@ -136,12 +181,91 @@ export async function backNamespace(
   call: CatalogCall,
   namespace: Namespace,
   row: NewRow<'namespaces'>,
+  isParentBack = false,
 ): Promise<Back> {
   assertMayTouchNamespace(call, 'namespace.create', namespace)
-  const steps = await undroppedNamespace(context, call, namespace, row).catch(inTheWay)
+  const steps = await undroppedNamespace(context, call, namespace, row, isParentBack).catch(inTheWay)
   return {
     message: `Undrop namespace ${displayNamespace(namespace)}`,
     operations: [namespaceOperation('undrop-namespace', namespace, row, { before: null, after: row.properties })],
     steps,
   }
 }
+
+const AT_ONCE = 16
+/** No level has it. */
+const pathOf = (levels: Namespace): string => levels.join('\u001f')
+
+/**
+ * A namespace with what went with it, all at once, under names that are as they were from the namespace on. What has lost its own
+ * namespace, which came back by itself and elsewhere, is left.
+ */
+async function backTree(
+  context: CatalogContext,
+  call: CatalogCall,
+  top: Namespace,
+  row: NewRow<'namespaces'>,
+  parts: readonly Row<'dropped'>[],
+): Promise<Back & { readonly claim?: Claim | undefined }> {
+  const whole = await backNamespace(context, call, top, row)
+  if (parts.length === 0) return whole
+  const own = placeOf({ kind: 'namespace', row })
+  const outer = own.namespace.length + 1
+  const known = new Set([pathOf([...own.namespace, own.name])])
+  const backs: Parts[] = [whole]
+  const entries: { readonly identifier: TableIdentifier; readonly row: NewRow<'entries'> }[] = []
+  const forgotten: Mutation[] = []
+  for (const part of parts) {
+    const gone = goneOf(part)
+    const { namespace, name } = placeOf(gone)
+    if (!known.has(pathOf(namespace))) continue
+    forgotten.push(forget(part))
+    const around = [...top, ...namespace.slice(outer)]
+    if (gone.kind !== 'namespace') entries.push({ identifier: { namespace: around, name }, row: gone.row })
+    else {
+      known.add(pathOf([...namespace, name]))
+      backs.push(await backNamespace(context, call, [...around, name], gone.row, true))
+    }
+  }
+  if (entries.length > 0) backs.push(await backEntries(context, call, entries))
+  return {
+    message: `${whole.message} with what was in it`,
+    operations: backs.flatMap(({ operations }) => operations),
+    steps: [...backs.flatMap(({ steps }) => steps), ...forgotten],
+  }
+}
+
+/** Of namespaces that come back in the same batch, so that their names are free. */
+async function backEntries(
+  context: CatalogContext,
+  call: CatalogCall,
+  entries: readonly { readonly identifier: TableIdentifier; readonly row: NewRow<'entries'> }[],
+): Promise<Parts> {
+  const { catalog } = call
+  const ground = await groundOf(context, catalog)
+  const steps: Mutation[] = [...(claimSteps([{ ground, own: false }]) ?? []), requireCatalog(catalog)]
+  for (let from = 0; from < entries.length; from += AT_ONCE) {
+    const some = entries.slice(from, from + AT_ONCE).map(async ({ identifier, row }) => {
+      assertMayTouch(call, `${row.kind as 'table' | 'view'}.create`, identifier)
+      const next = { ...row, ...entryKey(catalog, identifier), updated_at: context.now() }
+      const beside = await placesBack(context, catalog, next, { ground }).catch(notBack(identifier))
+      return [{ op: 'insert', entity: 'entries', row: next } as const, ...placeSteps(next, beside)]
+    })
+    steps.push(...(await Promise.all(some)).flat())
+  }
+  const operations = entries.map(({ identifier, row }) =>
+    entryOperation(`undrop-${row.kind}`, { identifier, before: undefined, after: row }),
+  )
+  return { operations, steps }
+}
+
+/** @throws IcebergError the same as a 409 that says what can't come back */
+const notBack =
+  (identifier: TableIdentifier) =>
+  (error: unknown): never => {
+    if (!(error instanceof IcebergError) || error.code === 503 || error.code === 429) throw error
+    const hint = 'with "content": false the namespace comes back alone'
+    throw new IcebergError('ConflictException', `${displayIdentifier(identifier)} can't come back: ${error.message} (${hint})`, {
+      cause: error,
+    })
+  }

@@ -31,6 +31,8 @@ export interface Attempt<T> extends Decision<T> {
   readonly steps: readonly Mutation[]
   /** Before the batch is written: makes what its rows point to. It cleans up after itself when it fails. */
   readonly prepare?: (() => Promise<void>) | undefined
+  /** What else must hold, asked when the batch is about to be written. */
+  readonly late?: (() => readonly Mutation[]) | undefined
   /** The batch did not land: takes back what `prepare` made. */
   readonly undo?: (() => Promise<void>) | undefined
   /** Told the versions of the rows that `steps` wrote, unless that answer got lost. */
@@ -83,7 +85,8 @@ async function carryOut<T>(
   const { status, outcome } = decided
   if (decided.steps !== undefined) {
     await decided.prepare?.()
-    const batch = await writeBatch(context, call, request.log, record, decided)
+    const steps = decided.late === undefined ? decided.steps : [...decided.steps, ...decided.late()]
+    const batch = await writeBatch(context, call, request.log, record, { ...decided, steps })
     if (batch.end !== 'landed') {
       // Whatever made it fail: no row names what the attempt made.
       await decided.undo?.()

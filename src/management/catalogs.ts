@@ -2,21 +2,18 @@
 import Type from 'typebox'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
-import { createCatalogWithNamespace, dropCatalogRow, FIRST_NAMESPACE, MAIN_BRANCH } from '../catalog/catalogs.ts'
+import { createCatalogWithNamespace } from '../catalog/catalogs.ts'
 import { change } from '../changes/change.ts'
 import { tenantLog, type ChangeCall } from '../changes/context.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
-import { changeProtection, isProtected, unprotected, type Protection } from '../catalog/protection.ts'
+import { changeProtection, isProtected, type Protection } from '../catalog/protection.ts'
 import { decode } from '../catalog/shapes.ts'
-import { alreadyExists, badRequest, IcebergError, noSuchWarehouse, unsupported } from '../iceberg/errors.ts'
-import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
+import { alreadyExists, badRequest, IcebergError, unsupported } from '../iceberg/errors.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
-import type { Mutation } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
-import { settingsOf } from './handles.ts'
 import { nearest } from '../nearest.ts'
-import { checkFields, checkName, MAX_LISTED, type Paging } from './input.ts'
-import { lockPlaces } from './places-lock.ts'
+import { placeOf } from './catalog-place.ts'
+import { checkFields, checkName, type Paging } from './input.ts'
 
 const text = Type.Optional(Type.Union([Type.String(), Type.Null()]))
 const Properties = Type.Optional(Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]))
@@ -28,13 +25,20 @@ const CreateCatalogRequest = Type.Object({
   federated_config: Type.Optional(Type.Unknown()),
   properties: Properties,
 })
-const UpdateCatalogRequest = Type.Object({ warehouse_name: text, storage_location: text, properties: Properties })
-const UPDATE_FIELDS = ['name', 'catalog_type', 'warehouse_name', 'storage_location', 'federated_config', 'properties']
+export const UpdateCatalogRequest = Type.Object({
+  name: text,
+  catalog_type: text,
+  warehouse_name: text,
+  storage_location: text,
+  properties: Properties,
+})
+export const UPDATE_FIELDS = ['name', 'catalog_type', 'warehouse_name', 'storage_location', 'federated_config', 'properties']
 const CREATE_FIELDS = ['id', ...UPDATE_FIELDS]
 /** Of the first start. */
 export const FIRST_CATALOG = 'lake'
 
-const noSuchCatalog = (name: string): IcebergError => new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
+export const noSuchCatalog = (name: string): IcebergError =>
+  new IcebergError('NotFoundException', `Catalog does not exist: ${name}`)
 
 export interface Catalog {
   readonly id: string
@@ -46,7 +50,7 @@ export interface Catalog {
   readonly properties: Json
 }
 
-function shown(row: NewRow<'catalogs'>): Catalog {
+export function shown(row: NewRow<'catalogs'>): Catalog {
   const { id, name, catalog_type, warehouse_name, storage_location, federated_config, properties } = row
   return { id, name, catalog_type, warehouse_name, storage_location, federated_config, properties }
 }
@@ -103,7 +107,7 @@ export async function defaultCatalog(context: ManagementContext, principal: Prin
 }
 
 /** One that may not be read is as if it did not exist. */
-async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'catalogs'>> {
+export async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'catalogs'>> {
   if (!mayRead(principal, name)) throw noSuchCatalog(name)
   const row = await context.catalog.store.get('catalogs', { tenant_id: principal.tenantId, name })
   if (row === undefined) throw noSuchCatalog(name)
@@ -114,42 +118,8 @@ export async function loadCatalog(context: ManagementContext, principal: Princip
   return shown(await rowOf(context, principal, name))
 }
 
-interface Place {
-  readonly location: Location
-  /** Hold until the catalog has the place. */
-  readonly steps: readonly Mutation[]
-}
-
-/** The place of a catalog: inside its warehouse, and not in another catalog's place. */
-async function placeOf(
-  context: ManagementContext,
-  principal: Principal,
-  name: string,
-  warehouseName: string,
-  wanted: string | null | undefined,
-): Promise<Place> {
-  const { store, now } = context.catalog
-  const lock = await lockPlaces(store, principal.tenantId, now)
-  const key = { tenant_id: principal.tenantId, name: warehouseName }
-  const warehouse = await store.get('warehouses', key)
-  if (warehouse === undefined) throw badRequest(noSuchWarehouse(warehouseName).message)
-  const root = context.storage.rootOf(settingsOf(warehouse, context))
-  const place = wanted == null || wanted === '' ? joinLocation(root, name) : canonicalLocation(wanted)
-  if (place !== root && !isBelow(root, place)) throw badRequest(`storage_location ${place} is not below the warehouse's ${root}`)
-  const others = await store.list('catalogs', { index: 'primary', where: { tenant_id: principal.tenantId }, limit: MAX_LISTED })
-  const neighbour = others.find(
-    (row) => row.name !== name && row.storage_location !== null && overlaps(canonicalLocation(row.storage_location), place),
-  )
-  const same: Mutation = { op: 'require', entity: 'warehouses', key, expected: warehouse.version }
-  if (neighbour === undefined) return { location: place, steps: [lock, same] }
-  throw new IcebergError(
-    'ConflictException',
-    `storage_location ${place} overlaps with catalog ${neighbour.name} at ${neighbour.storage_location}`,
-  )
-}
-
-const outcomeOf = (catalog: Catalog): Json => catalog as unknown as Json
-const catalogOf = (outcome: Json): Catalog => outcome as unknown as Catalog
+export const outcomeOf = (catalog: Catalog): Json => catalog as unknown as Json
+export const catalogOf = (outcome: Json): Catalog => outcome as unknown as Catalog
 
 /** With the namespace `default` in it. */
 export async function createCatalog(context: ManagementContext, call: ChangeCall, json: unknown): Promise<Catalog> {
@@ -166,8 +136,8 @@ export async function createCatalog(context: ManagementContext, call: ChangeCall
     what: `catalog ${name}`,
     log: tenantLog(tenantId),
     attempt: async () => {
-      const place = await placeOf(context, principal, name, warehouse, request.storage_location)
       if ((await store.get('catalogs', { tenant_id: tenantId, name })) !== undefined) throw alreadyExists('Catalog', name)
+      const place = await placeOf(context, principal, { name, warehouse, location: request.storage_location })
       const row: NewRow<'catalogs'> = {
         tenant_id: tenantId,
         name,
@@ -203,133 +173,17 @@ function refuseFederation(type: string | null | undefined, config: unknown): voi
   if (wanted !== 'local') throw badRequest(`catalog_type must be Local, not ${JSON.stringify(type?.slice(0, 100))}`)
 }
 
-export async function updateCatalog(context: ManagementContext, call: ChangeCall, name: string, json: unknown): Promise<Catalog> {
-  checkFields(json, UPDATE_FIELDS)
-  const request = decode(UpdateCatalogRequest, json)
-  const { name: sentName, catalog_type: sentType } = json as { name?: unknown; catalog_type?: unknown }
-  const { principal } = call
-  return change(context.catalog, call, {
-    what: `catalog ${name}`,
-    log: tenantLog(principal.tenantId),
-    attempt: async () => {
-      const row = await rowOf(context, principal, name)
-      if (sentName != null && sentName !== name) throw badRequest(`Catalog ${name} can't be renamed`)
-      if (sentType != null && sentType !== row.catalog_type) throw badRequest(`catalog_type of ${name} can't be changed`)
-      const { location, warehouse, steps, isMoved } = await movedTo(context, principal, row, request)
-      const { version, ...rest } = row
-      const changed: NewRow<'catalogs'> = {
-        ...rest,
-        warehouse_name: warehouse,
-        storage_location: location,
-        properties: (request.properties ?? row.properties) as Json,
-        updated_at: context.catalog.now(),
-      }
-      return {
-        message: `Update catalog ${name}`,
-        operations: [{ operation: 'update-catalog', before: outcomeOf(shown(row)), after: outcomeOf(shown(changed)) }],
-        // What is created in it meanwhile requires the row that is replaced here, so that the emptiness behind it lasts.
-        steps: [
-          ...steps,
-          { op: 'replace', entity: 'catalogs', row: changed, expected: version },
-          ...(isMoved ? [isEmpty(row)] : []),
-        ],
-        status: 200,
-        outcome: outcomeOf(shown(changed)),
-        answer: () => {
-          context.handles.forget(principal.tenantId)
-          return shown(changed)
-        },
-      }
-    },
-    replay: catalogOf,
-  })
-}
+export const within = (row: Row<'catalogs'>) => ({ tenant_id: row.tenant_id, catalog_id: row.id })
 
-interface Move {
-  readonly location: string | null
-  readonly warehouse: string | null
-  readonly steps: readonly Mutation[]
-  /** To another warehouse. */
-  readonly isMoved: boolean
-}
-
-/** Where the catalog lies after an update. */
-async function movedTo(
-  context: ManagementContext,
-  principal: Principal,
-  row: Row<'catalogs'>,
-  request: Pick<Type.Static<typeof UpdateCatalogRequest>, 'warehouse_name' | 'storage_location'>,
-): Promise<Move> {
-  const warehouse = request.warehouse_name ?? row.warehouse_name
-  const isMoved = warehouse !== row.warehouse_name
-  if (warehouse === null) return { location: row.storage_location, warehouse, steps: [], isMoved }
-  if (isMoved) await refuseInUse(context, row, 'move it to another warehouse')
-  const wanted = request.storage_location ?? (isMoved ? undefined : row.storage_location)
-  return { ...(await placeOf(context, principal, row.name, warehouse, wanted)), warehouse, isMoved }
-}
-
-const isEmpty = (row: Row<'catalogs'>): Mutation => ({
-  op: 'requireEmpty',
-  entity: 'entries',
-  index: 'primary',
-  where: within(row),
-})
-
-const within = (row: Row<'catalogs'>) => ({ tenant_id: row.tenant_id, catalog_id: row.id })
-
-const inUse = (name: string, what: string): IcebergError =>
+export const inUse = (name: string, what: string): IcebergError =>
   new IcebergError('ConflictException', `Catalog ${name} is in use: drop its namespaces, tables and views before you ${what}`)
 
-async function refuseInUse(context: ManagementContext, row: Row<'catalogs'>, what: string): Promise<void> {
+export async function refuseInUse(context: ManagementContext, row: Row<'catalogs'>, what: string): Promise<void> {
   const entries = await context.catalog.store.list('entries', { index: 'primary', where: within(row), limit: 1 })
   if (entries.length > 0) throw inUse(row.name, what)
 }
 
-export async function dropCatalog(context: ManagementContext, call: ChangeCall, name: string, force = false): Promise<void> {
-  const { principal } = call
-  return change<void>(context.catalog, call, {
-    what: `catalog ${name}`,
-    log: tenantLog(principal.tenantId),
-    attempt: async () => {
-      const row = await rowOf(context, principal, name)
-      await refuseInUse(context, row, 'drop it')
-      return {
-        message: `Drop catalog ${name}`,
-        operations: [{ operation: 'drop-catalog', before: outcomeOf(shown(row)), after: null }],
-        steps: [
-          await unprotected(context.catalog, principal, thingOf(row), force),
-          ...(await dropFirstNamespace(context, principal, row, force)),
-          ...dropCatalogRow(row),
-        ],
-        status: 204,
-        outcome: null,
-        answer: () => context.handles.forget(principal.tenantId),
-      }
-    },
-    replay: () => undefined,
-  })
-}
-
-/** The namespace that came with the catalog goes with it, where it is empty and all there is. */
-async function dropFirstNamespace(
-  context: ManagementContext,
-  principal: Principal,
-  row: Row<'catalogs'>,
-  force: boolean,
-): Promise<Mutation[]> {
-  const where = { ...within(row), branch: MAIN_BRANCH }
-  const [first, another] = await context.catalog.store.list('namespaces', { index: 'primary', where, limit: 2 })
-  if (first === undefined) return []
-  const { parent, name, id, version: expected } = first
-  if (another !== undefined || parent !== '' || name !== FIRST_NAMESPACE[0]) throw inUse(row.name, 'drop it')
-  const thing = { title: `namespace ${name} of catalog ${row.name}`, id, tenantId: row.tenant_id }
-  return [
-    { op: 'remove', entity: 'namespaces', key: { ...where, parent, name }, expected },
-    await unprotected(context.catalog, principal, thing, force),
-  ]
-}
-
-const thingOf = ({ id, name, tenant_id }: Row<'catalogs'>) => ({ title: `catalog ${name}`, id, tenantId: tenant_id })
+export const thingOf = ({ id, name, tenant_id }: Row<'catalogs'>) => ({ title: `catalog ${name}`, id, tenantId: tenant_id })
 
 export async function loadCatalogProtection(context: ManagementContext, principal: Principal, name: string): Promise<Protection> {
   const { id } = await rowOf(context, principal, name)
@@ -347,7 +201,7 @@ export function protectCatalog(
     const row = await rowOf(context, principal, name)
     const key = { tenant_id: row.tenant_id, name: row.name }
     const same = { op: 'require', entity: 'catalogs', key, expected: row.version } as const
-    return { thing: thingOf(row), same, about: { name: row.name, id: row.id } }
+    return { thing: thingOf(row), same: [same], about: { name: row.name, id: row.id } }
   }
   const wanted = { what: `catalog ${name}`, log: tenantLog(principal.tenantId), find, kind: 'catalog' }
   return changeProtection(context.catalog, call, wanted, isWanted)

@@ -172,6 +172,7 @@ function catalogLoader(parts: HandleParts, entries: Entries, warehouses: ReturnT
       storage: store,
       clientConfig,
       tableLayout: (warehouse.table_location_layout ?? 'plain') as TableLayout,
+      purgeDelayMs: (warehouse.purge_delay_hours ?? 0) * 3_600_000,
       configVersion: digest(root, clientConfig),
       vending: vending && { ...vending, id: vendingId, warehouseName: warehouse.name },
       signer,

@@ -6,8 +6,14 @@ import type { NewRow } from '../stores/entities.ts'
 import type { Mutation, Store } from '../stores/store.ts'
 
 /** The step that holds what is read from now on. */
-export async function lockPlaces(store: Store, tenantId: string, now: () => number): Promise<Mutation> {
-  const name = `places-of-catalogs/${tenantId}`
+export const lockPlaces = (store: Store, tenantId: string, now: () => number): Promise<Mutation> =>
+  lock(store, `places-of-catalogs/${tenantId}`, now)
+
+/** The same for the catalogs that narrowed tokens name. */
+export const lockTokenNames = (store: Store, tenantId: string, now: () => number): Promise<Mutation> =>
+  lock(store, `catalogs-in-tokens/${tenantId}`, now)
+
+async function lock(store: Store, name: string, now: () => number): Promise<Mutation> {
   const known = await store.get('settings', { name })
   const row: NewRow<'settings'> = { name, value: null, updated_at: now() }
   if (known === undefined) return { op: 'insert', entity: 'settings', row }

@@ -13,25 +13,38 @@ export interface CatalogSummary {
   readonly storage_location: string | null
 }
 
+export interface Counts {
+  readonly tables: number
+  readonly views: number
+  readonly namespaces: number
+}
+
+/** What there is under a catalog's id. */
+export async function countsOf(
+  { catalog: { store } }: ManagementContext,
+  inside: { readonly tenant_id: string; readonly catalog_id: string },
+): Promise<Counts> {
+  const where = { ...inside, branch: 'main' }
+  const counts = { tables: 0, views: 0, namespaces: 0 }
+  for await (const page of pagesOf(store, 'entries', { index: 'primary', where })) {
+    const present = page.filter(({ deleted }) => !deleted)
+    const viewsOfPage = present.filter(({ kind }) => kind === 'view').length
+    counts.views += viewsOfPage
+    counts.tables += present.length - viewsOfPage
+  }
+  for await (const page of pagesOf(store, 'namespaces', { index: 'primary', where })) {
+    counts.namespaces += page.filter(({ deleted }) => !deleted).length
+  }
+  return counts
+}
+
 export async function catalogSummary(context: ManagementContext, principal: Principal, name: string): Promise<CatalogSummary> {
   const catalog = await loadCatalog(context, principal, name)
   const inside = { tenant_id: principal.tenantId, catalog_id: catalog.id }
-  const onMain = { ...inside, branch: 'main' }
-  let tables = 0
-  let views = 0
-  const { store } = context.catalog
-  for await (const page of pagesOf(store, 'entries', { index: 'primary', where: onMain })) {
-    const present = page.filter(({ deleted }) => !deleted)
-    const viewsOfPage = present.filter(({ kind }) => kind === 'view').length
-    views += viewsOfPage
-    tables += present.length - viewsOfPage
-  }
-  let namespaces = 0
-  for await (const page of pagesOf(store, 'namespaces', { index: 'primary', where: onMain })) {
-    namespaces += page.filter(({ deleted }) => !deleted).length
-  }
+  const { tables, views, namespaces } = await countsOf(context, inside)
   let branches = 0
-  for await (const page of pagesOf(store, 'branches', { index: 'primary', where: inside })) branches += page.length
+  for await (const page of pagesOf(context.catalog.store, 'branches', { index: 'primary', where: inside }))
+    branches += page.length
   return {
     name,
     table_count: tables,

@@ -19,6 +19,7 @@ import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
+import { lockTokenNames } from './places-lock.ts'
 
 const HOUR_MS = 3_600_000
 const DEFAULT_HOURS = 24
@@ -144,9 +145,13 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
   return change(context.catalog, call, {
     what: 'the tokens of one user',
     log: tenantLog(principal.tenantId),
+    lanes: bounds?.within === undefined ? [] : [`token-names\n${principal.tenantId}`],
     attempt: async () => {
       const token = newApiToken()
-      const now = context.catalog.now()
+      const { now: clock, store } = context.catalog
+      const now = clock()
+      // A catalog that is renamed at this moment is renamed before, or finds the token.
+      const lock = bounds?.within === undefined ? [] : [await lockTokenNames(store, principal.tenantId, clock)]
       const row: NewRow<'tokens'> = {
         id: token.id,
         tenant_id: principal.tenantId,
@@ -164,6 +169,7 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
         steps: [
           { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' },
           { op: 'insert', entity: 'tokens', row },
+          ...lock,
         ],
         status: 200,
         outcome: sealedFor(context, call, minted),

@@ -27,12 +27,16 @@ const Strategy = Type.Union([
   Type.Null(),
 ])
 const Layout = Type.Optional(Type.Union([Type.Literal('plain'), Type.Literal('suffix'), Type.Literal('uuid'), Type.Null()]))
+/** Ten years. */
+const MAX_DELAY_HOURS = 87_600
+const Delay = Type.Optional(Type.Union([Type.Integer({ minimum: 0, maximum: MAX_DELAY_HOURS }), Type.Null()]))
 const CreateWarehouseRequest = Type.Object({
   name: Type.String(),
   use_sts: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   storage_config: StorageConfig,
   vending_strategy: Type.Optional(Strategy),
   table_location_layout: Layout,
+  purge_delay_hours: Delay,
 })
 const UpdateWarehouseRequest = Type.Object({
   name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
@@ -40,8 +44,9 @@ const UpdateWarehouseRequest = Type.Object({
   storage_config: Type.Optional(Type.Union([StorageConfig, Type.Null()])),
   vending_strategy: Type.Optional(Strategy),
   table_location_layout: Layout,
+  purge_delay_hours: Delay,
 })
-const FIELDS = ['name', 'use_sts', 'storage_config', 'vending_strategy', 'table_location_layout']
+const FIELDS = ['name', 'use_sts', 'storage_config', 'vending_strategy', 'table_location_layout', 'purge_delay_hours']
 
 /** Numbers and truths are as good as their text. */
 function withTexts(json: unknown): unknown {
@@ -69,6 +74,7 @@ export interface Warehouse {
   readonly storage_config: Json
   readonly vending_strategy: Json
   readonly table_location_layout: string
+  readonly purge_delay_hours: number
   readonly warnings?: readonly string[]
   /** Of an update: the names of the settings that it changed. */
   readonly changed?: readonly string[]
@@ -86,6 +92,7 @@ function shown(context: ManagementContext, row: NewRow<'warehouses'>): Warehouse
     storage_config,
     vending_strategy,
     table_location_layout: layout ?? 'plain',
+    purge_delay_hours: row.purge_delay_hours ?? 0,
     ...(warnings.length > 0 && { warnings }),
   }
 }
@@ -131,6 +138,7 @@ interface NewWarehouse {
   readonly useSts: boolean
   readonly settings: WarehouseSettings
   readonly layout: string | null
+  readonly delayHours: number | null
 }
 
 /** What a person says of a warehouse that is not there yet. @throws IcebergError 400, 422 */
@@ -142,7 +150,8 @@ export function readNewWarehouse(json: unknown): NewWarehouse {
     storageConfig: withoutNulls(request.storage_config),
     vendingStrategy: request.vending_strategy as VendingStrategy | undefined,
   }
-  return { name: request.name, useSts: request.use_sts ?? false, settings, layout: request.table_location_layout ?? null }
+  const { name, use_sts: useSts, table_location_layout: layout, purge_delay_hours: delayHours } = request
+  return { name, useSts: useSts ?? false, settings, layout: layout ?? null, delayHours: delayHours ?? null }
 }
 
 const outcomeOf = (warehouse: Warehouse): Json => warehouse as unknown as Json
@@ -158,7 +167,7 @@ export async function createWarehouse(
   json: unknown,
   trial?: WarehouseTrial,
 ): Promise<Warehouse> {
-  const { name, useSts, settings: given, layout } = readNewWarehouse(json)
+  const { name, useSts, settings: given, layout, delayHours } = readNewWarehouse(json)
   const { now, uuid, store } = context.catalog
   const { tenantId } = call.principal
   return change(context.catalog, call, {
@@ -176,6 +185,7 @@ export async function createWarehouse(
         created_at: now(),
         updated_at: now(),
         table_location_layout: layout,
+        purge_delay_hours: delayHours,
       }
       const made = shown(context, row)
       return {
@@ -291,17 +301,19 @@ async function changedBy(
   await refuseStranding(context, principal, name, root)
   const names = [...context.storage.changed(before, settings)]
   if (trial !== undefined && names.length > 0) refuseFailed(name, await trial(name, settings))
-  const { use_sts: useSts, table_location_layout: layout } = request
+  const { use_sts: useSts, table_location_layout: layout, purge_delay_hours: delay } = request
   const changed: NewRow<'warehouses'> = {
     ...rest,
     name,
     ...columns,
     use_sts: useSts ?? row.use_sts,
     table_location_layout: layout === undefined ? row.table_location_layout : layout,
+    purge_delay_hours: delay === undefined ? row.purge_delay_hours : delay,
     updated_at: now(),
   }
   if (changed.use_sts !== row.use_sts) names.push('use_sts')
   if (changed.table_location_layout !== row.table_location_layout) names.push('table_location_layout')
+  if ((changed.purge_delay_hours ?? 0) !== (row.purge_delay_hours ?? 0)) names.push('purge_delay_hours')
   return { changed, names, steps: lock }
 }
 

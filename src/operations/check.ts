@@ -141,6 +141,20 @@ const NEEDS: { readonly [E in EntityName]?: (row: Row<E>) => readonly Need[] } =
   ],
 }
 
+/** The task of a catalog that was dropped and whose content is still there, out of reach on purpose. */
+const REMOVE_CATALOG = 'remove-catalog'
+
+async function droppedCatalogs(store: Store): Promise<string[]> {
+  const found: string[] = []
+  for await (const page of filledPages(store, 'tasks')) {
+    for (const { kind, tenant_id, payload } of page) {
+      const { catalog } = payload as { readonly catalog?: { readonly id?: string } }
+      if (kind === REMOVE_CATALOG) found.push(`${tenant_id}/${catalog?.id}`)
+    }
+  }
+  return found
+}
+
 /** What a row says of itself. */
 function doubtsOf(entity: EntityName, row: Row<EntityName>, now: number, catalogs: ReadonlySet<string>): Doubt[] {
   const { tenant_id, catalog_id } = row as { readonly tenant_id?: string; readonly catalog_id?: string }
@@ -156,7 +170,7 @@ function doubtsOf(entity: EntityName, row: Row<EntityName>, now: number, catalog
       return [
         warning(
           'task-given-up',
-          `Background work was given up, ${why}. Its files stay, and nothing can take their place: see \`pangolin store deletions\`.`,
+          `Background work was given up, ${why}. What it has not removed stays, and nothing can take its place: see \`pangolin store deletions\`.`,
         ),
       ]
     }
@@ -199,20 +213,25 @@ async function unmet(store: Store, needs: readonly Need[]): Promise<ReadonlySet<
   return missing
 }
 
-async function checkRows(
-  options: CheckOptions,
-  entity: EntityName,
-  catalogs: ReadonlySet<string>,
-  report: Report,
-): Promise<number> {
+interface CatalogIds {
+  readonly known: ReadonlySet<string>
+  readonly dropped: ReadonlySet<string>
+}
+
+async function checkRows(options: CheckOptions, entity: EntityName, catalogs: CatalogIds, report: Report): Promise<number> {
   const { store, now, progress } = options
   const needsOf = NEEDS[entity] as ((row: Row<EntityName>) => readonly Need[]) | undefined
   let rows = 0
   for await (const page of filledPages(store, entity)) {
-    const needs = page.map((row) => needsOf?.(row) ?? [])
+    const isDropped = (row: Row<EntityName>): boolean => {
+      const { tenant_id, catalog_id } = row as { readonly tenant_id?: string; readonly catalog_id?: string }
+      return catalogs.dropped.has(`${tenant_id}/${catalog_id}`)
+    }
+    // Its branch went with the catalog, and the rest goes row by row.
+    const needs = page.map((row) => (isDropped(row) ? [] : (needsOf?.(row) ?? [])))
     const missing = await unmet(store, needs.flat())
     page.forEach((row, at) => {
-      const own = doubtsOf(entity, row, now(), catalogs)
+      const own = doubtsOf(entity, row, now(), catalogs.known)
       const others = (needs[at] ?? []).filter((one) => missing.has(nameOf(one))).map(({ otherwise }) => otherwise)
       // Below a missing catalog everything is missing: the first reason says it all.
       for (const doubt of own.length > 0 ? own : others) report(findingOf(entity, row, doubt))
@@ -256,7 +275,8 @@ async function look(options: CheckOptions): Promise<CheckReport> {
   for await (const page of filledPages(store, 'catalogs')) {
     for (const row of page) catalogs.set(`${row.tenant_id}/${row.id}`, row)
   }
-  const ids = new Set(catalogs.keys())
+  const dropped = new Set(await droppedCatalogs(store))
+  const ids = { known: new Set([...catalogs.keys(), ...dropped]), dropped }
   const rows: [EntityName, number][] = []
   for (const entity of entityNames) rows.push([entity, await checkRows(options, entity, ids, report)])
   for (const tenant of new Set([...catalogs.values()].map(({ tenant_id }) => tenant_id)))

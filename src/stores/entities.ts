@@ -91,6 +91,7 @@ export const entities = {
       created_at: 'integer',
       updated_at: 'integer',
       table_location_layout: 'text?',
+      purge_delay_hours: 'integer?',
     },
     key: ['tenant_id', 'name'],
     indexes: {},
@@ -305,7 +306,8 @@ export const entities = {
   }),
   /**
    * Tables, views and namespaces that were dropped and can come back until `kept_until`. `row` is the row that went away, without its
-   * version; `location` is that of a table or view. `id` is a UUIDv7.
+   * version; `location` is that of a table or view. `id` is a UUIDv7, and that of the task which purges it then, where there is one; what
+   * went with a namespace has the id of that with a number behind it.
    */
   dropped: entity({
     columns: {

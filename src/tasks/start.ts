@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { deleteFiles } from './delete-files.ts'
 import { startExpiry, type ExpiryOptions } from './expire.ts'
 import { locationOf, purgeTable, type PurgeOptions } from './purge.ts'
+import { removeCatalog } from './remove-catalog.ts'
 import { removeFolders } from './remove-folders.ts'
 import { startRunner, type RunnerOptions } from './runner.ts'
 
@@ -29,6 +30,7 @@ export function startTasks(options: TasksOptions): Tasks {
       'purge-table': purgeTable(options),
       'delete-files': deleteFiles(options),
       'remove-folders': removeFolders(options),
+      'remove-catalog': removeCatalog(options),
     },
   })
   const expiry = startExpiry(options)

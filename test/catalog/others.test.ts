@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { createCatalogRow, dropCatalogRow } from '../../src/catalog/catalogs.ts'
 import { getConfig } from '../../src/catalog/config.ts'
 import { listMetrics, reportMetrics } from '../../src/catalog/metrics/metrics.ts'
-import { createNamespace, dropNamespace } from '../../src/catalog/namespaces.ts'
+import { createNamespace } from '../../src/catalog/namespaces.ts'
+import { protectNamespace } from '../../src/catalog/protection.ts'
 import {
   CommitTransactionRequest,
   CreateNamespaceRequest,
@@ -86,21 +87,14 @@ test('metrics are kept as they came and read newest first', async (t) => {
   assert.equal(fixture.logged.at(-1)?.event, 'metrics-report-lost')
 })
 
-test('a catalog that holds something can not be dropped, an empty one can, and then holds nothing any more', async (t) => {
+test('what is about to be created in a catalog that goes is not', async (t) => {
   const { context, call, store } = await open(t)
-  const row = async () => {
-    const found = await store.get('catalogs', { tenant_id: 't1', name: 'lake' })
-    assert.ok(found)
-    return found
-  }
-  await assert.rejects(
-    store.write(dropCatalogRow(await row())),
-    (error) => error instanceof StoreError && error.kind === 'conflict',
-  )
-  await dropNamespace(context, call, ['ns'])
-  const dropped = await row()
-  await store.write(dropCatalogRow(dropped))
+  const dropped = await store.get('catalogs', { tenant_id: 't1', name: 'lake' })
+  const branch = await store.get('branches', { tenant_id: 't1', catalog_id: 'c1', name: 'main' })
+  assert.ok(dropped !== undefined && branch !== undefined)
+  await store.write(dropCatalogRow(dropped, branch))
   await assert.rejects(createNamespace(context, call, { namespace: ['late'] }), rejects(404, /Warehouse does not exist: lake/))
+  await assert.rejects(protectNamespace(context, call, ['ns'], true), rejects(404, /Warehouse does not exist: lake/))
   const { version: _, ...again } = dropped
   await store.write(createCatalogRow({ ...again, id: 'c3' }))
   const twice = store.write(createCatalogRow({ ...again, id: 'c4' }))

@@ -130,6 +130,7 @@ function attach(inner: Store, folder: string, parts: Partial<CatalogContext>): F
     warehouseName: 'local',
     clientConfig: { 'client.region': 'eu-west-1' },
     tableLayout: 'plain',
+    purgeDelayMs: 0,
     configVersion: 'v1',
     vending: undefined,
     signer: undefined,

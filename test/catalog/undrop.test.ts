@@ -40,7 +40,17 @@ describe('undrop', () => {
     assert.deepEqual(others, [])
     assert.deepEqual(
       { ...listed, id: '', dropped_at: 0, kept_until: listed!.kept_until - listed!.dropped_at },
-      { id: '', kind: 'table', namespace: ['ns'], name: 't', dropped_at: 0, dropped_by: 'ada', kept_until: 7 * 86_400_000 },
+      {
+        id: '',
+        kind: 'table',
+        namespace: ['ns'],
+        name: 't',
+        dropped_at: 0,
+        dropped_by: 'ada',
+        kept_until: 7 * 86_400_000,
+        purge: false,
+        dropped_with: null,
+      },
     )
     assert.deepEqual(await comeBack(fixture), listed)
     assert.deepEqual(withoutTimes(await rowOf(fixture, 't')), withoutTimes(before))

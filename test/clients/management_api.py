@@ -7,7 +7,7 @@ def ask(properties: dict, method: str, path: str, body: dict | None = None):
     headers = {"Authorization": f"Bearer {properties['token']}"}
     answer = requests.request(method, f"{properties['uri']}/api/v1/{path}", json=body, headers=headers, timeout=30)
     assert answer.ok, answer.text
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def get(properties: dict, path: str):

@@ -87,6 +87,7 @@ export function processesOn(t: TestContext, stores: readonly Store[], skews: rea
       storage: openFileStore(canonicalLocation(`file://${folder}`)),
       clientConfig: {},
       tableLayout: 'plain',
+      purgeDelayMs: 0,
       configVersion: 'v1',
       vending: undefined,
       signer: undefined,

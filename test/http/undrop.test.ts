@@ -84,3 +84,29 @@ test('a setting says how long, and 0 drops for good', async (t) => {
   const [{ dropped_at: from, kept_until: until }] = (await call(other, 'GET', DROPPED)).json
   assert.equal(until - from, 7_200_000)
 })
+
+test('a warehouse says how long a purge waits, and it is undone until then', async (t) => {
+  const server = await startTestServer(t)
+  const warehouse = (body: object) => call(server, 'PUT', '/api/v1/warehouses/local', { body })
+  for (const wrong of [-1, 1.5, '24', 1e9])
+    assert.equal((await warehouse({ purge_delay_hours: wrong })).status, 400, String(wrong))
+  assert.equal((await call(server, 'GET', '/api/v1/warehouses/local')).json.purge_delay_hours, 0)
+  const changed = (await warehouse({ purge_delay_hours: 24 })).json
+  assert.deepEqual([changed.purge_delay_hours, changed.changed], [24, ['purge_delay_hours']])
+  assert.equal((await warehouse({ table_location_layout: 'plain' })).json.purge_delay_hours, 24, 'and it stays')
+  const path = '/v1/lake/namespaces/default/tables'
+  assert.equal((await call(server, 'POST', path, { body: { name: 'a', schema } })).status, 200)
+  const since = Date.now()
+  assert.equal((await call(server, 'DELETE', `${path}/a?purgeRequested=true`)).status, 204)
+  assert.ok(Date.now() - since < 900, 'nothing is waited for')
+  const [{ id, purge, dropped_at: from, kept_until: until }] = (await call(server, 'GET', DROPPED)).json
+  assert.deepEqual([purge, until - from], [true, 86_400_000])
+  assert.equal((await undrop(server, { id })).status, 200)
+  assert.equal((await call(server, 'GET', `${path}/a`)).status, 200)
+  assert.equal((await warehouse({ purge_delay_hours: null })).json.purge_delay_hours, 0)
+  assert.equal((await call(server, 'DELETE', `${path}/a?purgeRequested=true`)).status, 204)
+  assert.deepEqual((await call(server, 'GET', DROPPED)).json, [])
+  const storage_config = { type: 'local', path: `${server.dataDirectory}/warehouse/w` }
+  const made = await call(server, 'POST', '/api/v1/warehouses', { body: { name: 'w', storage_config, purge_delay_hours: 2 } })
+  assert.deepEqual([made.status, made.json.purge_delay_hours], [201, 2])
+})

@@ -1,18 +1,12 @@
 /** Changes over `/api/v1`: once under one key, refused as a whole, and never two where one has room. On each database. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, describe, test, type TestContext } from 'node:test'
-import { startApp } from '../../src/app.ts'
-import { loadSettings } from '../../src/config.ts'
-import { createLog } from '../../src/log.ts'
+import { after, describe, test } from 'node:test'
 import { openStore } from '../../src/stores/open.ts'
 import { key7 } from '../catalog/setup.ts'
-import { call, startTestServer, type Answer, type TestServer } from '../http/harness.ts'
-import { requireService } from '../services/require.ts'
-import { startMongo } from '../services/mongo.ts'
-import { startPostgres, stopSharedPostgres } from '../services/postgres.ts'
+import { call, type Answer, type TestServer } from '../http/harness.ts'
+import { stopSharedPostgres } from '../services/postgres.ts'
+import { DATABASES, pairOn } from './pairs.ts'
 
 const SCHEMA = { type: 'struct', fields: [{ id: 1, name: 'id', type: 'long', required: false }] }
 const CATALOGS = '/api/v1/catalogs'
@@ -25,26 +19,6 @@ const newCatalog = (server: TestServer, name: string, more: object = {}) =>
 const namesIn = async (server: TestServer, catalog: string): Promise<string[]> =>
   (await call(server, 'GET', `/v1/${catalog}/namespaces`)).json.namespaces.map((levels: string[]) => levels.join('.'))
 
-/** Two servers on one database. */
-type Pair = readonly [TestServer, TestServer]
-
-async function pairOn(t: TestContext, DATABASE_URL: string): Promise<Pair> {
-  const one = await startTestServer(t, { DATABASE_URL })
-  const settings = loadSettings({ PORT: '0', PANGOLIN_DATA: one.dataDirectory, DATABASE_URL, PANGOLIN_SHUTDOWN_GRACE_SECS: '1' })
-  const app = await startApp(settings, createLog({ format: 'json', level: 'error', write: () => {} }))
-  t.after(() => app.close())
-  return [one, { ...one, app, url: app.url, port: Number(new URL(app.url).port) }]
-}
-
-const DATABASES: Readonly<Record<string, (t: TestContext) => Promise<string | undefined>>> = {
-  sqlite: async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'pangolin-changes-'))
-    t.after(() => rmSync(folder, { recursive: true, force: true }))
-    return `sqlite:${join(folder, 'shared.db')}`
-  },
-  postgres: async (t) => requireService(t, await startPostgres())?.createDatabase(),
-  mongo: async (t) => requireService(t, await startMongo())?.createDatabase(),
-}
 after(() => stopSharedPostgres())
 
 const all = <T>(count: number, work: (n: number) => Promise<T>): Promise<T[]> =>

@@ -64,6 +64,7 @@ async function setUp() {
     vending_strategy: null,
     secrets: secrets.seal({ storageConfig: { key: 'hush' } }, sealOwner({ tenant_id, id: 'w1' })),
     table_location_layout: null,
+    purge_delay_hours: null,
     ...times,
   }
   const catalog = {

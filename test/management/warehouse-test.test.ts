@@ -37,7 +37,10 @@ test('so many warehouses are tested at once and no more; one that ends makes roo
 
 test('whoever may not is refused before anything is looked up or asked', async () => {
   const context = contextWith(() => assert.fail('it was tested'))
-  const narrowed: Principal = { ...admin, bounds: { access: 'read-write', within: undefined, text: '' } }
+  const narrowed: Principal = {
+    ...admin,
+    bounds: { access: 'read-write', within: undefined, text: '', made: 'read-write everywhere' },
+  }
   for (const principal of [narrowed, { ...admin, role: 'user' } as unknown as Principal]) {
     await assert.rejects(testWarehouse(context, principal, 'w'), refusal(403))
     await assert.rejects(testNewWarehouse(context, principal, {}), refusal(403))

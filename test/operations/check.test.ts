@@ -205,6 +205,7 @@ describe('store check --files', () => {
         vending_strategy: null,
         secrets: null,
         table_location_layout: null,
+        purge_delay_hours: null,
         created_at: 1,
         updated_at: 1,
       }),

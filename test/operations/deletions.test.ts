@@ -44,8 +44,17 @@ test('a deletion that was given up is resumed or cancelled, one that runs is lef
     await assert.rejects(change(store, 'other', now), /There is no deletion other/)
     await assert.rejects(change(store, 'none', now), /There is no deletion none/)
   }
+  await assert.rejects(resumeDeletion(store, 'waiting', now), /has not failed: it waits until .*, and can be undone/)
   await cancelDeletion(store, 'waiting', now)
   assert.deepEqual(await states(), { 'given-up': 'waiting', running: 'running' })
+
+  const payload = { catalog: { storage_location: location } }
+  await add('catalog', { kind: 'remove-catalog', payload, due_at: NEVER, attempts: 10, location: null })
+  assert.equal((await listDeletions(store, now)).find(({ id }) => id === 'catalog')?.location, location)
+  await assert.rejects(cancelDeletion(store, 'catalog', now), /Nothing else removes what is left of the catalog: resume catalog/)
+  await resumeDeletion(store, 'catalog', now)
+  assert.equal((await store.get('tasks', { id: 'catalog' }))?.due_at, now)
+  await store.write([{ op: 'remove', entity: 'tasks', key: { id: 'catalog' }, expected: 'any' }])
 
   // As it is typed.
   const said = { out: '', err: '' }

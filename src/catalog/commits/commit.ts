@@ -39,6 +39,7 @@ import {
   laneOf,
   noSuch,
   insertEntry,
+  requireBranch,
   withoutVersion,
 } from '../entries.ts'
 import type { Entry, EntryKind } from '../entries.ts'
@@ -306,8 +307,13 @@ async function planAll(commit: Pick<EntriesCommit<unknown>, 'identifiers' | 'pla
   return plans
 }
 
+/** A commit that takes longer asks whether its catalog is still there. (Asking each time would make them all lock one row.) */
+const SURE_MS = 1000
+
 /** Commits to one or several entries, all or none. */
 export function commitEntries<T>(context: CatalogContext, call: CatalogCall, commit: EntriesCommit<T>): Promise<T> {
+  const since = context.now()
+  const late = (): Mutation[] => (context.now() - since > SURE_MS ? [requireBranch(call.catalog)] : [])
   const lanes = commit.identifiers.map((identifier) => laneOf(call.catalog, identifier))
   const [first] = commit.identifiers
   return change(context, call, {
@@ -321,7 +327,8 @@ export function commitEntries<T>(context: CatalogContext, call: CatalogCall, com
       const decided = { status: commit.status, outcome: commit.outcome(locations), answer: () => commit.answer(plans) }
       if (staged.length === 0) return decided
       assertApart(staged)
-      return flip(context, call, staged, { message: commit.message, ...decided })
+      const flipped = flip(context, call, staged, { message: commit.message, ...decided })
+      return flipped && { ...flipped, late }
     },
     lost: () => assertSameCatalog(context, call.catalog),
     replay: commit.replay,

@@ -42,20 +42,21 @@ async function fewPurges(context: Context, catalog: Catalog): Promise<Deletion[]
   return some.length < FEW ? some : undefined
 }
 
-/** A purge at, in or around the location that has not ended: it runs, waits, or was given up. */
+/** A purge at, in or around the location that has not ended, and is not `ownPurge`: it runs, waits, or was given up. */
 export async function pendingDeletion(
   context: Context,
   catalog: Catalog,
   location: Location,
   reach: Reach = 'around and in',
+  ownPurge?: string,
 ): Promise<Deletion | undefined> {
   const few = await fewPurges(context, catalog)
   const isNear = reach === 'around' ? liesWithin : overlaps
-  if (few !== undefined) return few.find((task) => isNear(task.location as Location, location))
+  if (few !== undefined) return few.find((task) => task.id !== ownPurge && isNear(task.location as Location, location))
   const near = await rowsNear(location, reach, (where, after) =>
-    deletionsOf(context, catalog, { ...purge, ...where }, 1, after && { ...after, id: '' }),
+    deletionsOf(context, catalog, { ...purge, ...where }, 2, after && { ...after, id: '' }),
   )
-  return near.flat()[0]
+  return near.flat().find(({ id }) => id !== ownPurge)
 }
 
 function refusal(what: string, { id, due_at }: Deletion): IcebergError {
@@ -70,8 +71,9 @@ export async function assertNotBeingDeleted(
   catalog: Catalog,
   location: Location,
   reach?: Reach,
+  ownPurge?: string,
 ): Promise<void> {
-  const deletion = await pendingDeletion(context, catalog, location, reach)
+  const deletion = await pendingDeletion(context, catalog, location, reach, ownPurge)
   if (deletion !== undefined) throw refusal(`location: ${location} overlaps`, deletion)
 }
 

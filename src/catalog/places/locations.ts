@@ -69,17 +69,21 @@ export const locationLane = (catalog: CatalogHandle): string => `location\n${cat
  * catalog and warehouse (two may share a bucket, one around the other), and, where a client chose it, none has named a place
  * there for its files; and no purge is at work there (`deletions.ts`). A location that the server made up may lie within a
  * place that an entry names: it is new, and holds no files.
- * `ownId` is the entry that may.
+ * `ownId` is the entry that may, `ownPurge` the task that is given up for it.
  * @throws IcebergError 400: not a 409, which clients take for "the table exists already"
  */
 export async function assertLocationFree(
   context: CatalogContext,
   catalog: CatalogHandle,
   location: Location,
-  { isMadeUp = false, ownId }: { readonly isMadeUp?: boolean; readonly ownId?: string | undefined } = {},
+  {
+    isMadeUp = false,
+    ownId,
+    ownPurge,
+  }: { readonly isMadeUp?: boolean; readonly ownId?: string | undefined; readonly ownPurge?: string | undefined } = {},
 ): Promise<void> {
   await Promise.all([
-    assertNoEntryAt(context, catalog, location, ownId),
+    assertNoEntryAt(context, catalog, location, ownId, 'around and in', ownPurge),
     isMadeUp ? undefined : assertNoPlaceAt(context, catalog, location, ownId),
   ])
 }
@@ -146,6 +150,7 @@ export async function assertNoEntryAt(
   location: Location,
   ownId?: string,
   reach: Reach = 'around and in',
+  ownPurge?: string,
 ): Promise<void> {
   const { store } = context
   const { tenantId: tenant_id } = catalog
@@ -158,7 +163,7 @@ export async function assertNoEntryAt(
       ...(after && { after: { ...after, catalog_id: '', branch: '', namespace: '', name: '' } }),
     }),
   )
-  const [near] = await Promise.all([entries, assertNotBeingDeleted(context, catalog, location, reach)])
+  const [near] = await Promise.all([entries, assertNotBeingDeleted(context, catalog, location, reach, ownPurge)])
   const other = near.flat().find((entry) => entry.id !== ownId)
   if (other !== undefined) {
     const overlaps: Overlap = { ...other, asked: catalog }

@@ -41,7 +41,12 @@ export async function takePlaces(
   context: CatalogContext,
   catalog: CatalogHandle,
   metadata: Placed,
-  known: { readonly base?: Placed | undefined; readonly id?: string | undefined; readonly ground?: Claim['ground'] | undefined },
+  known: {
+    readonly base?: Placed | undefined
+    readonly id?: string | undefined
+    readonly ground?: Claim['ground'] | undefined
+    readonly ownPurge?: string | undefined
+  },
 ): Promise<Beside | undefined> {
   const { base, id } = known
   const places = placesBeside(metadata)
@@ -51,7 +56,7 @@ export async function takePlaces(
     id === undefined ? [] : rowsOf(context, catalog, id),
   ])
   const added = places.filter((place) => !rows.some((row) => row.location === place))
-  for (const place of added) await assertNoEntryAt(context, catalog, place, id)
+  for (const place of added) await assertNoEntryAt(context, catalog, place, id, 'around and in', known.ownPurge)
   const claim = added.length > 0 && ground !== undefined ? { ground, own: false } : undefined
   return { added, removed: rows.filter((row) => !places.includes(row.location as Location)), claim }
 }

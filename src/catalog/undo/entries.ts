@@ -71,7 +71,8 @@ async function dropped(
   operation: Operation,
   identifier: TableIdentifier,
 ): Promise<Inverse> {
-  if (operation['purge-requested'] === true) throw conflict('it was a drop with purge, and the files are deleted')
+  if (operation['purge-requested'] === true)
+    throw conflict('it was a drop with purge (undrop brings back what waits for the purge of its warehouse)')
   const { gone, row } = await keptOf(context, call, line, operation)
   if (gone.kind === 'namespace') throw new TypeError(`the id of ${displayIdentifier(identifier)} is that of a namespace`)
   const back = await backEntry(context, call, identifier, gone.row)
@@ -112,7 +113,7 @@ async function protection(
   { row, isWanted }: { readonly row: Entry; readonly isWanted: boolean },
 ): Promise<Inverse> {
   if (id == null) throw withoutId()
-  const found = { ...foundEntry(catalog, identifier, row), kind: row.kind }
+  const found = { ...(await foundEntry(context, catalog, identifier, row)), kind: row.kind }
   const changing = await changingProtection(context, principal, found, isWanted)
   if (changing === undefined) throw new ChangedSince(`The protection of ${row.kind} ${displayIdentifier(identifier)}`)
   return changing

@@ -30,7 +30,7 @@ export async function namespaceInverse(
   const title = `Namespace ${displayNamespace(namespace)}`
   const row = await namespaceLeft(context, call, namespace, operation)
   if (verb === 'protect' || verb === 'unprotect') {
-    const found = { ...foundNamespace(call.catalog, namespace, row), kind: 'namespace' }
+    const found = { ...(await foundNamespace(context, call.catalog, namespace, row)), kind: 'namespace' }
     const changing = await changingProtection(context, call.principal, found, verb === 'unprotect')
     if (changing === undefined) throw new ChangedSince(`The protection of namespace ${displayNamespace(namespace)}`)
     return changing

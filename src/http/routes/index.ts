@@ -1,6 +1,7 @@
 /** Every route there is. */
 import type { Route } from '../route.ts'
 import { configRoutes } from './config.ts'
+import { droppedCatalogRoutes } from './dropped-catalogs.ts'
 import { droppedRoutes } from './dropped.ts'
 import { healthRoutes } from './health.ts'
 import { logRoutes } from './log.ts'
@@ -27,6 +28,7 @@ export const routes: readonly Route[] = [
   ...logRoutes,
   ...droppedRoutes,
   ...undoRoutes,
+  ...droppedCatalogRoutes,
   ...protectionRoutes,
   ...tokenRoutes,
   ...healthRoutes,

@@ -1,8 +1,10 @@
 /** `/api/v1`: the wire contract of Pangolin's management API, as far as it is built. */
 import { listMetrics, type MetricsReport } from '../../catalog/metrics/metrics.ts'
 import { stringify } from '../../iceberg/json.ts'
-import { createCatalog, dropCatalog, listCatalogs, loadCatalog, updateCatalog } from '../../management/catalogs.ts'
+import { createCatalog, listCatalogs, loadCatalog } from '../../management/catalogs.ts'
+import { dropCatalog } from '../../management/drop-catalog.ts'
 import { catalogSummary } from '../../management/summary.ts'
+import { updateCatalog } from '../../management/update-catalog.ts'
 import { testNewWarehouse, testWarehouse, trialOf } from '../../management/warehouse-test.ts'
 import {
   createWarehouse,
@@ -143,7 +145,9 @@ const catalogRoutes: readonly Route[] = [
     action: 'catalog.manage',
     mutation: true,
     handler: async (exchange) => {
-      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0), isForced(exchange))
+      const recursive = booleanParameter(exchange.query, 'recursive')
+      const options = { force: isForced(exchange), recursive }
+      await dropCatalog(exchange.context.management, exchange.changeCall, exchange.segment(0), options)
       return NO_CONTENT
     },
   },

@@ -8,8 +8,8 @@ import { StoreError } from '../store.ts'
 import { allTables } from '../tables.ts'
 import { TRANSACTIONS, collectionNames } from './driver.ts'
 
-/** 2: tokens have bounds; documents of before lack them, which is read as none. 3: places. 4: tasks have a location. 5: so have namespaces. 6: entries have uuids. 7: settings. 8: reports name who sent them. 9: warehouses have a layout. 10: changes have an origin. 11: what was dropped. 12: what is protected. 13: the order of the log. */
-export const SCHEMA_VERSION = 13
+/** 2: tokens have bounds; documents of before lack them, which is read as none. 3: places. 4: tasks have a location. 5: so have namespaces. 6: entries have uuids. 7: settings. 8: reports name who sent them. 9: warehouses have a layout. 10: changes have an origin. 11: what was dropped. 12: what is protected. 13: the order of the log. 14: warehouses have a delay of purges. */
+export const SCHEMA_VERSION = 14
 export const SCHEMA = 'schema'
 /** Of several processes that make the same collections and indexes at once, a server may refuse some for the moment. */
 const ATTEMPTS = 6

@@ -24,6 +24,7 @@ import { commitOrigins } from './migrations/0010-commit-origins.ts'
 import { dropped } from './migrations/0011-dropped.ts'
 import { history } from './migrations/0013-history.ts'
 import { protections } from './migrations/0012-protections.ts'
+import { purgeDelay } from './migrations/0014-purge-delay.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -52,6 +53,7 @@ export const migrations: readonly Migration[] = [
   { number: 11, name: 'dropped', statements: (dialect) => createAll(dialect, dropped) },
   { number: 12, name: 'protections', statements: (dialect) => createAll(dialect, protections) },
   { number: 13, name: 'history', statements: history },
+  { number: 14, name: 'purge-delay', statements: purgeDelay },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

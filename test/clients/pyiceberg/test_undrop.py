@@ -3,8 +3,8 @@
 from urllib.parse import quote
 
 import pytest
-from management_api import get, post
-from pyiceberg.exceptions import NoSuchTableError
+from management_api import ask, get, post
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from support import PEOPLE, files_below, ids, people
 
 
@@ -71,6 +71,21 @@ def test_a_namespace_comes_back_before_what_was_in_it(catalog, namespace, droppe
     undrop(id=table["id"])
     assert catalog.load_namespace_properties(inner)["owner"] == "ada"
     assert ids(catalog.load_table((*inner, "t"))) == [1]
+
+
+def test_a_namespace_comes_back_with_what_went_with_it(settings, catalog, namespace, dropped, undrop):
+    inner = (*namespace, "inner")
+    catalog.create_namespace(inner)
+    catalog.create_table((*namespace, "t"), schema=PEOPLE).append(people((1, "a")))
+    catalog.create_table((*inner, "u"), schema=PEOPLE).append(people((2, "b")))
+    ask(settings["properties"], "DELETE", f"catalogs/{catalog_of(settings)}/namespaces/{quote(namespace[0])}?recursive=true")
+    with pytest.raises(NoSuchNamespaceError):
+        catalog.list_tables(namespace)
+    (whole,) = [one for one in dropped() if one["dropped_with"] is None]
+    undrop(id=whole["id"])
+    assert ids(catalog.load_table((*namespace, "t"))) == [1]
+    assert ids(catalog.load_table((*inner, "u"))) == [2]
+    assert dropped() == []
 
 
 def test_a_purged_table_is_gone(catalog, namespace, dropped):
