@@ -43,7 +43,7 @@ export interface Bounds {
   readonly within: readonly Bound[] | undefined
   /** The same for the same bounds, however they were written. */
   readonly text: string
-  /** The same of what the token was made with, whatever its catalogs are called by now. */
+  /** The same of what the token was made with, also where its catalogs have other names by now. */
   readonly made: string
 }
 

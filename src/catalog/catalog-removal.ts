@@ -160,7 +160,7 @@ export async function removeCatalog(context: ChangeContext, task: Row<'tasks'>, 
         ...decided,
         message: `Remove the dropped catalog ${catalog.name} for good`,
         operations: [{ operation: REMOVE_CATALOG, name: catalog.name, id: catalog.id }],
-        // Renewed meanwhile, perhaps; it is nobody else's.
+        // At any version: the lease may have been renewed meanwhile.
         steps: [{ op: 'remove', entity: 'tasks', key: { id: task.id }, expected: 'any' }],
       }
     },

@@ -1,4 +1,4 @@
-/** A warehouse that waits before it purges: until then the table comes back, and its place is nobody else's. */
+/** A warehouse that waits before it purges: until then the table comes back, and nothing else takes its place. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
