@@ -13,6 +13,7 @@ import type { Key, Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 import type { Entry } from './entries.ts'
+import { assertPresent } from './documents/metadata-files.ts'
 import type { Soon } from './soon.ts'
 
 /** A reading of the past. */
@@ -194,6 +195,19 @@ async function purgeOf(context: CatalogContext, catalog: PastHandle, place: Plac
   return operations.some((operation) => operation['purge-requested'] === true) ? line : undefined
 }
 
+/** A file of the past that was there is not asked about again for so long, where asking costs a request. */
+const PRESENT_MS = 10_000
+const presentAt = new WeakMap<Entry, number>()
+
+/** What is remembered of a file must not stand for one that is gone, also where the storage can't say so at once. */
+async function assertStillThere({ now }: CatalogContext, catalog: PastHandle, row: Entry): Promise<void> {
+  if (catalog.storage.isMissing !== undefined) return
+  const last = presentAt.get(row)
+  if (last !== undefined && Math.abs(now() - last) < PRESENT_MS) return
+  await assertPresent(catalog, row.metadata_location)
+  presentAt.set(row, now())
+}
+
 /** Where reads of the past and of now differ. */
 export const orGone = <T>(
   context: CatalogContext,
@@ -203,5 +217,7 @@ export const orGone = <T>(
   read: () => Soon<T>,
 ): Soon<T> => {
   if (!isPast(catalog)) return read()
-  return (async () => read())().catch((error: unknown) => explainGone(context, catalog, identifier, row, error))
+  return assertStillThere(context, catalog, row)
+    .then(read)
+    .catch((error: unknown) => explainGone(context, catalog, identifier, row, error))
 }

@@ -27,6 +27,7 @@ export interface PostgresServer {
 
 const PASSWORD = 'tests-password'
 const ATTEMPTS = 3
+const RESTARTS = 25
 const READY_SECONDS = 60
 /** Nothing in these tests outlives the machine. Those about crashes ask for a server that is sure of its disk. */
 const FAST = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
@@ -155,7 +156,19 @@ class Server implements PostgresServer {
     this.#parts = parts
   }
 
+  /** Of a server that was killed, processes may live on for a moment, and keep its memory. */
   async start(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#startOnce()
+      } catch (error) {
+        if (attempt === RESTARTS || !String(error).includes('still in use')) throw error
+        await sleep(200)
+      }
+    }
+  }
+
+  async #startOnce(): Promise<void> {
     const { binary, folder, owner, settings: own } = this.#parts
     const port = this.#port ?? (await freePort())
     const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, `port=${port}`, 'max_connections=200']
