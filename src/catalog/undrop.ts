@@ -200,7 +200,7 @@ const pathOf = (levels: Namespace): string => levels.join('\u001f')
  * A namespace with what went with it, all at once, under names that are as they were from the namespace on. What has lost its own
  * namespace, which came back by itself and elsewhere, is left.
  */
-async function backTree(
+export async function backTree(
   context: CatalogContext,
   call: CatalogCall,
   top: Namespace,

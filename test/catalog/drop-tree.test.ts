@@ -7,6 +7,7 @@ import { listDropped, type Dropped } from '../../src/catalog/dropped.ts'
 import { createNamespace } from '../../src/catalog/namespaces.ts'
 import { protect } from '../../src/catalog/protection.ts'
 import { createTable, loadTable } from '../../src/catalog/tables.ts'
+import { undo } from '../../src/catalog/undo/undo.ts'
 import { undrop } from '../../src/catalog/undrop.ts'
 import { faultyStore } from '../stores/faulty.ts'
 import { bodyOf, open, rejects, schema, set, type Fixture } from './setup.ts'
@@ -45,6 +46,27 @@ const state = async (fixture: Fixture) =>
   Promise.all((['entries', 'namespaces', 'places'] as const).map(async (entity) => plain(await all(fixture, entity))))
 
 describe('a namespace with all that is in it', () => {
+  test('comes back by an undo of the drop, as long as all of it is kept', async (t) => {
+    const fixture = await filled(t)
+    const { context, call, store } = fixture
+    const before = await state(fixture)
+    await drop(fixture)
+    const [line] = await store.list('commits', { index: 'primary', where: {}, descending: true, limit: 1 })
+    const told = await undo(context, call, { change: line!.id, dryRun: true })
+    const done = await undo(context, call, { change: line!.id })
+    assert.deepEqual(done.operations, told.operations)
+    assert.equal(done.operations.length, 5)
+    assert.deepEqual(await state(fixture), before)
+    assert.deepEqual(await dropped(fixture), [])
+    await assert.rejects(undo(context, call, { change: line!.id }), rejects(409, /undone already/))
+
+    await drop(fixture)
+    const [next] = await store.list('commits', { index: 'primary', where: {}, descending: true, limit: 1 })
+    const part = (await dropped(fixture)).find(({ kind }) => kind === 'table')!
+    await undrop(context, call, { id: part.id, namespace: ['ab'], name: 'saved' })
+    await assert.rejects(undo(context, call, { change: next!.id }), rejects(409, /1 of the things/))
+  })
+
   test('goes, and comes back as it was', async (t) => {
     const fixture = await filled(t)
     const { context, call, store } = fixture

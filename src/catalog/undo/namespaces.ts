@@ -3,11 +3,11 @@ import { sameJson } from '../../iceberg/document.ts'
 import { conflict, displayNamespace } from '../../iceberg/errors.ts'
 import type { Row } from '../../stores/entities.ts'
 import type { CatalogCall, CatalogContext, Namespace } from '../call.ts'
-import { forget } from '../dropped.ts'
+import { droppedWith, forget } from '../dropped.ts'
 import { namespaceKey } from '../entries.ts'
 import { changingProperties, droppingNamespace } from '../namespaces.ts'
 import { changingProtection, foundNamespace } from '../protection.ts'
-import { backNamespace } from '../undrop.ts'
+import { backNamespace, backTree } from '../undrop.ts'
 import { ChangedSince, keptOf, withoutId, type Inverse, type Line, type Operation, type What } from './line.ts'
 
 type Values = Readonly<Record<string, string | null>>
@@ -38,6 +38,17 @@ export async function namespaceInverse(
   if (verb === 'update') return propertiesBack(context, call, namespace, row, operation)
   if (!sameJson(row.properties, operation.after)) throw new ChangedSince(title)
   return droppingNamespace(context, call, namespace, row)
+}
+
+/** Of a namespace that was dropped with all that was in it. */
+export async function treeInverse(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
+  const { gone, row } = await keptOf(context, call, line, top)
+  if (gone.kind !== 'namespace' || top.namespace === undefined) throw conflict('what it dropped is not kept any more')
+  const parts = await droppedWith(context, row)
+  const missing = line.operations.length - 1 - parts.length
+  if (missing > 0) throw conflict(`${missing} of the things that it dropped came back since, or are not kept any more`)
+  const { claim, ...back } = await backTree(context, call, top.namespace, gone.row, parts)
+  return { ...back, claim, steps: [...back.steps, forget(row)] }
 }
 
 async function namespaceLeft(

@@ -12,7 +12,7 @@ import { assertSameCatalog, laneOf } from '../entries.ts'
 import { locationLane } from '../places/locations.ts'
 import { entryInverse } from './entries.ts'
 import { ChangedSince, findLine, whatOf, type Inverse, type Line, type Operation } from './line.ts'
-import { namespaceInverse } from './namespaces.ts'
+import { namespaceInverse, treeInverse } from './namespaces.ts'
 import { laterChange } from './since.ts'
 
 export interface UndoRequest {
@@ -87,6 +87,8 @@ const PLANNED_AT_ONCE = 16
 
 /** Some at a time and bounded in all, like a transaction. */
 async function planAll(context: CatalogContext, call: CatalogCall, line: Line): Promise<Inverse[]> {
+  const top = treeDropped(line)
+  if (top !== undefined) return [await treeBack(context, call, line, top)]
   const inverses: Inverse[] = []
   let bytes = 0
   for (let from = 0; from < line.operations.length; from += PLANNED_AT_ONCE) {
@@ -99,6 +101,21 @@ async function planAll(context: CatalogContext, call: CatalogCall, line: Line): 
       throw conflict(`Change ${line.id} can't be undone: the metadata of its tables has more than ${MAX_METADATA_BYTES} bytes`)
   }
   return inverses
+}
+
+/** The outermost namespace, where a line dropped one with all that was in it. */
+function treeDropped({ operations }: Line): Operation | undefined {
+  const last = operations.at(-1)
+  return operations.length > 1 && last?.operation === 'drop-namespace' ? last : undefined
+}
+
+/** What is in it comes back with it, since it has no other place to come back to. */
+async function treeBack(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
+  try {
+    return await treeInverse(context, call, line, top)
+  } catch (error) {
+    throw await inTheWay(context, call, line, top, error)
+  }
 }
 
 /** @throws IcebergError 409 with the later change that is in the way, where there is one */
