@@ -3,6 +3,7 @@
  * that reason. What went with a namespace comes back with it (`undrop.ts`).
  */
 import { change } from '../changes/change.ts'
+import { stringify } from '../iceberg/json.ts'
 import type { Operation } from '../changes/write.ts'
 import { displayNamespace, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import { namespaceOfKey } from '../iceberg/identifier.ts'
@@ -89,14 +90,19 @@ export async function dropNamespaceTree(
 
 const identifierOf = ({ namespace, name }: NewRow<'entries'>) => ({ namespace: namespaceOfKey(namespace), name })
 
+/** Of all namespaces, in the line of one drop. */
+const MOST_OF_PROPERTIES = 1024 * 1024
+
 function operationsOf({ spaces, entries }: Tree): Operation[] {
+  // What came with them is kept with each of them; a line is read as a whole.
+  const isSmall = spaces.reduce((sum, { row }) => sum + stringify(row.properties).length, 0) <= MOST_OF_PROPERTIES
   return [
     ...entries.map((before) => {
       const identifier = identifierOf(before)
       return entryOperation(`drop-${before.kind}`, { identifier, before, after: undefined }, { 'purge-requested': false })
     }),
     ...spaces.toReversed().map(({ namespace, row }) => {
-      return namespaceOperation('drop-namespace', namespace, row, { before: row.properties, after: null })
+      return namespaceOperation('drop-namespace', namespace, row, { before: isSmall ? row.properties : null, after: null })
     }),
   ]
 }

@@ -1,6 +1,7 @@
 /**
  * What a line of a log did to the names of its catalog, read from its operations. Lines of versions that recorded less say less:
- * what they leave out is unknown, not absent.
+ * what they leave out is unknown, not absent. What has not the form that it should have says nothing: no line may keep those behind
+ * it from their positions.
  */
 import { namespaceKey } from '../iceberg/identifier.ts'
 import type { Json } from '../stores/entities.ts'
@@ -38,34 +39,57 @@ interface Identifier {
   readonly name: string
 }
 
-interface Logged {
-  readonly operation?: string
-  readonly identifier?: Identifier
-  readonly destination?: Identifier
-  readonly namespace?: readonly string[]
-  readonly id?: string
-  readonly uuid?: string | null
-  readonly location?: string
-  readonly 'metadata-location'?: string | null
-  readonly after?: Properties | null
+/** What an operation says, where it says it in the form that it should have. */
+interface Logged extends Identity {
+  readonly file: string | undefined
+  readonly destination: Identifier | undefined
+  readonly after: Properties | undefined
+}
+
+type Fields = Readonly<Record<string, Json | undefined>>
+
+const isFields = (value: Json | undefined): value is Fields & Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const textOf = (value: Json | undefined): string | undefined => (typeof value === 'string' ? value : undefined)
+const isLevels = (value: Json | undefined): value is readonly string[] & Json =>
+  Array.isArray(value) && value.length > 0 && value.every((level) => typeof level === 'string')
+
+function identifierOf(value: Json | undefined): Identifier | undefined {
+  if (!isFields(value) || !isLevels(value['namespace']) || typeof value['name'] !== 'string') return undefined
+  return { namespace: value['namespace'], name: value['name'] }
+}
+
+function propertiesOf(value: Json | undefined): Properties | undefined {
+  if (!isFields(value)) return undefined
+  const entries = Object.entries(value).filter(([, one]) => one === null || typeof one === 'string')
+  return Object.fromEntries(entries) as Properties
 }
 
 const named = (kind: Kind, { namespace, name }: Identifier): Name => ({ kind, parent: namespaceKey(namespace), name })
 
 export const effectsOf = (operations: Json): Effect[] =>
-  Array.isArray(operations) ? (operations as readonly Logged[]).flatMap(effectOf) : []
+  Array.isArray(operations)
+    ? (operations as readonly Json[]).flatMap((operation) => (isFields(operation) ? effectOf(operation) : []))
+    : []
 
-function effectOf(logged: Logged): Effect[] {
-  const { operation = '', identifier, namespace } = logged
-  const match = /^(.+?)-(table|view|namespace)(?:-properties)?$/.exec(operation)
+function effectOf(operation: Fields): Effect[] {
+  const match = /^(.+?)-(table|view|namespace)(?:-properties)?$/.exec(textOf(operation['operation']) ?? '')
   if (match === null) return []
   const [, verb, kind] = match as unknown as readonly [string, string, Kind]
-  if (kind === 'namespace') return namespace === undefined ? [] : namespaceEffect(verb, namespace, logged)
+  const logged: Logged = {
+    id: textOf(operation['id']),
+    uuid: operation['uuid'] === null ? null : textOf(operation['uuid']),
+    location: textOf(operation['location']),
+    file: textOf(operation['metadata-location']),
+    destination: identifierOf(operation['destination']),
+    after: propertiesOf(operation['after']),
+  }
+  const [identifier, namespace] = [identifierOf(operation['identifier']), operation['namespace']]
+  if (kind === 'namespace') return isLevels(namespace) ? namespaceEffect(verb, namespace, logged) : []
   return identifier === undefined ? [] : entryEffect(verb, named(kind, identifier), logged)
 }
 
-function entryEffect(verb: string, of: Name, { id, uuid, location, destination, ...logged }: Logged): Effect[] {
-  const file = logged['metadata-location'] ?? undefined
+function entryEffect(verb: string, of: Name, { id, uuid, location, destination, file }: Logged): Effect[] {
   switch (verb) {
     case 'drop':
     case 'unregister':
@@ -85,17 +109,15 @@ function entryEffect(verb: string, of: Name, { id, uuid, location, destination, 
 }
 
 function namespaceEffect(verb: string, levels: readonly string[], { id, after }: Logged): Effect[] {
-  const name = levels.at(-1)
-  if (name === undefined) return []
-  const of = named('namespace', { namespace: levels.slice(0, -1), name })
+  const of = named('namespace', { namespace: levels.slice(0, -1), name: levels.at(-1)! })
   switch (verb) {
     case 'drop':
       return [{ effect: 'ends', of }]
     case 'create':
     case 'undrop':
-      return [{ effect: 'begins', of, id, properties: after ?? undefined }]
+      return [{ effect: 'begins', of, id, properties: after }]
     case 'update':
-      return [{ effect: 'changes', of, properties: after ?? undefined }]
+      return [{ effect: 'changes', of, properties: after }]
     default:
       return []
   }
