@@ -21,11 +21,13 @@ type Parts = Pick<CatalogContext, 'store' | 'now' | 'sequencer'>
 
 const POSITION = /^\d{1,15}$/
 const CHANGE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-/** ISO 8601 with its zone. DuckDB writes it in lower case. */
-const TIME = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:z|[+-]\d{2}:?\d{2})$/i
+/** ISO 8601 with its zone, whose plus may have become a space on the way. DuckDB writes it in lower case. */
+const TIME = /^\d{4}-\d{2}-\d{2}t\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:z|[+ -]\d{2}:?\d{2})$/i
+/** What begins so is meant as one. */
+const DATE = /^\d{4}-\d{2}-\d{2}/
 
 /** Whether text could name a moment at all. */
-export const isMoment = (text: string): boolean => POSITION.test(text) || CHANGE.test(text) || TIME.test(text)
+export const isMoment = (text: string): boolean => POSITION.test(text) || CHANGE.test(text) || DATE.test(text)
 
 /** @throws NoSuchMoment 404 that says what was looked for */
 export async function positionOf(parts: Parts, catalog: CatalogHandle, text: string): Promise<number> {
@@ -70,8 +72,12 @@ async function positionOfChange(parts: Parts, catalog: CatalogHandle, id: string
 const RECENT_MS = 60_000
 
 async function positionAt(parts: Parts, catalog: CatalogHandle, text: string): Promise<number> {
-  const time = Date.parse(text.toUpperCase())
-  if (!Number.isFinite(time)) throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no moment ${text}: that is no time`)
+  const time = TIME.test(text) ? Date.parse(text.toUpperCase().replace(' ', '+')) : NaN
+  if (!Number.isFinite(time)) {
+    const shown = text.slice(0, 100).toWellFormed()
+    const expected = 'expected a time with its zone, such as 2026-11-29T12:00:00Z'
+    throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no moment ${shown}: ${expected}`)
+  }
   const now = parts.now()
   if (time > now) {
     throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no moment ${text} yet: it is ${new Date(now).toISOString()}`)

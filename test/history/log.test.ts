@@ -221,3 +221,19 @@ test('a name that ends and begins in one line has the one state', async (t) => {
   await context.sequencer.settle()
   assert.equal((await store.get('logs', LOG))?.position, 4)
 })
+
+test('a time is read in each of its spellings, and what is none is told what was expected', async (t) => {
+  const { fixture } = await written(t)
+  const { context, catalog } = fixture
+  const { at: last } = (await fixture.store.get('logs', LOG))!
+  const iso = new Date(last).toISOString()
+  const zoned = new Date(last + 3_600_000).toISOString().replace('Z', '+01:00')
+  for (const text of [iso, iso.toLowerCase(), zoned, zoned.replace('+', ' '), zoned.replace('+01:00', '+0100')]) {
+    assert.equal(await positionOf(context, catalog, text), 8, text)
+  }
+  for (const text of ['2026-11-29', '2026-11-29T12:00:00', '2026-13-01T00:00:00Z', '2026-11-29T25:00:00Z', '2026-11-29x']) {
+    await assert.rejects(positionOf(context, catalog, text), /expected a time with its zone/, text)
+  }
+  await assert.rejects(positionOf(context, catalog, '2999-01-01T00:00:00Z'), /has no moment .* yet/)
+  await assert.rejects(positionOf(context, catalog, '1999-01-01T00:00:00Z'), /was not there at/)
+})
