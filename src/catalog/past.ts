@@ -12,6 +12,7 @@ import { StorageError } from '../storage/storage.ts'
 import type { Key, Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
+import { assertPresent } from './documents/metadata-files.ts'
 import type { Entry } from './entries.ts'
 import type { Soon } from './soon.ts'
 
@@ -194,6 +195,18 @@ async function purgeOf(context: CatalogContext, catalog: PastHandle, place: Plac
   return operations.some((operation) => operation['purge-requested'] === true) ? line : undefined
 }
 
+/** When the file of a row was last seen in the storage. */
+const seenAt = new WeakMap<Entry, number>()
+const SEEN_MS = 1000
+
+/** Asked before what is in memory is answered: of what was purged that may be all that is left. */
+async function assertSeen({ now }: CatalogContext, catalog: PastHandle, row: Entry): Promise<void> {
+  const at = now()
+  if (Math.abs(at - (seenAt.get(row) ?? -Infinity)) < SEEN_MS) return
+  await assertPresent(catalog, row.metadata_location)
+  seenAt.set(row, at)
+}
+
 /** Where reads of the past and of now differ. */
 export const orGone = <T>(
   context: CatalogContext,
@@ -203,5 +216,6 @@ export const orGone = <T>(
   read: () => Soon<T>,
 ): Soon<T> => {
   if (!isPast(catalog)) return read()
-  return (async () => read())().catch((error: unknown) => explainGone(context, catalog, identifier, row, error))
+  const reading = assertSeen(context, catalog, row).then(read)
+  return reading.catch((error: unknown) => explainGone(context, catalog, identifier, row, error))
 }
