@@ -109,23 +109,38 @@ export async function pastNamespace(
 /** Rows read at a time, since those of other times stand between. */
 const READ_AT_ONCE = 1000
 
+/** What is listed, for whom. */
+type PastListing = Pick<Place, 'kind' | 'parent'> & { readonly call: CatalogCall }
+
+/** Those that the caller may still read; of namespaces all. */
+async function readable(
+  context: CatalogContext,
+  { kind, call }: PastListing,
+  states: readonly Row<'states'>[],
+): Promise<readonly Row<'states'>[]> {
+  if (kind === 'namespace' || call.principal.bounds?.within === undefined) return states
+  const are = await Promise.all(states.map(({ id }) => isStillReadable(context, call, { id: id ?? '', kind })))
+  return states.filter((_, at) => are[at])
+}
+
 /** Names of a kind in a namespace, in their order, behind a name. */
 export async function pastNames(
-  { store }: CatalogContext,
+  context: CatalogContext,
   catalog: PastHandle,
-  { kind, parent }: Pick<Place, 'kind' | 'parent'>,
+  listing: PastListing,
   behind: string | undefined,
   limit: number,
 ): Promise<string[]> {
+  const { kind, parent } = listing
   const where = { ...logKeyOf(catalog), kind, parent }
   const names: string[] = []
   let after = behind === undefined ? undefined : { ...where, name: behind, since: Number.MAX_SAFE_INTEGER }
   for (;;) {
     const most = Math.min(READ_AT_ONCE, Math.max(16, limit - names.length))
-    const rows = await store.list('states', { index: 'primary', where, limit: most, ...(after && { after }) })
-    for (const row of rows) {
-      if (!isThere(row, catalog.at)) continue
-      names.push(row.name)
+    const rows = await context.store.list('states', { index: 'primary', where, limit: most, ...(after && { after }) })
+    const there = rows.filter((row) => isThere(row, catalog.at))
+    for (const { name } of await readable(context, listing, there)) {
+      names.push(name)
       if (names.length === limit) return names
     }
     const last = rows.at(-1)
@@ -139,11 +154,13 @@ export async function pastNames(
 export async function pastNamesAmong(
   context: CatalogContext,
   catalog: PastHandle,
-  { kind, parent }: Pick<Place, 'kind' | 'parent'>,
+  listing: PastListing,
   names: readonly string[],
 ): Promise<string[]> {
+  const { kind, parent } = listing
   const states = await Promise.all(names.map((name) => stateOf(context, catalog, { kind, parent, name })))
-  return names.filter((_, at) => states[at] !== undefined)
+  const there = states.filter((state) => state !== undefined)
+  return (await readable(context, listing, there)).map(({ name }) => name)
 }
 
 /**

@@ -13,7 +13,7 @@ import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from './call.ts'
-import { entryKey, getEntry, getNamespace, namespaceKey, type EntryKind } from './entries.ts'
+import { entryKey, getEntry, getNamespace, getReadableEntry, namespaceKey, type EntryKind } from './entries.ts'
 
 export interface Protection {
   readonly protected: boolean
@@ -122,7 +122,7 @@ export async function loadProtection(
   kind: EntryKind,
 ): Promise<Protection> {
   assertMayTouch(call, `${kind}.read`, identifier)
-  const { id } = await getEntry(context, call.catalog, identifier, kind)
+  const { id } = await getReadableEntry(context, call, identifier, kind)
   return isProtected(context, call.catalog.tenantId, id)
 }
 
