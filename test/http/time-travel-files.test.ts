@@ -199,8 +199,12 @@ test('what was purged is not answered from memory', async (t) => {
   await send('POST', '/v1/s3/namespaces/ns/tables', { body: { name: 't', schema } })
   const position = await headOf(send)
   const etag = (await send('GET', at(position, 't'))).headers.get('etag')!
-  assert.equal((await send('DELETE', '/v1/s3/namespaces/ns/tables/t?purgeRequested=true')).status, 204)
+  const [source, destination] = ['t', 'last'].map((name) => ({ namespace: ['ns'], name }))
+  assert.equal((await send('POST', '/v1/s3/tables/rename', { body: { source, destination } })).status, 204)
+  assert.equal((await send('DELETE', '/v1/s3/namespaces/ns/tables/last?purgeRequested=true')).status, 204)
   const [{ id }] = (await send('GET', '/api/v1/catalogs/s3/commits?limit=1')).json
+  // Its name is another's by then.
+  await send('POST', '/v1/s3/namespaces/ns/tables', { body: { name: 't', schema } })
   // It is asked once a second whether a file is still there.
   await sleep(1100)
   for (const path of ['t', 't?snapshots=refs', 't/credentials']) {

@@ -176,6 +176,34 @@ test('a narrowed token sees of the past what it may see now', async (t) => {
   assert.deepEqual(tables(await send('GET', `/v1/lake@${at}/namespaces/a/tables`, { token: one })), [])
 })
 
+test('what a narrowed token may not read by the last name of what is gone it may not read by the one before', async (t) => {
+  const past = await open(t)
+  const { ok, send } = past
+  await fill(past)
+  await ok('POST', '/v1/lake/namespaces', { namespace: ['secret'] })
+  const body = { name: 'w', schema }
+  await ok('POST', '/v1/lake/namespaces/a/tables', body)
+  const at = await past.head()
+  const token = await past.mint({ access: 'read', within: [{ catalog: 'lake', namespace: ['a'] }] })
+  const rename = (name: string, from: string, to: string) =>
+    ok('POST', '/v1/lake/tables/rename', { source: { namespace: [from], name }, destination: { namespace: [to], name } })
+  const seen = async () => {
+    const load = (name: string) => send('GET', `/v1/lake@${at}/namespaces/a/tables/${name}`, { token })
+    const loaded = await Promise.all(['t', 'u', 'w'].map(async (name) => ((await load(name)).status === 200 ? [name] : [])))
+    assert.deepEqual(tables(await send('GET', `/v1/lake@${at}/namespaces/a/tables`, { token })), loaded.flat())
+    return loaded.flat()
+  }
+  for (const name of ['t', 'u']) await rename(name, 'a', 'secret')
+  assert.deepEqual(await seen(), ['w'])
+  await ok('DELETE', '/v1/lake/namespaces/secret/tables/t')
+  await ok('POST', '/v1/lake/namespaces/secret/tables/u/unregister', {})
+  await ok('DELETE', '/v1/lake/namespaces/a/tables/w')
+  assert.deepEqual(await seen(), ['w'])
+  // Its name is another table's now, which the token may read.
+  await ok('POST', '/v1/lake/namespaces/a/tables', { name: 't', schema })
+  assert.deepEqual(await seen(), ['w'])
+})
+
 test('no route changes anything below a moment', async (t) => {
   const past = await open(t)
   await fill(past)
