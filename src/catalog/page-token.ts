@@ -136,7 +136,7 @@ function listPastNames<E extends EntityName>(
   const { catalog } = call
   const { kind, among, where, name } = listing
   const { namespace, parent = namespace } = where as { readonly namespace?: string; readonly parent?: string }
-  const place = { kind, parent: parent ?? '' }
+  const place = { kind, parent: parent ?? '', call }
   return paged(
     context,
     call,

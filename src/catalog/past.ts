@@ -12,8 +12,8 @@ import { StorageError } from '../storage/storage.ts'
 import type { Key, Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
-import type { Entry } from './entries.ts'
 import { assertPresent } from './documents/metadata-files.ts'
+import type { Entry } from './entries.ts'
 import type { Soon } from './soon.ts'
 
 /** A reading of the past. */
@@ -109,23 +109,39 @@ export async function pastNamespace(
 /** Rows read at a time, since those of other times stand between. */
 const READ_AT_ONCE = 1000
 
+/** What is listed, for whom. */
+type PastListing = Pick<Place, 'kind' | 'parent'> & { readonly call: CatalogCall }
+
+/** Those that the caller may still read; of namespaces all. */
+async function readable(
+  context: CatalogContext,
+  { kind, call }: PastListing,
+  states: readonly Row<'states'>[],
+): Promise<readonly Row<'states'>[]> {
+  if (kind === 'namespace' || call.principal.bounds?.within === undefined) return states
+  const named = states.map(({ id, parent, name }) => ({ id: id ?? '', kind, namespace: parent, name }))
+  const are = await Promise.all(named.map((one) => isStillReadable(context, call, one)))
+  return states.filter((_, at) => are[at])
+}
+
 /** Names of a kind in a namespace, in their order, behind a name. */
 export async function pastNames(
-  { store }: CatalogContext,
+  context: CatalogContext,
   catalog: PastHandle,
-  { kind, parent }: Pick<Place, 'kind' | 'parent'>,
+  listing: PastListing,
   behind: string | undefined,
   limit: number,
 ): Promise<string[]> {
+  const { kind, parent } = listing
   const where = { ...logKeyOf(catalog), kind, parent }
   const names: string[] = []
   let after = behind === undefined ? undefined : { ...where, name: behind, since: Number.MAX_SAFE_INTEGER }
   for (;;) {
     const most = Math.min(READ_AT_ONCE, Math.max(16, limit - names.length))
-    const rows = await store.list('states', { index: 'primary', where, limit: most, ...(after && { after }) })
-    for (const row of rows) {
-      if (!isThere(row, catalog.at)) continue
-      names.push(row.name)
+    const rows = await context.store.list('states', { index: 'primary', where, limit: most, ...(after && { after }) })
+    const there = rows.filter((row) => isThere(row, catalog.at))
+    for (const { name } of await readable(context, listing, there)) {
+      names.push(name)
       if (names.length === limit) return names
     }
     const last = rows.at(-1)
@@ -139,27 +155,65 @@ export async function pastNames(
 export async function pastNamesAmong(
   context: CatalogContext,
   catalog: PastHandle,
-  { kind, parent }: Pick<Place, 'kind' | 'parent'>,
+  listing: PastListing,
   names: readonly string[],
 ): Promise<string[]> {
+  const { kind, parent } = listing
   const states = await Promise.all(names.map((name) => stateOf(context, catalog, { kind, parent, name })))
-  return names.filter((_, at) => states[at] !== undefined)
+  const there = states.filter((state) => state !== undefined)
+  return (await readable(context, listing, there)).map(({ name }) => name)
+}
+
+/** What of an operation of the log is asked here. */
+interface Logged {
+  readonly id?: string
+  readonly destination?: TableIdentifier
+  readonly 'purge-requested'?: boolean
+}
+
+const operationsOf = (line: Row<'commits'> | undefined): readonly Logged[] => (line?.operations ?? []) as readonly Logged[]
+
+type Named = Pick<Entry, 'id' | 'kind' | 'namespace' | 'name'>
+
+const placeOf = ({ kind, namespace, name }: Named): Place => ({ kind: kind as Kind, parent: namespace, name })
+
+const MOST_RENAMES = 100
+
+/** The last name of what had one at the position, and the change by which it went away; none while it is there. */
+async function endOf(
+  context: CatalogContext,
+  catalog: PastHandle,
+  first: Place,
+): Promise<{ readonly place: Place; readonly line: Row<'commits'> | undefined }> {
+  for (let [place, at, renames] = [first, catalog.at, 0]; ; renames++) {
+    const state = await stateOf(context, { ...catalog, at }, place)
+    if (typeof state?.until !== 'number') return { place, line: undefined }
+    at = state.until
+    const end = await context.store.get('positions', { ...logKeyOf(catalog), position: at })
+    const line = end && (await context.store.get('commits', { ...logKeyOf(catalog), id: end.commit_id }))
+    const renamed = operationsOf(line).find(({ id, destination }) => id === state.id && destination !== undefined)
+    if (renamed?.destination === undefined || renames === MOST_RENAMES) return { place, line }
+    const { namespace, name } = renamed.destination
+    place = { kind: first.kind, parent: joinLevels(namespace), name }
+  }
 }
 
 /**
- * Rights follow what they are about: who may no longer read a table by the name that it has now may not read its past by the name
- * that it had. Asked only where rights depend on names.
+ * Rights follow what they are about: who may no longer read a table by the name that it has now, or had last, may not read its past
+ * by the name that it had. Asked only where rights depend on names.
  */
 export async function isStillReadable(
-  { store }: CatalogContext,
+  context: CatalogContext,
   { principal, catalog }: CatalogCall,
-  { id, kind }: Pick<Entry, 'id' | 'kind'>,
+  entry: Named,
 ): Promise<boolean> {
-  if (principal.bounds?.within === undefined || id === '') return true
+  const { id, kind } = entry
+  if (principal.bounds?.within === undefined || id === '' || !isPast(catalog)) return true
   const { tenantId: tenant_id } = catalog
-  const [now] = await store.list('entries', { index: 'by_id', where: { tenant_id, id }, limit: 1 })
-  if (now === undefined || now.catalog_id !== catalog.id) return now === undefined
-  const resource = { tenantId: tenant_id, catalog: catalog.name, namespace: namespaceOfKey(now.namespace), name: now.name }
+  const [now] = await context.store.list('entries', { index: 'by_id', where: { tenant_id, id }, limit: 1 })
+  if (now !== undefined && now.catalog_id !== catalog.id) return false
+  const { parent, name } = now === undefined ? (await endOf(context, catalog, placeOf(entry))).place : placeOf(now)
+  const resource = { tenantId: tenant_id, catalog: catalog.name, namespace: namespaceOfKey(parent), name }
   return isAllowed(principal, kind === 'view' ? 'view.read' : 'table.read', resource)
 }
 
@@ -175,24 +229,14 @@ export async function explainGone(
   if (!isGone) throw error
   const { kind, metadata_location: file } = row
   const what = `${kind === 'view' ? 'View' : 'Table'} ${displayIdentifier(identifier)}`
-  const purge = await purgeOf(context, catalog, { kind: kind as Kind, parent: row.namespace, name: row.name })
+  const { line } = await endOf(context, catalog, placeOf(row))
+  const purge = operationsOf(line).some((operation) => operation['purge-requested'] === true) ? line : undefined
   const why =
     purge === undefined
       ? 'it was removed since, by the clean-up of the table or by another program'
       : `it was purged by change ${purge.id} at ${new Date(purge.timestamp_ms).toISOString()}`
   const message = `${what} can not be read at position ${catalog.at}: its metadata file ${file} is gone; ${why}`
   throw new IcebergError(kind === 'view' ? 'NoSuchViewException' : 'NoSuchTableException', message, { cause: error })
-}
-
-/** The change by which what had the name went away with its files. */
-async function purgeOf(context: CatalogContext, catalog: PastHandle, place: Place): Promise<Row<'commits'> | undefined> {
-  const { store } = context
-  const state = await stateOf(context, catalog, place)
-  if (typeof state?.until !== 'number') return undefined
-  const end = await store.get('positions', { ...logKeyOf(catalog), position: state.until })
-  const line = end && (await store.get('commits', { ...logKeyOf(catalog), id: end.commit_id }))
-  const operations = (line?.operations ?? []) as readonly { readonly 'purge-requested'?: boolean }[]
-  return operations.some((operation) => operation['purge-requested'] === true) ? line : undefined
 }
 
 /** A file of the past that was there is not asked about again for so long, where asking costs a request. */

@@ -13,7 +13,16 @@ import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
-import { branchKey, entryKey, getEntry, getNamespace, namespaceKey, type Entry, type EntryKind } from './entries.ts'
+import {
+  branchKey,
+  entryKey,
+  getEntry,
+  getNamespace,
+  getReadableEntry,
+  namespaceKey,
+  type Entry,
+  type EntryKind,
+} from './entries.ts'
 
 export interface Protection {
   readonly protected: boolean
@@ -174,7 +183,7 @@ export async function loadProtection(
   kind: EntryKind,
 ): Promise<Protection> {
   assertMayTouch(call, `${kind}.read`, identifier)
-  const { id } = await getEntry(context, call.catalog, identifier, kind)
+  const { id } = await getReadableEntry(context, call, identifier, kind)
   return isProtected(context, call.catalog.tenantId, id)
 }
 

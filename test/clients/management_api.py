@@ -1,5 +1,9 @@
 """What the suites of several clients ask of the management API, with the token of the catalog that they were given."""
 
+from datetime import datetime, timezone
+from time import sleep
+from urllib.parse import quote, urlencode
+
 import requests
 
 
@@ -33,3 +37,23 @@ def make_signing_catalog(settings: dict, name: str) -> None:
     }
     post(properties, "warehouses", {"name": name, "storage_config": config, "vending_strategy": {"AwsSigning": {}}})
     post(properties, "catalogs", {"name": name, "warehouse_name": name})
+
+
+def log_of(properties: dict, **filters: str) -> list[dict]:
+    """Lines of the catalog's log that are about this, oldest first."""
+    asked = urlencode({"order": "asc", "limit": 1000, **filters})
+    return get(properties, f"catalogs/{quote(properties['warehouse'])}/commits?{asked}")
+
+
+def time_of(line: dict) -> str:
+    at = datetime.fromtimestamp(line["timestamp"] / 1000, timezone.utc)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_of(properties: dict, namespace: str, spelling: str = "time") -> str:
+    """How to name what the catalog is now, after the last change in this namespace."""
+    line = log_of(properties, namespace=namespace)[-1]
+    moment = {"time": time_of(line), "position": line["position"], "change": line["id"]}[spelling]
+    # Changes within a millisecond are of one time.
+    sleep(0.01)
+    return f"{properties['warehouse']}@{moment}"

@@ -14,6 +14,6 @@ test('Spark, local warehouse', (context) =>
 test('Spark, s3 warehouse', (context) =>
   runClient(
     context,
-    { ...SPARK, leastTests: 20, selection: ['-k', 'connections or tables or procedures or remote_signing'] },
+    { ...SPARK, leastTests: 20, selection: ['-k', 'connections or tables or procedures or remote_signing or time_travel'] },
     { database: 'sqlite', warehouse: 's3' },
   ))

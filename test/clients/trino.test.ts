@@ -17,6 +17,10 @@ test('Trino, local warehouse', (context) =>
 test('Trino, s3 warehouse', (context) =>
   runClient(
     context,
-    { ...TRINO, leastTests: 30, selection: ['-k', 'access or schemas or tables or writes or snapshots or test_credential'] },
+    {
+      ...TRINO,
+      leastTests: 30,
+      selection: ['-k', 'access or schemas or tables or writes or snapshots or time_travel or test_credential'],
+    },
     { database: 'sqlite', warehouse: 's3' },
   ))

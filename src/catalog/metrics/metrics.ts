@@ -3,7 +3,7 @@ import { IcebergError } from '../../iceberg/errors.ts'
 import { assertMayTouch } from '../authorize.ts'
 import { boundedPage } from '../bounded-page.ts'
 import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from '../call.ts'
-import { getEntry } from '../entries.ts'
+import { getReadableEntry } from '../entries.ts'
 import type { ReportMetricsRequest } from '../shapes.ts'
 import { StoreError } from '../../stores/store.ts'
 
@@ -30,7 +30,7 @@ export async function reportMetrics(
   if (bytes > MAX_REPORT_BYTES) {
     throw new IcebergError('ContentTooLargeException', `Metrics report of ${bytes} bytes, expected at most ${MAX_REPORT_BYTES}`)
   }
-  const table = await getEntry(context, call.catalog, identifier, 'table')
+  const table = await getReadableEntry(context, call, identifier, 'table')
   // Clients need not know: a report that is not kept is as good as one that was kept and has gone.
   if (!context.metricsQuota.keeps || call.catalog.at !== undefined) return
   const row = {
@@ -64,7 +64,7 @@ export async function listMetrics(
   page: PageRequest,
 ): Promise<{ readonly reports: readonly MetricsReport[]; readonly 'next-page-token': string | null }> {
   assertMayTouch(call, 'table.read', identifier)
-  const table = await getEntry(context, call.catalog, identifier, 'table')
+  const table = await getReadableEntry(context, call, identifier, 'table')
   const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }
   const listing = {
     name: ['metrics', table.id],
