@@ -240,7 +240,7 @@ export async function explainGone(
 }
 
 /** A file of the past that was there is not asked about again for so long, where asking costs a request. */
-const PRESENT_MS = 10_000
+const PRESENT_MS = 1000
 const presentAt = new WeakMap<Entry, number>()
 
 /** What is remembered of a file must not stand for one that is gone, also where the storage can't say so at once. */

@@ -64,8 +64,8 @@ test('moments that there are not are 404, and say why', async (t) => {
   for (const id of [ABSENT, ofOther.id, ofTenant.id]) await missing(id, new RegExp(`^Catalog lake has no change ${id}$`))
   await missing('1999-12-31T00:00:00Z', /was not there at 1999-12-31T00:00:00Z: what is kept of it begins at \d/)
   await missing(new Date(Date.now() + 60_000).toISOString(), /has no moment .* yet: it is \d/)
-  await missing('2026-13-01T00:00:00Z', /that is no time/)
-  await missing('2026-01-01T25:00:00Z', /that is no time/)
+  await missing('2026-13-01T00:00:00Z', /expected a time with its zone/)
+  await missing('2026-01-01T25:00:00Z', /expected a time with its zone/)
   // What could be no moment is the name of a catalog that does not exist.
   const names = [
     '',
