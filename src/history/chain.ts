@@ -4,7 +4,6 @@
  */
 import { hash } from 'node:crypto'
 import { stringify } from '../iceberg/json.ts'
-import type { JsonValue } from '../iceberg/json.ts'
 import type { NewRow } from '../stores/entities.ts'
 
 /** Of a log of which nothing was removed. */
@@ -17,22 +16,15 @@ export interface Place {
   readonly at: number
 }
 
-/** SHA-256 in base64url. */
-export function hashOf(before: string, row: NewRow<'commits'>, { position, at }: Place): string {
-  const { tenant_id, catalog_id, branch, id, timestamp_ms, author, message, operations, origin } = row
-  const covered: JsonValue = [
-    before,
-    tenant_id,
-    catalog_id,
-    branch,
-    position,
-    at,
-    id,
-    timestamp_ms,
-    author,
-    message,
-    operations,
-    origin,
-  ]
-  return hash('sha256', stringify(covered), 'base64url')
+/** SHA-256 in base64url. `operations` is the JSON text of the row's, where it is at hand. */
+export function hashOf(
+  before: string,
+  row: NewRow<'commits'>,
+  { position, at }: Place,
+  operations: string = stringify(row.operations),
+): string {
+  const { tenant_id, catalog_id, branch, id, timestamp_ms, author, message, origin } = row
+  const first = stringify([before, tenant_id, catalog_id, branch, position, at, id, timestamp_ms, author, message])
+  // One array of all that is covered.
+  return hash('sha256', `${first.slice(0, -1)},${operations},${stringify(origin)}]`, 'base64url')
 }

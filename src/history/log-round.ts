@@ -3,12 +3,27 @@
  * names of the catalog, so that the past can be read at any position.
  */
 import type { Key, NewRow, Row } from '../stores/entities.ts'
+import { stringify } from '../iceberg/json.ts'
 import type { Mutation, Store, Version } from '../stores/store.ts'
 import { FIRST_HASH, hashOf } from './chain.ts'
 import { effectsOf, namesOf, type Effect, type Identity, type Name, type Properties } from './effects.ts'
 
 export type LogKey = Key<'logs'>
 export type State = NewRow<'states'>
+
+/** A change with what is asked of it more than once. */
+export interface Line {
+  readonly row: Row<'commits'>
+  readonly effects: readonly Effect[]
+  /** JSON text. */
+  readonly operations: string
+}
+
+export const lineOf = (row: Row<'commits'>): Line => ({
+  row,
+  effects: effectsOf(row.operations),
+  operations: stringify(row.operations),
+})
 
 /** A state that has not ended, as far as is known. */
 interface Open {
@@ -57,15 +72,15 @@ export class LogRound {
   }
 
   /** Looks up what the changes are about. */
-  async prepare(store: Store, rows: readonly Row<'commits'>[]): Promise<void> {
+  async prepare(store: Store, lines: readonly Line[]): Promise<void> {
     const { open } = this.#memory
     if (open.size > MOST_OPEN) open.clear()
     const wanted = new Map<string, Name>()
-    for (const { operations } of rows) {
-      for (const name of effectsOf(operations).flatMap(namesOf)) {
-        if (!open.has(nameKey(name))) wanted.set(nameKey(name), name)
-      }
+    for (const name of lines.flatMap(({ effects }) => effects.flatMap(namesOf))) {
+      const key = nameKey(name)
+      if (!open.has(key)) wanted.set(key, name)
     }
+    if (wanted.size === 0) return
     const find = async ([key, { kind, parent, name }]: [string, Name]): Promise<void> => {
       const where = { ...this.#key, kind, parent, name }
       const [last] = await store.list('states', { index: 'primary', where, descending: true, limit: 1 })
@@ -76,17 +91,17 @@ export class LogRound {
     await Promise.all([...wanted].map(find))
   }
 
-  place(row: Row<'commits'>): void {
+  place({ row, effects, operations }: Line): void {
     const position = this.#head.position + 1
     const at = Math.max(this.#head.at, Math.min(row.timestamp_ms, this.#now))
-    const hash = hashOf(this.#head.hash, row, { position, at })
+    const hash = hashOf(this.#head.hash, row, { position, at }, operations)
     const { version: expected, ...rest } = row
     this.#steps.push(
       { op: 'replace', entity: 'commits', row: { ...rest, position }, expected },
       { op: 'insert', entity: 'positions', row: { ...this.#key, position, commit_id: row.id, at, hash } },
     )
     this.#versions.clear()
-    for (const effect of effectsOf(row.operations)) this.#carryOut(effect, position)
+    for (const effect of effects) this.#carryOut(effect, position)
     for (const version of this.#versions.values()) this.#steps.push({ op: 'insert', entity: 'versions', row: version })
     this.#head = { ...this.#head, position, at, hash }
   }

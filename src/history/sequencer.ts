@@ -9,12 +9,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { stringify } from '../iceberg/json.ts'
 import type { Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Mutation, Store, Version } from '../stores/store.ts'
-import { effectsOf } from './effects.ts'
-import { forgetful, LogRound, type LogKey, type LogMemory } from './log-round.ts'
+import { forgetful, lineOf, LogRound, type Line, type LogKey, type LogMemory } from './log-round.ts'
 
 export interface SequencerParts {
   readonly store: Store
@@ -36,8 +34,8 @@ export interface Sequencer {
 const MOST_ROWS = 256
 const MOST_EFFECTS = 1000
 const MOST_LENGTH = 1024 * 1024
-/** So long changes are gathered for a round. */
-const GATHER_MS = 20
+/** So long changes are gathered for a round: each costs a transaction, and who reads the past does not wait for one. */
+const GATHER_MS = 100
 const LEASE_MS = 800
 /** While it has the lease, a process looks for changes of others. */
 const POLL_MS = 100
@@ -205,15 +203,15 @@ class Rounds implements Sequencer {
     }
   }
 
-  async #place(rows: readonly Row<'commits'>[]): Promise<void> {
+  async #place(lines: readonly Line[]): Promise<void> {
     const { store, now } = this.#parts
-    const byLog = Map.groupBy(rows, ({ tenant_id, catalog_id, branch }) => `${tenant_id}\n${catalog_id}\n${branch}`)
-    await this.#recall([...byLog].map(([name, [row]]) => [name, logOf(row!)]))
+    const byLog = Map.groupBy(lines, ({ row }) => `${row.tenant_id}\n${row.catalog_id}\n${row.branch}`)
+    await this.#recall([...byLog].map(([name, [line]]) => [name, logOf(line!)]))
     const rounds: LogRound[] = []
     for (const [name, own] of byLog) {
       const round = new LogRound(logOf(own[0]!), this.#memories.get(name)!, now())
       await round.prepare(store, own)
-      for (const row of own) round.place(row)
+      for (const line of own) round.place(line)
       rounds.push(round)
     }
     const steps = rounds.map((round) => round.steps)
@@ -242,15 +240,18 @@ interface Pending {
   readonly isAll: boolean
 }
 
-const logOf = ({ tenant_id, catalog_id, branch }: Row<'commits'>): LogKey => ({ tenant_id, catalog_id, branch })
+const logOf = ({ row: { tenant_id, catalog_id, branch } }: Line): LogKey => ({ tenant_id, catalog_id, branch })
 
 /** The first of them that one batch can hold. */
-function bounded(rows: readonly Row<'commits'>[]): readonly Row<'commits'>[] {
+function bounded(rows: readonly Row<'commits'>[]): readonly Line[] {
+  const lines: Line[] = []
   let [effects, length] = [0, 0]
-  const most = rows.findIndex(({ operations }, at) => {
-    effects += effectsOf(operations).length
-    length += stringify(operations).length
-    return at > 0 && (effects > MOST_EFFECTS || length > MOST_LENGTH)
-  })
-  return most < 0 ? rows : rows.slice(0, most)
+  for (const row of rows) {
+    const line = lineOf(row)
+    effects += line.effects.length
+    length += line.operations.length
+    if (lines.length > 0 && (effects > MOST_EFFECTS || length > MOST_LENGTH)) break
+    lines.push(line)
+  }
+  return lines
 }

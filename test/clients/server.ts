@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly dataDir?: string
   /** Runs the built JavaScript, as a user's start does, instead of the sources. */
   readonly dist?: boolean
+  /** The folder of another version, which is run from its sources. */
+  readonly root?: string
 }
 
 export interface RunningServer {
@@ -87,7 +89,7 @@ interface Life {
 }
 
 async function launch(options: ServerOptions, dataDir: string, port: number): Promise<Life> {
-  const program = join(ROOT, ...(options.dist === true ? ['dist', 'main.js'] : ['src', 'main.ts']))
+  const program = join(options.root ?? ROOT, ...(options.dist === true ? ['dist', 'main.js'] : ['src', 'main.ts']))
   // FerretDB is refused by any server that is not told otherwise from within.
   const unproven = options.database === 'ferret' ? ['--import', join(ROOT, 'test', 'services', 'unproven.ts')] : []
   const child = spawn(process.execPath, [...FLAGS, ...unproven, program], {
