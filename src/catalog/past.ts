@@ -212,6 +212,8 @@ export async function isStillReadable(
   const { tenantId: tenant_id } = catalog
   const [now] = await context.store.list('entries', { index: 'by_id', where: { tenant_id, id }, limit: 1 })
   if (now !== undefined && now.catalog_id !== catalog.id) return false
+  // What became of it may be in lines that have no position yet.
+  if (now === undefined) await context.sequencer.settle()
   const { parent, name } = now === undefined ? (await endOf(context, catalog, placeOf(entry))).place : placeOf(now)
   const resource = { tenantId: tenant_id, catalog: catalog.name, namespace: namespaceOfKey(parent), name }
   return isAllowed(principal, kind === 'view' ? 'view.read' : 'table.read', resource)
