@@ -1,6 +1,8 @@
 """What the suites of several clients ask of the management API, with the token of the catalog that they were given."""
 
+import re
 from datetime import datetime, timezone
+from pathlib import Path
 from time import sleep
 from urllib.parse import quote, urlencode
 
@@ -57,3 +59,19 @@ def moment_of(properties: dict, namespace: str, spelling: str = "time") -> str:
     # Changes within a millisecond are of one time.
     sleep(0.01)
     return f"{properties['warehouse']}@{moment}"
+
+
+def guide_to_the_past(properties: dict, language: str, moment: str, namespace: str) -> list[str]:
+    """Blocks of docs/clients.md on reading a catalog as it was, with what they leave to the reader filled in."""
+    page = (Path(__file__).parents[2] / "docs" / "clients.md").read_text()
+    chapter = re.search(r"^## Reading a catalog as it was\n(.*?)^## ", page, re.MULTILINE | re.DOTALL)[1]
+    for blank, value in {
+        "http://127.0.0.1:8080": properties["uri"],
+        "<token>": properties["token"],
+        "lake@2026-12-01T09:30:00Z": moment,
+        "lake@42": moment,
+        "demo.": f"{namespace}.",
+        '"demo"': f'"{namespace}"',
+    }.items():
+        chapter = chapter.replace(blank, value)
+    return re.findall(rf"^```{language}\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)

@@ -7,6 +7,7 @@ import { startMinio } from '../services/minio.ts'
 import { requireService } from '../services/require.ts'
 import { startSts, type TestSts } from '../services/sts.ts'
 import { call, startTestServer, type Answer, type CallOptions } from './harness.ts'
+import { open as openPast } from './past.ts'
 import { openSigning, schema } from './signing-bench.ts'
 
 const VENDED = { 'x-iceberg-access-delegation': 'vended-credentials' }
@@ -213,5 +214,33 @@ test('what was purged is not answered from memory', async (t) => {
       assert.deepEqual([gone.status, gone.json.error.type], [404, 'NoSuchTableException'], path)
       assert.match(gone.json.error.message, new RegExp(`its metadata file s3://.* is gone; it was purged by change ${id} at `))
     }
+  }
+})
+
+test('a metadata file that was cleaned up since is named, and what is kept is still read', async (t) => {
+  const { ok, send, head } = await openPast(t)
+  await ok('POST', '/v1/lake/namespaces', { namespace: ['ns'] })
+  const properties = { 'write.metadata.delete-after-commit.enabled': 'true', 'write.metadata.previous-versions-max': '1' }
+  const { json } = await ok('POST', '/v1/lake/namespaces/ns/tables', { name: 't', schema, properties })
+  const first = await head()
+  for (const n of ['1', '2', '3']) {
+    const updates = [{ action: 'set-properties', updates: { n } }]
+    await ok('POST', '/v1/lake/namespaces/ns/tables/t', { requirements: [], updates })
+  }
+  // Files are removed behind the answer.
+  const load = (position: number) => send('GET', `/v1/lake@${position}/namespaces/ns/tables/t`)
+  for (let waited = 0; (await load(first)).status === 200 && waited < 5000; waited += 50) await sleep(50)
+  const gone = await load(first)
+  assert.deepEqual([gone.status, gone.json.error.type], [404, 'NoSuchTableException'])
+  const file = json['metadata-location']
+  const why = 'it was removed since, by the clean-up of the table or by another program'
+  assert.equal(
+    gone.json.error.message,
+    `Table ns.t can not be read at position ${first}: its metadata file ${file} is gone; ${why}`,
+  )
+  assert.equal((await send('HEAD', `/v1/lake@${first}/namespaces/ns/tables/t`)).status, 204)
+  for (const back of [0, 1]) {
+    const { metadata } = (await ok('GET', `/v1/lake@${first + 3 - back}/namespaces/ns/tables/t`)).json
+    assert.equal(metadata.properties.n, String(3 - back))
   }
 })

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 from conftest import TOKEN
-from management_api import moment_of
+from management_api import guide_to_the_past, moment_of
 from started_catalog import PROPERTIES
 
 
@@ -28,13 +28,16 @@ def test_all_is_of_one_moment(duck, duckdb_process, schema, spelling):
     assert duck(f"SELECT * FROM lake.{schema}.dropped") == [("other",)]
 
 
-def test_beside_what_is_now(duck, duckdb_process, schema):
+def test_the_guide(duck, duckdb_process, schema):
     """One statement compares two moments."""
-    duck(f"CREATE TABLE lake.{schema}.t AS SELECT 1 AS id")
-    moment = moment_of(PROPERTIES, schema)
-    duck(f"INSERT INTO lake.{schema}.t VALUES (2)")
-    duckdb_process.attach(TOKEN).attach(TOKEN, name="past", warehouse=moment)
-    assert duckdb_process(f"FROM lake.{schema}.t EXCEPT FROM past.{schema}.t") == [(2,)]
+    duck(f"CREATE TABLE lake.{schema}.orders AS SELECT 1 AS id")
+    _, guide = guide_to_the_past(PROPERTIES, "sql", moment_of(PROPERTIES, schema), schema)
+    duck(f"INSERT INTO lake.{schema}.orders VALUES (2)")
+    duckdb_process(f"CREATE SECRET lake (TYPE iceberg, {TOKEN})")
+    duckdb_process.attach("SECRET lake")
+    attach, compare = guide.strip().split("\n")
+    duckdb_process(attach)
+    assert duckdb_process(compare) == [(2,)]
 
 
 def test_nothing_is_written(duck, duckdb_process, catalog, schema):

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 import requests
 from conftest import connect
-from management_api import log_of, make_signing_catalog, moment_of
-from pyiceberg.catalog import Catalog
+from management_api import guide_to_the_past, log_of, make_signing_catalog, moment_of
+from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import ForbiddenError, NoSuchNamespaceError, NoSuchTableError, NoSuchViewError, RESTError
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField, StringType
@@ -109,6 +109,16 @@ def test_a_uri_that_names_the_moment(settings, story):
         past = connect(uri=f"{settings['properties']['uri']}/v1/{name}", warehouse=None)
         assert ids(past.load_table((ns, "grown"))) == [1, 2]
         assert past.list_views(ns) == [(ns, "v")]
+
+
+def test_the_guide(settings, catalog: Catalog, namespace):
+    catalog.create_table((*namespace, "orders"), schema=PEOPLE).append(people((1, "a")))
+    moment = moment_of(settings["properties"], namespace[0])
+    catalog.drop_table((*namespace, "orders"))
+    (code,) = guide_to_the_past(settings["properties"], "python", moment, namespace[0])
+    names = {"load_catalog": load_catalog}
+    exec(code, names)
+    assert names["past"].list_tables(namespace) == [(*namespace, "orders")]
 
 
 def test_nothing_is_written(settings, story, catalog: Catalog):

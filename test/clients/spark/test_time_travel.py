@@ -1,7 +1,7 @@
 """A second catalog in the session that is the first one as it was: all that it shows is of one moment."""
 
 import pytest
-from management_api import moment_of
+from management_api import guide_to_the_past, moment_of
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from test_connections import connect
@@ -44,9 +44,19 @@ def test_all_is_of_one_moment(sql, ns, past):
     assert len(sql(f"SELECT * FROM {past}.{ns}.kept.snapshots")) == 1
     with pytest.raises(AnalysisException, match="TABLE_OR_VIEW_NOT_FOUND"):
         sql(f"SELECT * FROM {past}.{ns}.elsewhere")
-    # In one statement with what is now.
-    joined = f"SELECT k.id, k.label FROM lake.{ns}.kept k LEFT ANTI JOIN {past}.{ns}.kept p ON k.id = p.id"
-    assert sql(joined) == [(3, "new")]
+
+
+def test_the_guide(spark, sql, settings, ns):
+    """One statement compares two moments."""
+    sql(f"CREATE TABLE lake.{ns}.orders AS SELECT 1 AS id")
+    moment = moment_of(settings["properties"], ns)
+    sql(f"INSERT INTO lake.{ns}.orders VALUES (2)")
+    properties, _ = guide_to_the_past(settings["properties"], "properties", moment, ns)
+    compare, _ = guide_to_the_past(settings["properties"], "sql", moment, ns)
+    asking = "spark.sql.catalog.past.header.X-Iceberg-Access-Delegation=vended-credentials"
+    for line in [*properties.splitlines(), asking]:
+        spark.conf.set(*line.split("=", 1))
+    assert sql(compare.strip().rstrip(";")) == [(2,)]
 
 
 def test_nothing_is_written(sql, ns, past):

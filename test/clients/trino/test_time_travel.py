@@ -1,7 +1,7 @@
 """A second catalog that is the first one as it was: all that it shows is of one moment."""
 
 import pytest
-from management_api import moment_of
+from management_api import guide_to_the_past, moment_of
 from trino.exceptions import TrinoQueryError
 
 
@@ -17,7 +17,9 @@ def past(connect, sql, settings, ns) -> str:
     sql(f"ALTER TABLE lake.{ns}.moved RENAME TO lake.{ns}.elsewhere")
     sql(f"CREATE TABLE lake.{ns}.moved AS SELECT 'other' AS text")
     sql(f"DROP VIEW lake.{ns}.v")
-    return connect(warehouse=moment)
+    _, line = guide_to_the_past(settings["properties"], "properties", moment, ns)
+    key, value = line.strip().split("=", 1)
+    return connect(**{key: value})
 
 
 def test_all_is_of_one_moment(sql, ns, past):
