@@ -68,9 +68,6 @@ async function positionOfChange(parts: Parts, catalog: CatalogHandle, id: string
   throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no change ${id}`)
 }
 
-/** A time so near to now may be that of a change that has no position yet. */
-const RECENT_MS = 60_000
-
 async function positionAt(parts: Parts, catalog: CatalogHandle, text: string): Promise<number> {
   const time = TIME.test(text) ? Date.parse(text.toUpperCase().replace(' ', '+')) : NaN
   if (!Number.isFinite(time)) {
@@ -82,7 +79,9 @@ async function positionAt(parts: Parts, catalog: CatalogHandle, text: string): P
   if (time > now) {
     throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no moment ${text} yet: it is ${new Date(now).toISOString()}`)
   }
-  const head = time > now - RECENT_MS ? await settledHead(parts, catalog) : await headOf(parts, catalog)
+  const known = await headOf(parts, catalog)
+  // What comes later must not be of this time or before: the moment would be another one then.
+  const head = known !== undefined && known.at > time ? known : await parts.sequencer.settleUntil(logKeyOf(catalog), time)
   if (head === undefined) throw new NoSuchMoment(catalog, `Catalog ${catalog.name} has no changes`)
   if (head.at <= time) return head.position
   const found = await lastUntil(parts.store, catalog, time, head)

@@ -5,7 +5,7 @@
  * with a change that is in it, each change on which that depends is in it too, or has its position already.
  *
  * Any process may make a round: the row of the log, replaced by compare-and-set, lets one of them win. To waste little, one process
- * at a time has a lease; whoever reads the past makes a round without it.
+ * at a time has a lease; a reader of the past makes a round without it.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,6 +25,11 @@ export interface Sequencer {
   changed(): void
   /** Resolves when all that was acknowledged before has its position. @throws StoreError */
   settle(): Promise<void>
+  /**
+   * Settles the log, and sees to it that whatever comes later in it has a later time than this one, whose clock ever gives it its
+   * own. Resolves to the log's row; undefined for a log without a change. @throws StoreError
+   */
+  settleUntil(log: LogKey, time: number): Promise<Row<'logs'> | undefined>
   /** From now on changes get their positions without being asked for. */
   start(): void
   stop(): Promise<void>
@@ -74,6 +79,26 @@ class Rounds implements Sequencer {
   settle(): Promise<void> {
     return this.#alone(async () => {
       while (!(await this.#round()));
+    })
+  }
+
+  settleUntil(log: LogKey, time: number): Promise<Row<'logs'> | undefined> {
+    const { store } = this.#parts
+    return this.#alone(async () => {
+      for (let attempt = 1; ; attempt++) {
+        while (!(await this.#round()));
+        const head = await store.get('logs', log)
+        if (head === undefined || head.at > time) return head
+        const { version: expected, ...row } = head
+        try {
+          await store.write([{ op: 'replace', entity: 'logs', row: { ...row, at: time + 1 }, expected }])
+          return head
+        } catch (error) {
+          if (!(error instanceof StoreError) || error.kind === 'unavailable' || attempt === ATTEMPTS) throw error
+        } finally {
+          this.#memories.clear()
+        }
+      }
     })
   }
 

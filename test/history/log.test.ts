@@ -237,3 +237,19 @@ test('a time is read in each of its spellings, and what is none is told what was
   await assert.rejects(positionOf(context, catalog, '2999-01-01T00:00:00Z'), /has no moment .* yet/)
   await assert.rejects(positionOf(context, catalog, '1999-01-01T00:00:00Z'), /was not there at/)
 })
+
+test('a time that was read means the same position ever after, also when a server whose clock is behind goes on', async (t) => {
+  const clock = { now: 10_000_000 }
+  const fixture = await open(t, { now: () => clock.now })
+  await newTable(fixture, 't')
+  clock.now += 5000
+  const time = new Date(clock.now).toISOString()
+  assert.equal(await positionOf(fixture.context, fixture.catalog, time), 2)
+  clock.now -= 3_600_000
+  await commit(fixture, 't', 'late')
+  await fixture.context.sequencer.settle()
+  assert.equal((await fixture.store.get('logs', LOG))?.position, 3)
+  clock.now += 3_700_000
+  assert.equal(await positionOf(fixture.context, fixture.catalog, time), 2)
+  assert.deepEqual((await verifyLogs(fixture.store)).faults, [])
+})
