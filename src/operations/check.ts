@@ -7,6 +7,7 @@ import { pagesOf } from '../stores/pages.ts'
 import type { Store } from '../stores/store.ts'
 import { checkFiles } from './check-files.ts'
 import type { StorageOf } from './check-files.ts'
+import { historyDifferences } from './check-history.ts'
 import { unfinishedFilling } from './fill.ts'
 import { displayKey, entityNames, FILLING, isFilling, itemOf, rowsOf } from './rows.ts'
 import type { Progress } from './rows.ts'
@@ -257,6 +258,24 @@ async function checkLocations(store: Store, tenant_id: string, report: Report): 
   }
 }
 
+/** The past of catalogs that are there, up to now. */
+async function checkHistories(store: Store, catalogs: ReadonlySet<string>, report: Report): Promise<void> {
+  for await (const page of pagesOf(store, 'logs', { index: 'primary', where: {} })) {
+    for (const { tenant_id, catalog_id, branch } of page) {
+      if (!catalogs.has(`${tenant_id}/${catalog_id}`)) continue
+      for await (const { head, state, what } of historyDifferences(store, { tenant_id, catalog_id, branch })) {
+        const doubt = warning(
+          'history-differs',
+          `At the end of its catalog's history, ${what}. What was before is told as the log says.`,
+        )
+        if (head === undefined) report(findingOf('states', state!, doubt))
+        else if ('metadata_location' in head) report(findingOf('entries', head, doubt))
+        else report(findingOf('namespaces', head, doubt))
+      }
+    }
+  }
+}
+
 async function look(options: CheckOptions): Promise<CheckReport> {
   const { store, storageOf, progress } = options
   const findings: Finding[] = []
@@ -281,6 +300,7 @@ async function look(options: CheckOptions): Promise<CheckReport> {
   for (const entity of entityNames) rows.push([entity, await checkRows(options, entity, ids, report)])
   for (const tenant of new Set([...catalogs.values()].map(({ tenant_id }) => tenant_id)))
     await checkLocations(store, tenant, report)
+  await checkHistories(store, ids, report)
   const files = storageOf === undefined ? 0 : await checkFiles({ store, storageOf, catalogs, report, progress })
   return { rows: Object.fromEntries(rows), files, counts: Object.fromEntries(counts), findings }
 }

@@ -31,6 +31,8 @@ export interface Index {
 export interface Table {
   readonly entity: string
   readonly columns: readonly Column[]
+  /** Of the columns, and `version`: what a row may have. */
+  readonly names: ReadonlySet<string>
   readonly key: readonly number[]
   /** The columns that are written. */
   readonly written: readonly number[]
@@ -63,7 +65,8 @@ export function compileTable(entity: string, declaration: EntityDeclaration): Ta
     index(name, names, unique === true),
   )
   const written = columns.map((_, position) => position).filter((position) => columns[position]?.drawn !== true)
-  return { entity, columns, key, written, indexes: [index('primary', declaration.key, true), ...others] }
+  const names = new Set([...columns.map(({ name }) => name), 'version'])
+  return { entity, columns, names, key, written, indexes: [index('primary', declaration.key, true), ...others] }
 }
 
 function compileColumn(name: string, declared: ColumnType): Column {
@@ -100,9 +103,7 @@ export function encodeRow(table: Table, row: Fields, withDrawn = false): Value[]
   const values: Value[] = []
   for (const column of columns) values.push(column.drawn && !withDrawn ? null : encodeValue(table, column, row[column.name]))
   for (const name of Object.keys(row)) {
-    if (name !== 'version' && !columns.some((column) => column.name === name)) {
-      throw new TypeError(`Undeclared column: ${table.entity}.${name}`)
-    }
+    if (!table.names.has(name)) throw new TypeError(`Undeclared column: ${table.entity}.${name}`)
   }
   return values
 }

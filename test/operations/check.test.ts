@@ -20,6 +20,10 @@ const codes = ({ findings }: CheckReport): string[] =>
 async function lake(): Promise<Store> {
   const store = openMemoryStore()
   await writeLake(store)
+  // Its rows are no history of each other: of a catalog without one nothing is compared.
+  for (const { version: _, ...key } of await store.list('logs', { index: 'primary', where: {}, limit: 10 })) {
+    await store.write([remove('logs', key, 'any')])
+  }
   return store
 }
 
@@ -187,7 +191,8 @@ describe('store check', () => {
 
 async function removeAll(store: Store, tenantId: string): Promise<void> {
   for (const step of lakeRows(tenantId, tenantId === 't1' ? 20 : 3)) {
-    if (step.op === 'insert') await store.write([{ op: 'remove', entity: step.entity, key: step.row, expected: 'any' } as never])
+    if (step.op === 'insert' && step.entity !== 'logs')
+      await store.write([{ op: 'remove', entity: step.entity, key: step.row, expected: 'any' } as never])
   }
 }
 
@@ -241,5 +246,55 @@ describe('store check --files', () => {
       'error unreadable-file t1/c1/main/ns/broken',
       'error unreadable-file t1/c1/main/ns/goes-on',
     ])
+  })
+})
+
+describe('store check and the history', () => {
+  const LOG = { tenant_id: 't1', catalog_id: 'c1', branch: 'main' }
+  const differing = async (store: Store): Promise<string[]> => {
+    const { findings } = await checkStore({ store, now })
+    return findings.filter(({ code }) => code === 'history-differs').map(({ row, message }) => `${row}: ${message.split('.')[0]}`)
+  }
+
+  it('tells what the history of a catalog does not end with', async (t) => {
+    const fixture = await open(t)
+    const { store, context } = fixture
+    assert.deepEqual(await differing(store), [], 'nothing is in order yet')
+    for (const name of ['same', 'moved', 'gone', 'other']) await newTable(fixture, name)
+    await context.sequencer.settle()
+    assert.deepEqual(await differing(store), [])
+    const rowOf = async (name: string) => (await store.get('entries', { ...LOG, namespace: 'ns', name }))!
+    const [moved, gone, other] = [await rowOf('moved'), await rowOf('gone'), await rowOf('other')]
+    const key = { ...LOG, parent: '', name: 'ns' }
+    const ns = (await store.get('namespaces', key))!
+    await store.write([
+      replace('entries', { ...moved, metadata_location: 'file:///elsewhere' }, moved.version),
+      replace('entries', { ...other, id: 'x' }, other.version),
+      remove('entries', gone, gone.version),
+      insert('entries', { ...moved, name: 'new', id: 'y', location: 'file:///new' }),
+      replace('namespaces', { ...ns, properties: { a: 'b' } }, ns.version),
+    ])
+    const file = moved.metadata_location.replaceAll('.', '\\.')
+    const found = await differing(store)
+    const expected = [
+      /^t1\/c1\/main\/\/ns: At the end of its catalog's history, the properties are others$/,
+      new RegExp(`^t1/c1/main/ns/moved: At the end of its catalog's history, the metadata file is ${file.split('\\.')[0]}`),
+      /^t1\/c1\/main\/ns\/new: At the end of its catalog's history, nothing has the name$/,
+      new RegExp(`^t1/c1/main/ns/other: At the end of its catalog's history, the id is ${other.id}, not x$`),
+      /^t1\/c1\/main\/table\/ns\/gone\/\d+: At the end of its catalog's history, a table has the name$/,
+    ]
+    assert.equal(found.length, expected.length, found.join('\n'))
+    for (const [n, pattern] of expected.entries()) assert.match(found[n]!, pattern)
+  })
+
+  it('waits for changes that have no place yet', async (t) => {
+    const fixture = await open(t)
+    const { store, context } = fixture
+    await newTable(fixture, 'first')
+    await context.sequencer.settle()
+    await newTable(fixture, 'second')
+    const looking = differing(store)
+    setTimeout(() => void context.sequencer.settle(), 300)
+    assert.deepEqual(await looking, [])
   })
 })
