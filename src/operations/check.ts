@@ -300,7 +300,7 @@ async function look(options: CheckOptions): Promise<CheckReport> {
   for (const entity of entityNames) rows.push([entity, await checkRows(options, entity, ids, report)])
   for (const tenant of new Set([...catalogs.values()].map(({ tenant_id }) => tenant_id)))
     await checkLocations(store, tenant, report)
-  await checkHistories(store, ids, report)
+  await checkHistories(store, new Set(catalogs.keys()), report)
   const files = storageOf === undefined ? 0 : await checkFiles({ store, storageOf, catalogs, report, progress })
   return { rows: Object.fromEntries(rows), files, counts: Object.fromEntries(counts), findings }
 }
