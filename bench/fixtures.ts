@@ -85,3 +85,9 @@ function snapshot(location: string, sequence: number): string {
     `{"action":"set-snapshot-ref","ref-name":"main","type":"branch","snapshot-id":${id}}`
   )
 }
+
+/** The position of the last change of the catalog. */
+export async function headPosition(target: Target): Promise<number> {
+  const lines = JSON.parse((await call(target, 'GET', '/api/v1/catalogs/lake/commits')).text) as { position: number }[]
+  return lines[0]!.position
+}

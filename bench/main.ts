@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: every figure of one run on one machine, as ratios where the machine's speed would matter. Names a part
- * (`reads`, `commits`, `stalls`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`, `attack`, `readers`, `memory`) to run it alone. Exits with 1 when a target is missed.
+ * (`reads`, `commits`, `stalls`, `idle`, `scale`, `postgres`, `mongo`, `workers`, `vending`, `signing`, `attack`, `readers`, `memory`, `history`) to run it alone. Exits with 1 when a target is missed.
  */
 import { startServer } from '../test/clients/server.ts'
 import { benchAttack } from './attack.ts'
 import { benchCommits } from './commits.ts'
 import { benchMongo, benchPostgres } from './databases.ts'
+import { benchHistory } from './history.ts'
 import { missedTargets, print } from './measure.ts'
 import { benchMemory } from './memory.ts'
 import { benchReaders } from './readers.ts'
@@ -38,4 +39,5 @@ if (wanted('signing')) await benchSigning()
 if (wanted('attack')) await benchAttack()
 if (wanted('readers')) await benchReaders()
 if (wanted('memory')) await benchMemory()
+if (wanted('history')) await benchHistory()
 process.exitCode = missedTargets() === 0 ? 0 : 1
