@@ -62,6 +62,8 @@ class Rounds implements Sequencer {
   /** Until then this process has the lease; until then another one has it. */
   #ownUntil = 0
   #othersUntil = 0
+  /** The lease that was last seen, and since when. */
+  #seen: { readonly version: Version | undefined; readonly at: number } = { version: undefined, at: 0 }
   #timer: NodeJS.Timeout | undefined
   #timerAt = Infinity
   #sweeper: NodeJS.Timeout | undefined
@@ -171,10 +173,11 @@ class Rounds implements Sequencer {
     const row = await store.get('settings', { name: LEASE })
     const value = row?.value as { readonly owner: string; readonly until: number } | undefined
     const [at, started] = [now(), performance.now()]
-    const isOthers = value !== undefined && value.owner !== this.#owner && value.until > at
-    if (isOthers) {
-      // By a clock that may be another's: never for longer than a lease lasts.
-      this.#othersUntil = started + Math.min(value.until - at, LEASE_MS)
+    if (row?.version !== this.#seen.version) this.#seen = { version: row?.version, at: started }
+    // The time in it is by a clock that may be another's: one that was not prolonged for as long as it lasts has ended.
+    const left = Math.min((value?.until ?? 0) - at, LEASE_MS - (started - this.#seen.at))
+    if (value !== undefined && value.owner !== this.#owner && left > 0) {
+      this.#othersUntil = started + left
       return 'of another'
     }
     if ((await this.#pending(1)).length === 0) return 'not needed'

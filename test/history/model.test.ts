@@ -126,27 +126,31 @@ describe('a sequencer that is broken off', () => {
     assert.deepEqual((await verifyLogs(first!)).faults, [])
   })
 
-  test('by a process that has the lease and is gone: another one goes on within the time of a lease', async (t) => {
-    const [first, second] = await storesOf(
-      t,
-      backends.find(({ name }) => name === 'sqlite')!,
-    )
-    await makeLake(first!)
-    const until = Date.now() + 700
-    const row = { name: 'sequencer', value: { owner: 'one that is gone', until }, updated_at: Date.now() }
-    await first!.write([{ op: 'insert', entity: 'settings', row }])
-    const [process] = processesOn(t, [second!], [0])
-    process!.context.sequencer.start()
-    t.after(() => process!.context.sequencer.stop())
-    await changeAtRandom(process!, 'p', 5, [])
-    for (let waited = 0; ; waited += 50) {
-      const rows = await first!.list('commits', { index: 'pending', where: { position: null }, limit: 1 })
-      if (rows.length === 0) break
-      assert.ok(waited < 10_000, 'nothing was put in order')
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    assert.equal((await first!.get('logs', LOG))?.position, 5)
-  })
+  for (const [title, ms] of [
+    ['is gone', 700],
+    ['is gone and whose clock was ahead', HOUR],
+  ] as const) {
+    test(`by a process that has the lease and ${title}: another one goes on within the time of a lease`, async (t) => {
+      const [first, second] = await storesOf(
+        t,
+        backends.find(({ name }) => name === 'sqlite')!,
+      )
+      await makeLake(first!)
+      const row = { name: 'sequencer', value: { owner: 'one that is gone', until: Date.now() + ms }, updated_at: Date.now() }
+      await first!.write([{ op: 'insert', entity: 'settings', row }])
+      const [process] = processesOn(t, [second!], [0])
+      process!.context.sequencer.start()
+      t.after(() => process!.context.sequencer.stop())
+      await changeAtRandom(process!, 'p', 5, [])
+      for (let waited = 0; ; waited += 50) {
+        const rows = await first!.list('commits', { index: 'pending', where: { position: null }, limit: 1 })
+        if (rows.length === 0) break
+        assert.ok(waited < 10_000, 'nothing was put in order')
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      assert.equal((await first!.get('logs', LOG))?.position, 5)
+    })
+  }
 })
 
 describe('a catalog that is read as it was', () => {
