@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { SecretError } from '../access/secrets.ts'
-import { parseCommand, UsageError, type CommandLine, type Grammar } from './arguments.ts'
+import { runTool, UsageError, type CommandLine, type Grammar, type Terminal } from './arguments.ts'
 import { connectionSettings, loadSettings, SettingsError } from '../config.ts'
 import { IcebergError } from '../iceberg/errors.ts'
 import { DEFAULT_TENANT } from '../management/first-start.ts'
@@ -43,10 +43,8 @@ const HOUR_MS = 3_600_000
 const DEFAULT_HOURS = 24
 const MAX_HOURS = 366 * 24
 
-export interface AdminCommandParts {
+export interface AdminCommandParts extends Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly out?: (text: string) => void
-  readonly err?: (text: string) => void
   readonly stdin?: () => string
 }
 
@@ -89,20 +87,16 @@ async function run(command: CommandLine<typeof OPTIONS>, parts: AdminCommandPart
   })
 }
 
+const KNOWN = [IcebergError, SettingsError, StoreError, SecretError, TypeError]
+
 /** Resolves to the exit code. */
-export async function adminCommand(args: readonly string[], parts: AdminCommandParts): Promise<number> {
-  const out = parts.out ?? ((text) => void process.stdout.write(text))
-  const err = parts.err ?? ((text) => void process.stderr.write(text))
-  try {
-    const command = parseCommand(args, GRAMMAR)
-    out(command === undefined ? USAGE : await run(command, parts))
-    return 0
-  } catch (error) {
-    const known = [UsageError, IcebergError, SettingsError, StoreError, SecretError, TypeError].some(
-      (kind) => error instanceof kind,
-    )
-    if (!known) throw error
-    err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`)
-    return error instanceof UsageError ? 2 : 1
-  }
-}
+export const adminCommand = (args: readonly string[], parts: AdminCommandParts): Promise<number> =>
+  runTool(args, parts, {
+    grammar: GRAMMAR,
+    usage: USAGE,
+    known: KNOWN,
+    run: async (command, { out }) => {
+      out(await run(command, parts))
+      return 0
+    },
+  })

@@ -50,3 +50,37 @@ export function parseCommand<const O extends Options>(args: readonly string[], g
   }
   return { name, file, values: values as CommandLine<O>['values'] }
 }
+
+export interface Terminal {
+  readonly out?: (text: string) => void
+  readonly err?: (text: string) => void
+}
+
+interface Tool<O extends Options> {
+  readonly grammar: Grammar<O>
+  readonly usage: string
+  /** Errors that are told in a line; others are bugs. */
+  readonly known: readonly (new (...parameters: never[]) => Error)[]
+  /** Resolves to the exit code. */
+  readonly run: (command: CommandLine<O>, terminal: Required<Terminal>) => Promise<number>
+}
+
+/** A command from its words to its exit code: 0 done, 1 refused or failed, 2 not understood, or what it says itself. */
+export async function runTool<const O extends Options>(
+  args: readonly string[],
+  { out: given, err: givenErr }: Terminal,
+  { grammar, usage, known, run }: Tool<O>,
+): Promise<number> {
+  const out = given ?? ((text) => void process.stdout.write(text))
+  const err = givenErr ?? ((text) => void process.stderr.write(text))
+  try {
+    const command = parseCommand(args, grammar)
+    if (command !== undefined) return await run(command, { out, err })
+    out(usage)
+    return 0
+  } catch (error) {
+    if (![UsageError, ...known].some((kind) => error instanceof kind)) throw error
+    err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${usage}` : ''}`)
+    return error instanceof UsageError ? 2 : 1
+  }
+}

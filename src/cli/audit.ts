@@ -2,17 +2,15 @@
  * `pangolin audit …`: whether the logs of changes are what servers wrote. Results go to standard output, progress and problems to
  * standard error. Exit codes: 0 nothing found, 1 faults found or failed, 2 not understood.
  */
-import { parseCommand, UsageError, type Grammar } from './arguments.ts'
+import { runTool, type Grammar, type Terminal } from './arguments.ts'
 import { placeOf, progressLines, withStore } from './database.ts'
 import { SettingsError } from '../config.ts'
 import { verifyLogs, type Fault, type Head, type Verification } from '../history/verify.ts'
 import { OperationError } from '../operations/fill.ts'
 import { StoreError } from '../stores/store.ts'
 
-export interface AuditCommandParts {
+export interface AuditCommandParts extends Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly out?: (text: string) => void
-  readonly err?: (text: string) => void
 }
 
 const USAGE = `Usage:
@@ -46,26 +44,20 @@ function describe({ logs, lines, pending, faults }: Verification): string {
   return `${faults.map(describeFault).join('')}Looked at ${lines} lines of ${logs.length} logs: ${found}.${waiting}\n${ends}${logs.length === 0 ? '' : advice}`
 }
 
+const KNOWN = [OperationError, SettingsError, StoreError]
+
 /** Resolves to the exit code. */
-export async function auditCommand(args: readonly string[], parts: AuditCommandParts): Promise<number> {
-  const out = parts.out ?? ((text) => void process.stdout.write(text))
-  const err = parts.err ?? ((text) => void process.stderr.write(text))
-  try {
-    const command = parseCommand(args, GRAMMAR)
-    if (command === undefined) {
-      out(USAGE)
-      return 0
-    }
-    const progress = command.values.quiet === true ? (): void => {} : progressLines(err)
-    return await withStore(placeOf(command.values.database, parts.environment), true, async (store) => {
-      const verification = await verifyLogs(store, (lines) => progress('verify', 'positions', lines))
-      out(command.values.json === true ? `${JSON.stringify(verification)}\n` : describe(verification))
-      return verification.faults.length === 0 ? 0 : 1
-    })
-  } catch (error) {
-    const known = [UsageError, OperationError, SettingsError, StoreError].some((kind) => error instanceof kind)
-    if (!known) throw error
-    err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`)
-    return error instanceof UsageError ? 2 : 1
-  }
-}
+export const auditCommand = (args: readonly string[], parts: AuditCommandParts): Promise<number> =>
+  runTool(args, parts, {
+    grammar: GRAMMAR,
+    usage: USAGE,
+    known: KNOWN,
+    run: ({ values }, { out, err }) => {
+      const progress = values.quiet === true ? (): void => {} : progressLines(err)
+      return withStore(placeOf(values.database, parts.environment), true, async (store) => {
+        const verification = await verifyLogs(store, (lines) => progress('verify', 'positions', lines))
+        out(values.json === true ? `${JSON.stringify(verification)}\n` : describe(verification))
+        return verification.faults.length === 0 ? 0 : 1
+      })
+    },
+  })

@@ -3,7 +3,7 @@
  * problems to standard error. Exit codes: 0 done, 1 refused, failed or (check) errors found, 2 not understood.
  */
 import { resolve } from 'node:path'
-import { parseCommand, UsageError, type CommandLine, type Grammar } from './arguments.ts'
+import { runTool, UsageError, type CommandLine, type Grammar, type Terminal } from './arguments.ts'
 import { placeOf, progressLines, withStore } from './database.ts'
 import { loadSettings, SettingsError } from '../config.ts'
 import type { Settings } from '../config.ts'
@@ -24,15 +24,13 @@ import { databaseName } from '../stores/open.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Store } from '../stores/store.ts'
 
-export interface StoreCommandParts {
+export interface StoreCommandParts extends Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly openWarehouses: (
     store: Store,
     settings: Settings,
   ) => Promise<{ readonly storageOf: StorageOf; close(): Promise<void> }>
   readonly rekeyParts: (store: Store, settings: Settings) => Promise<Omit<RekeyOptions, 'store'>>
-  readonly out?: (text: string) => void
-  readonly err?: (text: string) => void
 }
 
 const USAGE = `Usage:
@@ -204,22 +202,16 @@ async function deletions(run: Run): Promise<number> {
 
 const RUNS: Readonly<Record<string, (run: Run) => Promise<number>>> = { copy, check, backup, restore, rekey, deletions }
 
+const KNOWN = [OperationError, SettingsError, StoreError, SecretError]
+
 /** Resolves to the exit code. */
-export async function storeCommand(args: readonly string[], parts: StoreCommandParts): Promise<number> {
-  const out = parts.out ?? ((text) => void process.stdout.write(text))
-  const err = parts.err ?? ((text) => void process.stderr.write(text))
-  try {
-    const command = parseCommand(args, GRAMMAR)
-    if (command === undefined) {
-      out(USAGE)
-      return 0
-    }
-    const progress = command.values.quiet === true ? (): void => {} : progressLines(err)
-    return await RUNS[command.name]!({ command, parts, out, progress })
-  } catch (error) {
-    const known = [UsageError, OperationError, SettingsError, StoreError, SecretError].some((kind) => error instanceof kind)
-    if (!known) throw error
-    err(`pangolin: ${(error as Error).message}\n${error instanceof UsageError ? `\n${USAGE}` : ''}`)
-    return error instanceof UsageError ? 2 : 1
-  }
-}
+export const storeCommand = (args: readonly string[], parts: StoreCommandParts): Promise<number> =>
+  runTool(args, parts, {
+    grammar: GRAMMAR,
+    usage: USAGE,
+    known: KNOWN,
+    run: (command, { out, err }) => {
+      const progress = command.values.quiet === true ? (): void => {} : progressLines(err)
+      return RUNS[command.name]!({ command, parts, out, progress })
+    },
+  })
