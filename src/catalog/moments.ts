@@ -3,7 +3,8 @@
  * resolved to a position, which never changes what it was.
  */
 import { IcebergError } from '../iceberg/errors.ts'
-import { lastUntil, logKeyOf } from '../history/times.ts'
+import { logKeyOf } from '../history/logs.ts'
+import { lastUntil } from '../history/times.ts'
 import type { Row } from '../stores/entities.ts'
 import type { CatalogContext, CatalogHandle } from './call.ts'
 

@@ -5,7 +5,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { isAllowed } from '../access/decide.ts'
 import type { Kind } from '../history/effects.ts'
-import { logKeyOf } from '../history/times.ts'
+import { logKeyOf } from '../history/logs.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { namespaceKey as joinLevels, namespaceOfKey } from '../iceberg/identifier.ts'
 import { StorageError } from '../storage/storage.ts'

@@ -2,13 +2,13 @@
  * One round for one log: gives positions to the changes that it is handed, in their order, and writes down what each did to the
  * names of the catalog, so that the past can be read at any position.
  */
-import type { Key, NewRow, Row } from '../stores/entities.ts'
+import type { NewRow, Row } from '../stores/entities.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Mutation, Store, Version } from '../stores/store.ts'
 import { FIRST_HASH, hashOf } from './chain.ts'
+import type { LogKey } from './logs.ts'
 import { effectsOf, namesOf, type Effect, type Identity, type Name, type Properties } from './effects.ts'
 
-export type LogKey = Key<'logs'>
 export type State = NewRow<'states'>
 
 /** A change with what is asked of it more than once. */

@@ -2,11 +2,12 @@
  * The end of history: lines that are older than what is kept go, oldest first, with what only they could be read by. The state at
  * the last of them stays readable, and so does everything behind it.
  */
-import type { Key, Row } from '../stores/entities.ts'
+import type { Row } from '../stores/entities.ts'
 import { pagesOf } from '../stores/pages.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Mutation, Store } from '../stores/store.ts'
 import { effectsOf, namesOf, type Name } from './effects.ts'
+import { logOf, type LogKey } from './logs.ts'
 
 /** Lines of one batch. */
 const BATCH = 50
@@ -14,7 +15,6 @@ const BATCH = 50
 const MOST_OF_A_NAME = 200
 
 type Log = Row<'logs'>
-const keyOf = ({ tenant_id, catalog_id, branch }: Key<'logs'>): Key<'logs'> => ({ tenant_id, catalog_id, branch })
 
 /** @returns how many lines went */
 export async function expireHistory(store: Store, before: number, stopped: () => boolean = () => false): Promise<number> {
@@ -22,7 +22,7 @@ export async function expireHistory(store: Store, before: number, stopped: () =>
   for await (const page of pagesOf(store, 'logs', { index: 'primary', where: {} })) {
     for (const log of page) {
       while (!stopped()) {
-        const gone = await expireSome(store, keyOf(log), before)
+        const gone = await expireSome(store, logOf(log), before)
         total += gone
         if (gone < BATCH) break
       }
@@ -31,7 +31,7 @@ export async function expireHistory(store: Store, before: number, stopped: () =>
   return total
 }
 
-async function expireSome(store: Store, key: Key<'logs'>, before: number): Promise<number> {
+async function expireSome(store: Store, key: LogKey, before: number): Promise<number> {
   const log = await store.get('logs', key)
   if (log === undefined) return 0
   const after = { ...key, position: log.first_position }
@@ -73,12 +73,7 @@ function moved(log: Log, last: Row<'positions'>): Mutation {
 }
 
 /** What the names had before the last of these lines, and have no more at its position. */
-async function superseded(
-  store: Store,
-  key: Key<'logs'>,
-  lines: readonly Row<'commits'>[],
-  position: number,
-): Promise<Mutation[]> {
+async function superseded(store: Store, key: LogKey, lines: readonly Row<'commits'>[], position: number): Promise<Mutation[]> {
   const names = new Map<string, Name>()
   for (const { operations } of lines) {
     for (const name of effectsOf(operations).flatMap(namesOf)) names.set(`${name.kind}\n${name.parent}\n${name.name}`, name)
@@ -86,7 +81,7 @@ async function superseded(
   return (await Promise.all([...names.values()].map((name) => ofName(store, key, name, position)))).flat()
 }
 
-async function ofName(store: Store, key: Key<'logs'>, { kind, parent, name }: Name, position: number): Promise<Mutation[]> {
+async function ofName(store: Store, key: LogKey, { kind, parent, name }: Name, position: number): Promise<Mutation[]> {
   const [state, version] = [
     { ...key, kind, parent, name },
     { ...key, namespace: parent, name },

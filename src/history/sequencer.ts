@@ -12,7 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { Mutation, Store, Version } from '../stores/store.ts'
-import { forgetful, lineOf, LogRound, type Line, type LogKey, type LogMemory } from './log-round.ts'
+import { forgetful, lineOf, LogRound, type Line, type LogMemory } from './log-round.ts'
+import { logOf, nameOfLog, type LogKey } from './logs.ts'
 
 export interface SequencerParts {
   readonly store: Store
@@ -39,7 +40,7 @@ export interface Sequencer {
 const MOST_ROWS = 256
 const MOST_EFFECTS = 1000
 const MOST_LENGTH = 1024 * 1024
-/** So long changes are gathered for a round: each costs a transaction, and who reads the past does not wait for one. */
+/** So long changes are gathered for a round: each costs a transaction. A reader of the past has one made at once. */
 const GATHER_MS = 100
 const LEASE_MS = 800
 /** While it has the lease, a process looks for changes of others. */
@@ -233,11 +234,11 @@ class Rounds implements Sequencer {
 
   async #place(lines: readonly Line[]): Promise<void> {
     const { store, now } = this.#parts
-    const byLog = Map.groupBy(lines, ({ row }) => `${row.tenant_id}\n${row.catalog_id}\n${row.branch}`)
-    await this.#recall([...byLog].map(([name, [line]]) => [name, logOf(line!)]))
+    const byLog = Map.groupBy(lines, ({ row }) => nameOfLog(row))
+    await this.#recall([...byLog].map(([name, [line]]) => [name, logOf(line!.row)]))
     const rounds: LogRound[] = []
     for (const [name, own] of byLog) {
-      const round = new LogRound(logOf(own[0]!), this.#memories.get(name)!, now())
+      const round = new LogRound(logOf(own[0]!.row), this.#memories.get(name)!, now())
       await round.prepare(store, own)
       for (const line of own) round.place(line)
       rounds.push(round)
@@ -267,8 +268,6 @@ interface Pending {
   readonly rows: readonly Row<'commits'>[]
   readonly isAll: boolean
 }
-
-const logOf = ({ row: { tenant_id, catalog_id, branch } }: Line): LogKey => ({ tenant_id, catalog_id, branch })
 
 /** The first of them that one batch can hold. */
 function bounded(rows: readonly Row<'commits'>[]): readonly Line[] {

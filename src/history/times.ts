@@ -1,19 +1,11 @@
-/** Which position of a log a time means: times never go back along a log. */
+/** From times to positions of a log. The time of a position is never before that of the position before it. */
+import { logKeyOf, type Log } from './logs.ts'
 import { firstUuidV7 } from '../changes/uuid.ts'
-import type { Key, Row } from '../stores/entities.ts'
+import type { Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
-
-interface Log {
-  readonly tenantId: string
-  /** Of the catalog. */
-  readonly id: string
-  readonly branch: string
-}
 
 /** Positions that are read at once, around the one that was guessed. */
 const WINDOW = 64
-
-export const logKeyOf = ({ tenantId, id, branch }: Log): Key<'logs'> => ({ tenant_id: tenantId, catalog_id: id, branch })
 
 /**
  * The last position whose time is not behind this one, of a log whose last change came later. Undefined when the time lies before

@@ -7,6 +7,7 @@ import type { NewRow, Row } from '../stores/entities.ts'
 import { pagesOf } from '../stores/pages.ts'
 import type { Store } from '../stores/store.ts'
 import { hashOf } from './chain.ts'
+import { nameOfLog } from './logs.ts'
 
 export interface Fault {
   readonly tenant_id: string
@@ -109,7 +110,7 @@ class Verifier {
       )
       for (const [at, row] of placed.entries()) {
         if (places[at]?.commit_id === row.id) continue
-        const log = logs.get(nameOf(row))
+        const log = logs.get(nameOfLog(row))
         // One that was placed, or removed for its age, since the logs were read.
         if (log === undefined || row.position! > log.position || row.position! <= log.first_position) continue
         this.#report(log, row.position!, row.id, 'inserted', 'no position leads to this change')
@@ -117,9 +118,6 @@ class Verifier {
     }
   }
 }
-
-const nameOf = ({ tenant_id, catalog_id, branch }: Pick<Row<'logs'>, 'tenant_id' | 'catalog_id' | 'branch'>): string =>
-  `${tenant_id}\n${catalog_id}\n${branch}`
 
 function headOf(log: Row<'logs'>): Head {
   const { version: _, ...row } = log
@@ -131,7 +129,7 @@ export async function verifyLogs(store: Store, progress: (lines: number) => void
   const verifier = new Verifier(store, progress)
   const logs = new Map<string, Row<'logs'>>()
   for await (const page of pagesOf(store, 'logs', { index: 'primary', where: {} })) {
-    for (const log of page) logs.set(nameOf(log), log)
+    for (const log of page) logs.set(nameOfLog(log), log)
   }
   for (const log of logs.values()) await verifier.chain(log)
   await verifier.strangers(logs)
