@@ -10,7 +10,9 @@ import type { Operation } from '../changes/write.ts'
 import { namespaceOfKey } from '../iceberg/identifier.ts'
 import type { Json, Key, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation, Store } from '../stores/store.ts'
-import { entryOperation, namespaceOperation } from './logged.ts'
+import { identifierOf } from './entries.ts'
+import { entryGone, namespaceOperation } from './logged.ts'
+import { freedPlaces } from './places/places.ts'
 
 export const REMOVE_CATALOG = 'remove-catalog'
 
@@ -66,24 +68,12 @@ async function nextPart(store: Store, where: Pick<Row<'entries'>, 'tenant_id' | 
 }
 
 async function entriesPart(store: Store, entries: readonly Row<'entries'>[]): Promise<Part> {
-  const places = await Promise.all(
-    entries.map(({ tenant_id, id: entry_id }) =>
-      store.list('places', { index: 'by_entry', where: { tenant_id, entry_id }, limit: ROWS }),
-    ),
-  )
+  const places = await Promise.all(entries.map(({ tenant_id, id }) => freedPlaces({ store }, { tenantId: tenant_id }, id)))
   return {
-    operations: entries.map((row) => {
-      const identifier = { namespace: namespaceOfKey(row.namespace), name: row.name }
-      return entryOperation(`drop-${row.kind}`, { identifier, before: row, after: undefined }, { 'purge-requested': false })
-    }),
+    operations: entries.map((row) => entryGone(identifierOf(row), row)),
     steps: [
       ...entries.map((row): Mutation => ({ op: 'remove', entity: 'entries', key: entryKeyOf(row), expected: row.version })),
-      ...places.flat().map(({ tenant_id, location, entry_id, version }): Mutation => ({
-        op: 'remove',
-        entity: 'places',
-        key: { tenant_id, location, entry_id },
-        expected: version,
-      })),
+      ...places.flat(),
       ...(await unguarded(store, entries)),
     ],
   }

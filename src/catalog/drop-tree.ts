@@ -6,15 +6,14 @@ import { change } from '../changes/change.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Operation } from '../changes/write.ts'
 import { displayNamespace, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
-import { namespaceOfKey } from '../iceberg/identifier.ts'
-import type { NewRow, Row } from '../stores/entities.ts'
+import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace } from './call.ts'
 import type { DropOptions } from './drop.ts'
 import { idOfPart, keep, MOST_IN_A_TREE } from './dropped.ts'
-import { branchKey, entryKey, getNamespace, namespaceKey, namespacePath, withoutVersion } from './entries.ts'
-import { entryOperation, namespaceOperation } from './logged.ts'
+import { branchKey, entryKey, getNamespace, identifierOf, namespaceKey, namespacePath, withoutVersion } from './entries.ts'
+import { entryGone, namespaceOperation } from './logged.ts'
 import { freedPlaces } from './places/places.ts'
 import { entryThing, namespaceThing, unprotected } from './protection.ts'
 
@@ -88,8 +87,6 @@ export async function dropNamespaceTree(
   })
 }
 
-const identifierOf = ({ namespace, name }: NewRow<'entries'>) => ({ namespace: namespaceOfKey(namespace), name })
-
 /** Of all namespaces, in the line of one drop. */
 const MOST_OF_PROPERTIES = 1024 * 1024
 
@@ -97,10 +94,7 @@ function operationsOf({ spaces, entries }: Tree): Operation[] {
   // What came with them is kept with each of them; a line is read as a whole.
   const isSmall = spaces.reduce((sum, { row }) => sum + stringify(row.properties).length, 0) <= MOST_OF_PROPERTIES
   return [
-    ...entries.map((before) => {
-      const identifier = identifierOf(before)
-      return entryOperation(`drop-${before.kind}`, { identifier, before, after: undefined }, { 'purge-requested': false })
-    }),
+    ...entries.map((before) => entryGone(identifierOf(before), before)),
     ...spaces.toReversed().map(({ namespace, row }) => {
       return namespaceOperation('drop-namespace', namespace, row, { before: isSmall ? row.properties : null, after: null })
     }),
@@ -147,15 +141,10 @@ async function guards(
 
 function keptOf(context: CatalogContext, call: CatalogCall, { spaces, entries }: Tree): Mutation[] {
   const [whole, from] = [context.uuidV7(), context.now()]
-  const [top, ...below] = spaces.map(({ row }) => ({ kind: 'namespace', row: withoutVersionOf(row) }) as const)
+  const [top, ...below] = spaces.map(({ row }) => ({ kind: 'namespace', row: withoutVersion(row) }) as const)
   const parts = [...below, ...entries.map((row) => ({ kind: row.kind as 'table' | 'view', row: withoutVersion(row) }))]
   return [
     ...keep(context, call, top!, { id: whole, from }),
     ...parts.flatMap((gone, at) => keep(context, call, gone, { id: idOfPart(whole, at), from })),
   ]
-}
-
-function withoutVersionOf(row: Row<'namespaces'>): NewRow<'namespaces'> {
-  const { version: _, ...rest } = row
-  return rest
 }

@@ -3,7 +3,7 @@
  * setting says. A drop with purge keeps it until the purge is due, where its warehouse has such a delay; and it gives up what was kept of
  * the same place. What is kept until a purge has the id of that task, and comes back in a batch that removes the task.
  */
-import { IcebergError } from '../iceberg/errors.ts'
+import { conflict } from '../iceberg/errors.ts'
 import { namespaceOfKey } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
@@ -93,7 +93,7 @@ export async function purgeOf(
   const task = await store.get('tasks', { id })
   if (task?.kind !== PURGE) return undefined
   if (task.owner === null && task.attempts === 0 && task.due_at === kept_until && kept_until > now()) return task
-  throw new IcebergError('ConflictException', "It can't come back: its purge has begun")
+  throw conflict("It can't come back: its purge has begun")
 }
 
 interface Keeping {

@@ -9,10 +9,10 @@ import {
   noSuchView,
   noSuchWarehouse,
 } from '../iceberg/errors.ts'
-import { LEVEL_SEPARATOR, namespaceKey as joinLevels } from '../iceberg/identifier.ts'
+import { LEVEL_SEPARATOR, namespaceKey as joinLevels, namespaceOfKey } from '../iceberg/identifier.ts'
 import type { Key, NewRow, Row } from '../stores/entities.ts'
 import { lookUpIn } from '../stores/store.ts'
-import type { LookUp, Mutation, Store } from '../stores/store.ts'
+import type { LookUp, Mutation, Store, Version } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 import { isPast, isStillReadable, pastEntry, pastNamespace } from './past.ts'
 import { soon, type Soon } from './soon.ts'
@@ -233,7 +233,13 @@ export async function assertNameFree(
 }
 
 /** The row without its version, to be written again. */
-export function withoutVersion(row: Entry): NewRow<'entries'> {
+export function withoutVersion<R extends { readonly version: Version }>(row: R): Omit<R, 'version'> {
   const { version: _, ...rest } = row
   return rest
 }
+
+/** The name that a row has. */
+export const identifierOf = ({ namespace, name }: Pick<Entry, 'namespace' | 'name'>): TableIdentifier => ({
+  namespace: namespaceOfKey(namespace),
+  name,
+})

@@ -37,6 +37,10 @@ export function entryOperation(
   }
 }
 
+/** A table or view that went away with what was around it. */
+export const entryGone = (identifier: TableIdentifier, before: State & Pick<NewRow<'entries'>, 'kind'>): Operation =>
+  entryOperation(`drop-${before.kind}`, { identifier, before, after: undefined }, { 'purge-requested': false })
+
 type Properties = Readonly<Record<string, string>>
 
 /** `before` and `after` are the properties, null where the namespace does not exist. */

@@ -4,7 +4,7 @@
  */
 import { change, type Attempt } from '../changes/change.ts'
 import { isAllowed } from '../access/decide.ts'
-import { displayIdentifier, displayNamespace, IcebergError } from '../iceberg/errors.ts'
+import { conflict, displayIdentifier, displayNamespace, IcebergError } from '../iceberg/errors.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
@@ -19,6 +19,7 @@ import {
   assertSameCatalog,
   entryKey,
   namespaceKey,
+  namespacePath,
   insertEntry,
   requireCatalog,
 } from './entries.ts'
@@ -80,15 +81,10 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
       const own = placeOf(gone)
       const place = { namespace: request.namespace ?? own.namespace, name: request.name ?? own.name }
       const answer = { ...shownDropped(row, undefined), ...place }
+      const parts = gone.kind === 'namespace' && request.content !== false ? await droppedWith(context, row) : []
       const { claim, ...back } =
         gone.kind === 'namespace'
-          ? await backTree(
-              context,
-              call,
-              [...place.namespace, place.name],
-              gone.row,
-              request.content === false ? [] : await droppedWith(context, row),
-            )
+          ? { ...(await backTree(context, call, [...place.namespace, place.name], gone.row, parts)), claim: undefined }
           : await backEntry(context, call, place, gone.row, purge?.id)
       const claims = claim && claimSteps([claim])
       return {
@@ -118,7 +114,7 @@ type Parts = Omit<Back, 'message'>
 /** @throws IcebergError the same as a 409 */
 const inTheWay = (error: unknown): never => {
   if (!(error instanceof IcebergError) || error.code === 409 || error.code === 503 || error.code === 429) throw error
-  throw new IcebergError('ConflictException', `It can't come back: ${error.message}`, { cause: error })
+  throw conflict(`It can't come back: ${error.message}`, { cause: error })
 }
 
 /** `claim` is of its place, which the batch has to take. */
@@ -193,8 +189,6 @@ export async function backNamespace(
 }
 
 const AT_ONCE = 16
-/** No level has it. */
-const pathOf = (levels: Namespace): string => levels.join('\u001f')
 
 /**
  * A namespace with what went with it, all at once, under names that are as they were from the namespace on. What has lost its own
@@ -206,24 +200,24 @@ export async function backTree(
   top: Namespace,
   row: NewRow<'namespaces'>,
   parts: readonly Row<'dropped'>[],
-): Promise<Back & { readonly claim?: Claim | undefined }> {
+): Promise<Back> {
   const whole = await backNamespace(context, call, top, row)
   if (parts.length === 0) return whole
   const own = placeOf({ kind: 'namespace', row })
   const outer = own.namespace.length + 1
-  const known = new Set([pathOf([...own.namespace, own.name])])
+  const known = new Set([namespacePath([...own.namespace, own.name])])
   const backs: Parts[] = [whole]
   const entries: { readonly identifier: TableIdentifier; readonly row: NewRow<'entries'> }[] = []
   const forgotten: Mutation[] = []
   for (const part of parts) {
     const gone = goneOf(part)
     const { namespace, name } = placeOf(gone)
-    if (!known.has(pathOf(namespace))) continue
+    if (!known.has(namespacePath(namespace))) continue
     forgotten.push(forget(part))
     const around = [...top, ...namespace.slice(outer)]
     if (gone.kind !== 'namespace') entries.push({ identifier: { namespace: around, name }, row: gone.row })
     else {
-      known.add(pathOf([...namespace, name]))
+      known.add(namespacePath([...namespace, name]))
       backs.push(await backNamespace(context, call, [...around, name], gone.row, true))
     }
   }
@@ -265,7 +259,5 @@ const notBack =
   (error: unknown): never => {
     if (!(error instanceof IcebergError) || error.code === 503 || error.code === 429) throw error
     const hint = 'with "content": false the namespace comes back alone'
-    throw new IcebergError('ConflictException', `${displayIdentifier(identifier)} can't come back: ${error.message} (${hint})`, {
-      cause: error,
-    })
+    throw conflict(`${displayIdentifier(identifier)} can't come back: ${error.message} (${hint})`, { cause: error })
   }

@@ -1,7 +1,7 @@
 /** Where catalogs lie: each at a place of its own below its warehouse. */
 import type { Principal } from '../access/principal.ts'
 import { droppedIn, isUntouched, REMOVE_CATALOG } from '../catalog/catalog-removal.ts'
-import { badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
+import { badRequest, conflict, noSuchWarehouse } from '../iceberg/errors.ts'
 import { canonicalLocation, isBelow, joinLocation, overlaps, type Location } from '../iceberg/location.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
@@ -46,7 +46,7 @@ export async function placeOf(context: ManagementContext, principal: Principal, 
   // The name is free, and the place after it is not: of a catalog that has another name by now.
   const apart = joinLocation(root, `${wanted.name}-${uuid().slice(0, 8)}`)
   if (given === undefined && inTheWay(apart) === undefined) return { location: apart, steps: [lock, same] }
-  throw new IcebergError('ConflictException', `storage_location ${named} overlaps with ${taken}`)
+  throw conflict(`storage_location ${named} overlaps with ${taken}`)
 }
 
 /** Names what has a place already. Catalogs are read before dropped ones, so that one which is dropped meanwhile is seen. */

@@ -8,7 +8,7 @@ import { tenantLog, type ChangeCall } from '../changes/context.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { changeProtection, isProtected, type Protection } from '../catalog/protection.ts'
 import { decode } from '../catalog/shapes.ts'
-import { alreadyExists, badRequest, IcebergError, unsupported } from '../iceberg/errors.ts'
+import { alreadyExists, badRequest, conflict, IcebergError, unsupported } from '../iceberg/errors.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { ManagementContext } from './context.ts'
 import { nearest } from '../nearest.ts'
@@ -176,7 +176,7 @@ function refuseFederation(type: string | null | undefined, config: unknown): voi
 export const within = (row: Row<'catalogs'>) => ({ tenant_id: row.tenant_id, catalog_id: row.id })
 
 export const inUse = (name: string, what: string): IcebergError =>
-  new IcebergError('ConflictException', `Catalog ${name} is in use: drop its namespaces, tables and views before you ${what}`)
+  conflict(`Catalog ${name} is in use: drop its namespaces, tables and views before you ${what}`)
 
 export async function refuseInUse(context: ManagementContext, row: Row<'catalogs'>, what: string): Promise<void> {
   const entries = await context.catalog.store.list('entries', { index: 'primary', where: within(row), limit: 1 })

@@ -4,6 +4,7 @@
  */
 import { removalStep } from '../catalog/catalog-removal.ts'
 import { dropCatalogRow, FIRST_NAMESPACE, MAIN_BRANCH } from '../catalog/catalogs.ts'
+import { identifierOf, withoutVersion } from '../catalog/entries.ts'
 import { unprotected } from '../catalog/protection.ts'
 import { change } from '../changes/change.ts'
 import { tenantLog, type ChangeCall } from '../changes/context.ts'
@@ -64,7 +65,7 @@ async function branchOf({ catalog }: ManagementContext, { tenant_id, id, name }:
 
 /** What lies where its name says is to lie there under another name, too. */
 async function located(context: ManagementContext, found: Row<'catalogs'>): Promise<NewRow<'catalogs'>> {
-  const { version: _, ...row } = found
+  const row = withoutVersion(found)
   const { tenant_id, name, warehouse_name: within, storage_location: at } = row
   if (at !== null || within === null) return row
   const warehouse = await context.catalog.store.get('warehouses', { tenant_id, name: within })
@@ -82,7 +83,7 @@ interface Gone {
 function keptFor(context: ManagementContext, call: ChangeCall, gone: Gone, recursive: boolean): Mutation[] {
   const { droppedKeptMs, now } = context.catalog
   if (!recursive && droppedKeptMs === 0) return []
-  const { version: _, ...branch } = gone.branch
+  const branch = withoutVersion(gone.branch)
   const { id: principal_id, name: dropped_by } = call.principal
   const dropped_at = now()
   const dropped = { ...gone, branch, dropped_at, dropped_by, principal_id, kept_until: dropped_at + droppedKeptMs }
@@ -134,7 +135,7 @@ async function entryIn({ catalog }: ManagementContext, row: Row<'catalogs'>, id:
   const where = { tenant_id: row.tenant_id, id }
   const [entry] = await catalog.store.list('entries', { index: 'by_id', where, limit: 1 })
   if (entry?.catalog_id !== row.id) return undefined
-  return `${entry.kind} ${displayIdentifier({ namespace: namespaceOfKey(entry.namespace), name: entry.name })}`
+  return `${entry.kind} ${displayIdentifier(identifierOf(entry))}`
 }
 
 /** Ids of the namespaces, and how they are named. */

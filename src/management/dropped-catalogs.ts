@@ -6,7 +6,7 @@ import { NEVER } from '../catalog/background.ts'
 import { decode } from '../catalog/shapes.ts'
 import { change } from '../changes/change.ts'
 import { tenantLog, type ChangeCall } from '../changes/context.ts'
-import { alreadyExists, IcebergError } from '../iceberg/errors.ts'
+import { alreadyExists, conflict, IcebergError } from '../iceberg/errors.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { placeOf, type Place } from './catalog-place.ts'
@@ -130,8 +130,6 @@ const backSteps = (
   ...namespaces.map((row): Mutation => ({ op: 'insert', entity: 'namespaces', row })),
 ]
 
-const conflict = (message: string, cause?: unknown): IcebergError => new IcebergError('ConflictException', message, { cause })
-
 /** Where it lay. @throws IcebergError 409 where it can't lie there any more */
 async function placeFor(context: ManagementContext, principal: Principal, task: Task, name: string): Promise<Place> {
   const { id, name: before, warehouse_name: warehouse, storage_location: location } = droppedIn(task).catalog
@@ -139,7 +137,7 @@ async function placeFor(context: ManagementContext, principal: Principal, task: 
     return await placeOf(context, principal, { id, name, warehouse: warehouse ?? '', location, dropId: task.id })
   } catch (error) {
     if (!(error instanceof IcebergError) || (error.code !== 400 && error.code !== 409)) throw error
-    throw conflict(`Catalog ${before} can't come back: ${error.message}`, error)
+    throw conflict(`Catalog ${before} can't come back: ${error.message}`, { cause: error })
   }
 }
 

@@ -93,7 +93,7 @@ function differenceOf(head: Head | undefined, state: Row<'states'> | undefined, 
   if (head === undefined) return `a ${state.kind} has the name`
   if (differs(state.id, head.id)) return `the id is ${state.id}, not ${head.id}`
   if (!('metadata_location' in head)) {
-    // Who knows no id is of a version that recorded no properties.
+    // A state without an id was recorded by a version that recorded no properties.
     const isSame = state.id === null || state.properties === null || isEqual(state.properties, head.properties)
     return isSame ? undefined : 'the properties are others'
   }

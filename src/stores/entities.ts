@@ -256,7 +256,7 @@ export const entities = {
     key: ['tenant_id', 'catalog_id', 'branch', 'kind', 'parent', 'name', 'since'],
     indexes: {},
   }),
-  /** Which metadata file was the current one of the table or view of a name from a position on. */
+  /** The metadata file to which the table or view of a name led, from a position on. */
   versions: entity({
     columns: {
       tenant_id: 'text',

@@ -43,7 +43,7 @@ export interface Fixture {
   readonly files: () => string[]
 }
 
-const catalogRow = {
+export const catalogRow = {
   tenant_id: 't1',
   name: 'lake',
   id: 'c1',

@@ -16,7 +16,7 @@ import { badRequest, IcebergError } from '../../src/iceberg/errors.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { openFileStore } from '../../src/storage/file.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { bodyOf, ident, schema, set } from '../catalog/setup.ts'
+import { bodyOf, catalogRow, ident, schema, set } from '../catalog/setup.ts'
 
 export const TENANT = 't1'
 export const LOG = { tenant_id: TENANT, catalog_id: 'c1', branch: 'main' }
@@ -45,23 +45,10 @@ export interface Done {
   readonly apply: (model: Model) => void
 }
 
-const ROW = {
-  tenant_id: TENANT,
-  name: 'lake',
-  id: 'c1',
-  catalog_type: 'local',
-  warehouse_name: 'w',
-  storage_location: null,
-  federated_config: null,
-  properties: {},
-  created_at: 0,
-  updated_at: 0,
-}
-
 /** The catalog's row, without a namespace, in an empty store. */
 export async function makeLake(store: Store): Promise<void> {
   const tenant = { id: TENANT, name: 'one', properties: {}, created_at: 0 }
-  await store.write([{ op: 'insert', entity: 'tenants', row: tenant }, ...createCatalogRow(ROW)])
+  await store.write([{ op: 'insert', entity: 'tenants', row: tenant }, ...createCatalogRow(catalogRow)])
 }
 
 export function processesOn(t: TestContext, stores: readonly Store[], skews: readonly number[]): Process[] {

@@ -6,7 +6,6 @@
 import { isNotAllowed } from '../../access/refusals.ts'
 import { createHash } from 'node:crypto'
 import { badRequest, displayIdentifier, forbidden, IcebergError, readOnlyPast, unavailable } from '../../iceberg/errors.ts'
-import { namespaceOfKey } from '../../iceberg/identifier.ts'
 import { stringify } from '../../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../../iceberg/location.ts'
 import { VendingError } from '../../storage/vending/vending.ts'
@@ -15,7 +14,7 @@ import { assertMayTouch } from '../authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from '../call.ts'
 import { withoutConfig } from '../documents/documents.ts'
 import { areFree, areFreeForAny, mayCreate } from '../places/free-places.ts'
-import { assertNamespace, findEntry, noSuch, type Entry } from '../entries.ts'
+import { assertNamespace, findEntry, identifierOf, noSuch, type Entry } from '../entries.ts'
 import { isStillReadable } from '../past.ts'
 import type { RemoteSignRequest } from '../shapes.ts'
 import { allowedPlaces, pathOf, placesFor, prefixOf, targetOfRow, type Target } from '../places/target.ts'
@@ -187,7 +186,7 @@ async function tableAt(context: CatalogContext, { catalog }: CatalogCall, locati
   )
   const row = found.flat().find((entry) => entry.catalog_id === id && entry.branch === branch && entry.kind === 'table')
   if (row === undefined) return undefined
-  const identifier = { namespace: namespaceOfKey(row.namespace), name: row.name }
+  const identifier = identifierOf(row)
   if (known.size >= MAX_REMEMBERED) known.clear()
   known.set(row.location as Location, identifier)
   return { identifier, row }

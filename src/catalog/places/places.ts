@@ -29,7 +29,10 @@ function placesBeside({ location, properties }: Placed): readonly Location[] {
   return [...new Set(beside as Location[])]
 }
 
-const rowsOf = ({ store }: CatalogContext, { tenantId }: CatalogHandle, entryId: string): Promise<Row<'places'>[]> =>
+type Stored = Pick<CatalogContext, 'store'>
+type Owned = Pick<CatalogHandle, 'tenantId'>
+
+const rowsOf = ({ store }: Stored, { tenantId }: Owned, entryId: string): Promise<Row<'places'>[]> =>
   store.list('places', { index: 'by_entry', where: { tenant_id: tenantId, entry_id: entryId }, limit: PLACES.length })
 
 /**
@@ -72,7 +75,7 @@ export function placeSteps(entry: Pick<Row<'entries'>, 'tenant_id' | 'id'>, besi
 }
 
 /** For an entry that goes away. */
-export const freedPlaces = async (context: CatalogContext, catalog: CatalogHandle, entryId: string): Promise<Mutation[]> =>
+export const freedPlaces = async (context: Stored, catalog: Owned, entryId: string): Promise<Mutation[]> =>
   (await rowsOf(context, catalog, entryId)).map(removal)
 
 function removal({ tenant_id, location, entry_id, version }: Row<'places'>): Mutation {

@@ -100,7 +100,7 @@ async function unregistered(
     created_at: now,
     updated_at: now,
   }
-  // Who may write there may have put another file in its place: this one says the same of itself as the line.
+  // Another program may have put another file there: this one must say the same of itself as the line.
   await readGone(context, call, row)
   return backEntry(context, call, identifier, row)
 }

@@ -100,7 +100,7 @@ function assertMay(call: CatalogCall, operations: readonly Operation[]): void {
   }
 }
 
-/** Who may read all of the log. */
+/** Whether the caller may read all of the log. */
 export const readsLog = ({ principal, catalog }: CatalogCall): boolean =>
   isAllowed(principal, 'catalog.read', { tenantId: catalog.tenantId, catalog: catalog.name })
 

@@ -47,8 +47,8 @@ export async function treeInverse(context: CatalogContext, call: CatalogCall, li
   const parts = await droppedWith(context, row)
   const missing = line.operations.length - 1 - parts.length
   if (missing > 0) throw conflict(`${missing} of the things that it dropped came back since, or are not kept any more`)
-  const { claim, ...back } = await backTree(context, call, top.namespace, gone.row, parts)
-  return { ...back, claim, steps: [...back.steps, forget(row)] }
+  const back = await backTree(context, call, top.namespace, gone.row, parts)
+  return { ...back, steps: [...back.steps, forget(row)] }
 }
 
 async function namespaceLeft(

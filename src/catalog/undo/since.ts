@@ -1,4 +1,4 @@
-/** Which later change stands in the way of an undo. The log is read from the change on, as its readers read it. */
+/** Finds the later change that stands in the way of an undo: reads the log from the undone change on. */
 import { isSameNamespace, isWithinNamespace } from '../../iceberg/identifier.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
 import { readLog, type Commit } from '../history.ts'
