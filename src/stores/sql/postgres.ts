@@ -212,11 +212,13 @@ class PostgresDriver implements SqlDriver {
     try {
       await madeMeanwhile(() => makeLock(session))
       if (!isUnprovenAllowed()) await madeMeanwhile(() => proveOnce(session, this.#connect))
-      for (const { sql } of connection.opening) await session.execute(sql)
-      await session.execute(`set local statement_timeout = ${MIGRATION_WAIT_MS}`)
-      await session.execute('select 1 from "schema_lock" where "id" = 1 for update')
-      await run(session, { ...postgresDialect, types })
-      await session.execute('commit')
+      await unlessDeadlocked(session, async () => {
+        for (const { sql } of connection.opening) await session.execute(sql)
+        await session.execute(`set local statement_timeout = ${MIGRATION_WAIT_MS}`)
+        await session.execute('select 1 from "schema_lock" where "id" = 1 for update')
+        await run(session, { ...postgresDialect, types })
+        await session.execute('commit')
+      })
       this.#pool.release(connection)
     } catch (error) {
       // Closing rolls back what was not committed.
@@ -254,6 +256,20 @@ async function madeMeanwhile(make: () => Promise<void>): Promise<void> {
     } catch (error) {
       const { code = '' } = error as Partial<ServerError>
       if (attempt === ATTEMPTS || !(MADE_MEANWHILE.has(code) || isDeadlock({ code }))) throw error
+      await sleep(PAUSE_MS * attempt * (1 + Math.random()))
+    }
+  }
+}
+
+/** Servers of before go on meanwhile, and take locks in an order of their own. What met a deadlock is begun anew as a whole. */
+async function unlessDeadlocked(session: MigrationSession, migrate: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await migrate()
+    } catch (error) {
+      const { code = '' } = error as Partial<ServerError>
+      if (attempt === ATTEMPTS || !isDeadlock({ code })) throw error
+      await session.execute('rollback')
       await sleep(PAUSE_MS * attempt * (1 + Math.random()))
     }
   }

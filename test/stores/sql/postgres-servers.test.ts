@@ -6,12 +6,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from 'pg'
 import { migrateSchema, migrations } from '../../../src/stores/sql/migrations.ts'
 import { openPostgresStore, postgresDialect } from '../../../src/stores/sql/postgres.ts'
 import type { StoreError } from '../../../src/stores/store.ts'
 import { startPgBouncer } from '../../services/pgbouncer.ts'
-import { launchPostgres, stopSharedPostgres } from '../../services/postgres.ts'
+import { launchPostgres, startPostgres, stopSharedPostgres } from '../../services/postgres.ts'
 import { requireService } from '../../services/require.ts'
 import { entry, insert, replace, storeError, tenant, writeOne } from '../suite/rows.ts'
 import { fixture } from './postgres-fixture.ts'
@@ -169,13 +170,21 @@ test('postgres: a server goes on while a newer one changes the schema; started a
   const client = new Client({ connectionString: use.url })
   await client.connect()
   t.after(() => client.end())
-  await client.query('begin')
   const session = {
     execute: async (sql: string) => void (await client.query(sql)),
     rows: async (sql: string) => (await client.query<(string | null)[]>({ text: sql, rowMode: 'array' })).rows,
   }
-  await migrateSchema(postgresDialect, session, newer)
-  await client.query('commit')
+  // Of the two, the database may break off this one: then it is begun anew, as a server does.
+  for (let isDone = false; !isDone;) {
+    await client.query('begin')
+    try {
+      await migrateSchema(postgresDialect, session, newer)
+      isDone = true
+    } catch (error) {
+      if ((error as { code?: string }).code !== '40P01') throw error
+    }
+    await client.query(isDone ? 'commit' : 'rollback')
+  }
   const at = state.changes
   while (state.changes < at + 20) await Promise.race([load, old.get('tenants', row)])
   state.isOver = true
@@ -188,4 +197,34 @@ test('postgres: a server goes on while a newer one changes the schema; started a
     assert.match(error.message, new RegExp(`schema version ${length + 1}; this program knows versions up to ${length}\\b`))
     return storeError('unavailable')(error)
   })
+})
+
+test('postgres: a migration that a running server deadlocks with is begun anew', async (t) => {
+  const use = requireService(t, await startPostgres())
+  if (use === undefined) return
+  const url = await use.createDatabase()
+  const server = new Client({ connectionString: url })
+  await server.connect()
+  t.after(() => server.end())
+  const session = {
+    execute: async (sql: string) => void (await server.query(sql)),
+    rows: async (sql: string) => (await server.query<(string | null)[]>({ text: sql, rowMode: 'array' })).rows,
+  }
+  await migrateSchema(postgresDialect, session, migrations.slice(0, 12))
+  // As a change of a warehouse does, which comes to its line in the log last.
+  await server.query('begin')
+  await server.query('lock table "warehouses" in row exclusive mode')
+  const store = openPostgresStore({ url })
+  t.after(() => store.close())
+  const migrated = store.migrate()
+  migrated.catch(() => undefined)
+  const held = `select count(*) from pg_locks where granted and relation = '"commits"'::regclass and mode = 'AccessExclusiveLock'`
+  const waits = `select count(*) from pg_locks where not granted and relation = '"warehouses"'::regclass`
+  for (const query of [held, waits]) while (Number((await session.rows(query))[0]?.[0]) === 0) await sleep(10)
+  // Of the two, the database breaks off the one that finds out first.
+  await server.query('set local deadlock_timeout = 20000')
+  await server.query('lock table "commits" in row exclusive mode')
+  await server.query('commit')
+  await migrated
+  assert.equal((await session.rows('select max("number") from "schema_migrations"'))[0]?.[0], String(migrations.length))
 })
