@@ -1,8 +1,7 @@
 /**
  * What a long-lived token was narrowed to when it was made: reading only, and only within some catalogs, namespaces or
- * tables. Bounds speak of names, as requests do, so that whether something lies within them is known without looking it up:
- * a table that is renamed out of them is out of reach, and what is created in its place is within. A catalog that is renamed
- * takes its bounds along: who may use it is not decided by what it is called, and what gets its old name is another one.
+ * tables. A request names them; the token is bound to what had these names then, by its id. So a table that is renamed stays
+ * within, wherever it goes, and what gets its old name is another one. What did not exist yet is bound by its name.
  */
 import Type, { type Static } from 'typebox'
 import { badRequest, IcebergError } from '../iceberg/errors.ts'
@@ -26,15 +25,28 @@ export const BoundShape = Type.Object(
   { additionalProperties: false },
 )
 export const WithinShape = Type.Array(BoundShape, { minItems: 1, maxItems: MAX_BOUNDS })
+const optionalId = Type.Optional(Type.String())
+/** `ids`: of what had the names when the token was made. */
+const StoredBoundShape = Type.Object(
+  {
+    ...BoundShape.properties,
+    ids: Type.Optional(
+      Type.Object({ catalog: optionalId, namespace: optionalId, table: optionalId }, { additionalProperties: false }),
+    ),
+  },
+  { additionalProperties: false },
+)
+const StoredWithinShape = Type.Array(StoredBoundShape, { minItems: 1, maxItems: MAX_BOUNDS })
 export const AccessShape = Type.Union([Type.Literal('read'), Type.Literal('read-write')])
 /** `renamed`: what catalogs are called now that `within` names, where that is not as it was. A program that does not know it accepts no such token. */
 const Renamed = Type.Optional(Type.Record(Type.String(), Type.String()))
 const BoundsShape = Type.Object(
-  { access: AccessShape, within: Type.Optional(WithinShape), renamed: Renamed },
+  { access: AccessShape, within: Type.Optional(StoredWithinShape), renamed: Renamed },
   { additionalProperties: false },
 )
 
-export type Bound = Static<typeof BoundShape>
+export type NamedBound = Static<typeof BoundShape>
+export type Bound = Static<typeof StoredBoundShape>
 export type Access = Static<typeof AccessShape>
 
 export interface Bounds {
@@ -50,7 +62,7 @@ export interface Bounds {
 /** @throws IcebergError 400 for a name that nothing can have */
 export function createBounds(access: Access, within: readonly Bound[] | undefined): Bounds {
   const bounds = inOrder(access, within)
-  const { length } = bounds.text
+  const { length } = inOrder(access, within?.map(named)).text
   if (length > MAX_TEXT) throw badRequest(`Invalid within: ${length} characters, expected at most ${MAX_TEXT}`)
   return { ...bounds, made: bounds.text }
 }
@@ -62,13 +74,28 @@ function inOrder(access: Access, within: readonly Bound[] | undefined): Omit<Bou
   return { access, within: ordered.map(([, bound]) => bound), text: `${access} [${ordered.map(([one]) => one).join()}]` }
 }
 
-function normalized({ catalog, namespace, table }: Bound): Bound {
+function normalized({ catalog, namespace, table, ids }: Bound): Bound {
+  const bound = ids && { ids: inFixedOrder(ids) }
   if (namespace !== undefined) checkNamespace(namespace)
-  if (table === undefined) return { catalog, ...(namespace && { namespace }) }
+  if (table === undefined) return { catalog, ...(namespace && { namespace }), ...bound }
   checkName(table, 'Table name')
   if (namespace === undefined) throw badRequest(`Invalid within: the table ${table} needs its namespace beside it`)
-  return { catalog, namespace, table }
+  return { catalog, namespace, table, ...bound }
 }
+
+/** Databases keep the keys of JSON in an order of their own. */
+const inFixedOrder = ({ catalog, namespace, table }: NonNullable<Bound['ids']>): NonNullable<Bound['ids']> => ({
+  ...(catalog !== undefined && { catalog }),
+  ...(namespace !== undefined && { namespace }),
+  ...(table !== undefined && { table }),
+})
+
+/** As a request names it. */
+export const named = ({ catalog, namespace, table }: Bound): NamedBound => ({
+  catalog,
+  ...(namespace && { namespace }),
+  ...(table !== undefined && { table }),
+})
 
 /** Of a row. What we would not have written there is no bounds to act within: `undefined`. */
 export function readBounds(json: unknown): Bounds | undefined {

@@ -2,12 +2,11 @@
  * The one place that says who may do what. Deny by default: what no rule allows is forbidden, and an action that is not in
  * the list does not compile. Rules for finer roles belong here and nowhere else.
  *
- * It is asked twice. At the door, with the action alone: `mayEver`. By the use case, before it looks anything up, with the
- * exact object: `isAllowed`, so that a refusal does not tell whether the object exists. Listings ask once for the whole set:
- * `namesWithin`.
+ * It is asked at the door, with the action alone: `mayEver`; and by the use case with the object as it was resolved, by ids and
+ * names: `isAllowed`. Listings ask once for the whole set: `namesWithin`.
  */
 import { isSameNamespace, isWithinNamespace } from '../iceberg/identifier.ts'
-import type { Bound, Bounds } from './bounds.ts'
+import type { Bound, Bounds, NamedBound } from './bounds.ts'
 import type { Principal } from './principal.ts'
 
 /**
@@ -60,15 +59,27 @@ const RULES = {
 
 export type Action = keyof typeof RULES
 
-/** All by name. What an action is about must be named; what is not is not allowed. */
+export interface NamedObject {
+  readonly name: string
+  /** Undefined where nothing has the name. */
+  readonly id?: string | undefined
+}
+
+/** A namespace with those around it, outermost first; of the root of a catalog there are none. */
+export interface Levels {
+  readonly names: readonly string[]
+  /** Of as many of them as exist. Needed where bounds say so: `needsLevelIds`. */
+  readonly ids: readonly string[]
+}
+
+/** What an action is about must be given; where it is not, the action is not allowed. */
 export interface Resource {
   /** The tenant whose rows would be touched. */
   readonly tenantId: string
-  readonly catalog?: string | undefined
-  /** Empty for the root of a catalog. */
-  readonly namespace?: readonly string[] | undefined
-  /** Of a table or view. */
-  readonly name?: string | undefined
+  readonly catalog?: NamedObject | undefined
+  readonly namespace?: Levels | undefined
+  /** A table or view. */
+  readonly entry?: NamedObject | undefined
   readonly tokenId?: string | undefined
 }
 
@@ -87,42 +98,70 @@ export function isAllowed(principal: Principal, action: Action, resource: Resour
 }
 
 function isInside(principal: Principal, { within }: Bounds, scope: Scope, resource: Resource): boolean {
-  const { catalog, namespace, name, tokenId } = resource
+  const { catalog, namespace, entry, tokenId } = resource
   if (scope === 'token') return tokenId !== undefined && tokenId === principal.tokenId
   if (scope === 'tenant' || catalog === undefined) return false
   if (scope !== 'anything' && scope !== 'catalog' && namespace === undefined) return false
-  if (scope === 'entry' && name === undefined) return false
+  if (scope === 'entry' && entry === undefined) return false
   if (within === undefined) return true
-  return within.some((bound) => bound.catalog === catalog && REACHES[scope](bound, namespace ?? [], name))
+  return within.some((bound) => isIn(bound, catalog) && REACHES[scope](bound, namespace ?? ROOT, entry))
 }
 
-const REACHES: Readonly<
-  Record<Exclude<Scope, 'tenant' | 'token'>, (bound: Bound, at: readonly string[], name?: string) => boolean>
-> = {
-  anything: () => true,
-  catalog: ({ namespace }) => namespace === undefined,
-  namespace: covers,
-  entry: (bound, at, name) => covers(bound, at) || (bound.table === name && isSameNamespace(bound.namespace ?? [], at)),
-  way: (bound, at) => covers(bound, at) || isWithinNamespace(bound.namespace ?? [], at),
-}
+const ROOT: Levels = { names: [], ids: [] }
+
+const REACHES: Readonly<Record<Exclude<Scope, 'tenant' | 'token'>, (bound: Bound, at: Levels, entry?: NamedObject) => boolean>> =
+  {
+    anything: () => true,
+    catalog: ({ namespace }) => namespace === undefined,
+    namespace: covers,
+    entry: (bound, at, entry) => covers(bound, at) || isEntry(bound, at, entry!),
+    // Where what is bound by its id is now, is to be looked up: then the bounds are by names alone.
+    way: (bound, at) => covers(bound, at) || (!isById(bound) && isWithinNamespace(bound.namespace ?? [], at.names)),
+  }
+
+const isIn = ({ catalog, ids }: Bound, { name, id }: NamedObject): boolean =>
+  ids?.catalog === undefined ? catalog === name : ids.catalog === id
 
 /** All that is in the namespace, and the namespace itself. */
-function covers({ namespace, table }: Bound, at: readonly string[]): boolean {
-  return table === undefined && (namespace === undefined || isWithinNamespace(at, namespace))
+function covers({ namespace, table, ids }: Bound, at: Levels): boolean {
+  if (table !== undefined) return false
+  if (namespace === undefined) return true
+  return ids?.namespace === undefined ? isWithinNamespace(at.names, namespace) : at.ids.includes(ids.namespace)
 }
 
+function isEntry({ namespace = [], table, ids }: Bound, at: Levels, { name, id }: NamedObject): boolean {
+  if (ids?.table !== undefined) return ids.table === id
+  if (table !== name) return false
+  if (ids?.namespace === undefined) return isSameNamespace(namespace, at.names)
+  return at.ids.length === at.names.length && at.ids.at(-1) === ids.namespace
+}
+
+/** Those of the principal's bounds that are of the catalog; undefined where all of it is theirs. */
+export const boundsIn = ({ bounds }: Principal, catalog: NamedObject): readonly Bound[] | undefined =>
+  bounds?.within?.filter((bound) => isIn(bound, catalog))
+
+/** Whether the bound is of a namespace or table that it knows by an id. */
+export const isById = ({ ids }: Bound): boolean => ids?.namespace !== undefined || ids?.table !== undefined
+
+/** Whether the action is also for what only lies on the way to what is within bounds. */
+export const isOnWay = (action: Action): boolean => RULES[action].scope === 'way'
+
+/** Whether decisions about what is in the catalog need the ids of namespaces. */
+export const needsLevelIds = ({ bounds }: Principal, catalog: NamedObject): boolean =>
+  bounds?.within?.some((bound) => bound.ids?.namespace !== undefined && isIn(bound, catalog)) ?? false
+
 /**
- * The names directly in a namespace (empty: the root) that the principal may see in a listing, where these are not all of
- * them. Of namespaces they are those within the bounds and those on the way there.
+ * The names directly in a namespace (empty: the root) that bounds let be seen in a listing, where these are not all of them. Of
+ * namespaces they are those within the bounds and those on the way there.
+ * @param within by names alone
  */
 export function namesWithin(
-  { bounds }: Principal,
-  catalog: string,
+  within: readonly NamedBound[] | undefined,
   namespace: readonly string[],
   what: 'namespaces' | 'entries',
 ): readonly string[] | undefined {
-  const within = bounds?.within?.filter((bound) => bound.catalog === catalog)
-  if (within === undefined || within.some((bound) => covers(bound, namespace))) return undefined
+  const at = { names: namespace, ids: [] }
+  if (within === undefined || within.some((bound) => covers(bound, at))) return undefined
   const below = within.filter((bound) => isWithinNamespace(bound.namespace ?? [], namespace))
   const names =
     what === 'namespaces'
@@ -132,14 +171,12 @@ export function namesWithin(
 }
 
 /**
- * Those of the principal's namespaces that the namespace lies in (the empty one: the whole catalog), where not everything is
- * theirs.
+ * Those of the bounds' namespaces that the namespace lies in (the empty one: the whole catalog), where not everything is
+ * the principal's.
+ * @param within by names alone
  */
-export function namespacesAround(
-  { bounds }: Principal,
-  catalog: string,
+export const namespacesAround = (
+  within: readonly NamedBound[] | undefined,
   namespace: readonly string[],
-): readonly (readonly string[])[] | undefined {
-  const around = bounds?.within?.filter((bound) => bound.catalog === catalog && covers(bound, namespace))
-  return around?.map((bound) => bound.namespace ?? [])
-}
+): readonly (readonly string[])[] | undefined =>
+  within?.filter((bound) => covers(bound, { names: namespace, ids: [] })).map((bound) => bound.namespace ?? [])

@@ -1,4 +1,4 @@
-/** What a principal is told of what it may not do: which token refuses, and what that one allows. */
+/** What a principal is told of what it may not do, or see: which token refuses, and what that one allows. */
 import { IcebergError } from '../iceberg/errors.ts'
 import type { Bound } from './bounds.ts'
 import type { Principal } from './principal.ts'
@@ -18,13 +18,18 @@ function allowedBy({ bounds }: Principal): string {
   return `${access} within ${within.slice(0, SHOWN).map(placeOf).join(', ')}${more}`
 }
 
+const tokenOf = ({ name, tokenId }: Principal): string =>
+  tokenId === undefined ? `${name}'s token` : `${name}'s token ${tokenId}`
+
 /** `what` says what was asked for, such as `table.commit of lake.a.b`. */
 export function notAllowed(principal: Principal, what: string): IcebergError {
-  const { name, tokenId, bounds } = principal
-  if (bounds === undefined) return refusalOf(`${name} may not ${what}`)
-  const token = tokenId === undefined ? `${name}'s token` : `${name}'s token ${tokenId}`
-  return refusalOf(`${token} does not allow ${what}; it allows ${allowedBy(principal)}`)
+  if (principal.bounds === undefined) return refusalOf(`${principal.name} may not ${what}`)
+  return refusalOf(`${tokenOf(principal)} does not allow ${what}; it allows ${allowedBy(principal)}`)
 }
+
+/** For what is not there, or not for the principal to see: which of both is not said, but where it may look. */
+export const hinted = ({ type, message }: IcebergError, principal: Principal): IcebergError =>
+  new IcebergError(type, `${message} (${tokenOf(principal)} allows ${allowedBy(principal)})`)
 
 const MARK = { notAllowed: true }
 const refusalOf = (message: string): IcebergError => new IcebergError('ForbiddenException', message, { details: MARK })

@@ -8,11 +8,11 @@ import type { Operation } from '../changes/write.ts'
 import { displayNamespace, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import { assertMayTouchNamespace } from './authorize.ts'
+import { resolveNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace } from './call.ts'
 import type { DropOptions } from './drop.ts'
 import { idOfPart, keep, MOST_IN_A_TREE } from './dropped.ts'
-import { branchKey, entryKey, getNamespace, identifierOf, namespaceKey, namespacePath, withoutVersion } from './entries.ts'
+import { branchKey, entryKey, identifierOf, namespaceKey, namespacePath, withoutVersion } from './entries.ts'
 import { entryGone, namespaceOperation } from './logged.ts'
 import { freedPlaces } from './places/places.ts'
 import { entryThing, namespaceThing, unprotected } from './protection.ts'
@@ -28,10 +28,11 @@ interface Tree {
   readonly entries: readonly Row<'entries'>[]
 }
 
-async function readTree(context: CatalogContext, { catalog }: CatalogCall, top: Namespace): Promise<Tree> {
+async function readTree(context: CatalogContext, call: CatalogCall, top: Namespace): Promise<Tree> {
   const { store } = context
-  const { tenantId: tenant_id, id: catalog_id, branch } = catalog
-  const spaces: Space[] = [{ namespace: top, row: await getNamespace(context, catalog, top) }]
+  const { tenantId: tenant_id, id: catalog_id, branch } = call.catalog
+  const row = await resolveNamespace(context, call, top, 'namespace.drop')
+  const spaces: Space[] = [{ namespace: top, row }]
   const entries: Row<'entries'>[] = []
   const limit = MOST_IN_A_TREE + 1
   for (let at = 0; at < spaces.length; at++) {
@@ -59,7 +60,6 @@ export async function dropNamespaceTree(
   top: Namespace,
   { force = false }: Pick<DropOptions, 'force'> = {},
 ): Promise<void> {
-  assertMayTouchNamespace(call, 'namespace.drop', top)
   return change<void>(context, call, {
     what: `namespace ${displayNamespace(top)}`,
     log: call.catalog,

@@ -8,11 +8,11 @@ import { change, type Attempt } from '../changes/change.ts'
 import { displayIdentifier } from '../iceberg/errors.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import { assertMayTouch } from './authorize.ts'
+import { resolveEntry } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from './call.ts'
 import { giveUp, keep } from './dropped.ts'
-import { entryKey, getEntry, laneOf, withoutVersion } from './entries.ts'
+import { entryKey, laneOf, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { entryOperation } from './logged.ts'
 import { freedPlaces } from './places/places.ts'
@@ -80,14 +80,13 @@ async function dropEntry(
   kind: EntryKind,
   { purgeRequested: purge = false, force = false }: DropOptions,
 ): Promise<void> {
-  assertMayTouch(call, `${kind}.drop`, identifier)
   const { purgeDelayMs: delayMs } = call.catalog
   const purging = await change(context, call, {
     what: displayIdentifier(identifier),
     log: call.catalog,
     lanes: [laneOf(call.catalog, identifier)],
     attempt: async () => {
-      const row = await getEntry(context, call.catalog, identifier, kind)
+      const row = await resolveEntry(context, call, identifier, kind, `${kind}.drop`)
       const id = purge ? context.uuidV7() : undefined
       return {
         ...(await dropping(context, call, identifier, row, { id, force })),

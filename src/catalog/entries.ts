@@ -13,8 +13,8 @@ import { LEVEL_SEPARATOR, namespaceKey as joinLevels, namespaceOfKey } from '../
 import type { Key, NewRow, Row } from '../stores/entities.ts'
 import { lookUpIn } from '../stores/store.ts'
 import type { LookUp, Mutation, Store, Version } from '../stores/store.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
-import { isPast, isStillReadable, pastEntry, pastNamespace } from './past.ts'
+import type { CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
+import { isPast, pastEntry, pastNamespace } from './past.ts'
 import { soon, type Soon } from './soon.ts'
 
 export type EntryKind = 'table' | 'view'
@@ -36,7 +36,10 @@ function checkName(name: string, what: string): void {
   }
 }
 
-export function entryKey(catalog: CatalogHandle, identifier: TableIdentifier): Key<'entries'> {
+export function entryKey(
+  catalog: Pick<CatalogHandle, 'tenantId' | 'id' | 'branch'>,
+  identifier: TableIdentifier,
+): Key<'entries'> {
   checkName(identifier.name, 'name')
   return {
     tenant_id: catalog.tenantId,
@@ -159,16 +162,30 @@ function checked(identifier: TableIdentifier): TableIdentifier {
   return identifier
 }
 
-/** @throws IcebergError 404 */
-export function getNamespace(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Row<'namespaces'>> {
-  const present = (row: Row<'namespaces'> | undefined): Row<'namespaces'> => {
-    if (row === undefined) throw noSuchNamespace(namespace)
-    return row
-  }
-  const found = isPast(catalog)
+export const namespaceOrNone = (
+  context: CatalogContext,
+  catalog: CatalogHandle,
+  namespace: Namespace,
+): Soon<Row<'namespaces'> | undefined> =>
+  isPast(catalog)
     ? pastNamespace(context, catalog, namespaceKey(catalog, namespace))
     : findNamespaceNow(context, catalog, namespace)
-  return soon(found, present)
+
+/** @throws IcebergError 404 */
+export const getNamespace = (context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Soon<Row<'namespaces'>> =>
+  soon(namespaceOrNone(context, catalog, namespace), (row) => {
+    if (row === undefined) throw noSuchNamespace(namespace)
+    return row
+  })
+
+/** The ids of the namespaces along the way, outermost first: of as many of them as exist. */
+export async function namespaceIds(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Promise<string[]> {
+  const keys = namespace.map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1)))
+  const rows = isPast(catalog)
+    ? await Promise.all(keys.map((key) => pastNamespace(context, catalog, key)))
+    : await context.store.getMany('namespaces', keys)
+  const end = rows.findIndex((row) => row === undefined || row.id === '')
+  return rows.slice(0, end < 0 ? rows.length : end).map((row) => row!.id)
 }
 
 /** @throws IcebergError 404 */
@@ -179,35 +196,24 @@ export async function assertNamespace(context: CatalogContext, catalog: CatalogH
 export const noSuch = (kind: EntryKind, identifier: TableIdentifier): IcebergError =>
   kind === 'table' ? noSuchTable(identifier) : noSuchView(identifier)
 
-/** @throws IcebergError 404 when nothing of this kind has the name */
-export function getEntry(
+/** Of the past that of this kind alone; now whatever has the name. */
+export const entryOrNone = (
   context: CatalogContext,
   catalog: CatalogHandle,
   identifier: TableIdentifier,
   kind: EntryKind,
-): Soon<Entry> {
-  const found = isPast(catalog)
-    ? pastEntry(context, catalog, checked(identifier), kind)
-    : findEntryNow(context, catalog, identifier)
-  return soon(found, (row) => ofKind(row, identifier, kind))
-}
+): Soon<Entry | undefined> =>
+  isPast(catalog) ? pastEntry(context, catalog, checked(identifier), kind) : findEntryNow(context, catalog, identifier)
 
-/** For a caller who may read what has the name. @throws IcebergError 404 */
-export function getReadableEntry(
+/** @throws IcebergError 404 when nothing of this kind has the name */
+export const getEntry = (
   context: CatalogContext,
-  call: CatalogCall,
+  catalog: CatalogHandle,
   identifier: TableIdentifier,
   kind: EntryKind,
-): Soon<Entry> {
-  const found = getEntry(context, call.catalog, identifier, kind)
-  if (call.catalog.at === undefined) return found
-  return soon(found, async (row) => {
-    if (!(await isStillReadable(context, call, row))) throw noSuch(kind, identifier)
-    return row
-  })
-}
+): Soon<Entry> => soon(entryOrNone(context, catalog, identifier, kind), (row) => ofKind(row, identifier, kind))
 
-function ofKind(row: Entry | undefined, identifier: TableIdentifier, kind: EntryKind): Entry {
+export function ofKind(row: Entry | undefined, identifier: TableIdentifier, kind: EntryKind): Entry {
   if (row === undefined || row.kind !== kind) throw noSuch(kind, identifier)
   return row
 }

@@ -18,13 +18,12 @@ import type { Location } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
-import { assertMayTouchNamespace, mayTouchNamespace } from './authorize.ts'
+import { assertMayTouchNamespace, boundsNow, mayTouchNamespace, resolveNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import {
   FIRST_EPOCH,
   assertNamespace,
   branchKey,
-  getNamespace,
   namespaceKey,
   namespacePath,
   requireBranch,
@@ -75,8 +74,8 @@ export async function listNamespaces(
   page: PageRequest,
 ): Promise<ListNamespacesResponse> {
   const levels = parent ?? []
-  assertMayTouchNamespace(call, 'namespace.list', levels)
-  if (levels.length > 0) await assertNamespace(context, call.catalog, levels)
+  if (levels.length > 0) await resolveNamespace(context, call, levels, 'namespace.list')
+  else await assertMayTouchNamespace(context, call, 'namespace.list', levels)
   const where = { ...rowsOf(call.catalog), parent: namespacePath(levels) }
   const { rows, rest, next } = await listNames(context, call, page, {
     name: ['namespaces', ...levels],
@@ -85,7 +84,7 @@ export async function listNamespaces(
     index: 'primary',
     where,
     by: 'name',
-    among: namesWithin(call.principal, call.catalog.name, levels, 'namespaces'),
+    among: namesWithin(await boundsNow(context, call), levels, 'namespaces'),
   })
   const named = (page: readonly string[]) => page.map((name) => [...levels, name])
   return { namespaces: named(rows), 'next-page-token': next, ...(rest && { rest: mapped(rest, named) }) }
@@ -134,7 +133,7 @@ export async function createNamespace(
   request: CreateNamespaceRequest,
 ): Promise<CreateNamespaceResponse> {
   const { namespace } = request
-  assertMayTouchNamespace(call, 'namespace.create', namespace)
+  await assertMayTouchNamespace(context, call, 'namespace.create', namespace)
   checkLevels(namespace)
   const properties = request.properties ?? {}
   checkProperties(properties, undefined)
@@ -194,20 +193,19 @@ export function loadNamespaceMetadata(
   call: CatalogCall,
   namespace: Namespace,
 ): Soon<GetNamespaceResponse> {
-  assertMayTouchNamespace(call, 'namespace.see', namespace)
-  return soon(getNamespace(context, call.catalog, namespace), (row) => {
-    if (!mayTouchNamespace(call, 'namespace.read', namespace)) return { namespace, properties: {} }
-    // Where it lies is asked by clients that create tables.
-    if (call.catalog.at !== undefined) return { namespace, properties: row.properties as Properties }
-    return soon(answeredProperties(context, call.catalog, namespace, row), (properties) => ({ namespace, properties }))
-  })
+  return soon(resolveNamespace(context, call, namespace, 'namespace.see'), (row) =>
+    soon(mayTouchNamespace(context, call, 'namespace.read', namespace, row), (may) => {
+      if (!may) return { namespace, properties: {} }
+      // Where it lies is asked by clients that create tables.
+      if (call.catalog.at !== undefined) return { namespace, properties: row.properties as Properties }
+      return soon(answeredProperties(context, call.catalog, namespace, row), (properties) => ({ namespace, properties }))
+    }),
+  )
 }
 
 /** Resolves when it exists, throws 404 when not. */
-export function namespaceExists(context: CatalogContext, call: CatalogCall, namespace: Namespace): Soon<unknown> {
-  assertMayTouchNamespace(call, 'namespace.see', namespace)
-  return getNamespace(context, call.catalog, namespace)
-}
+export const namespaceExists = (context: CatalogContext, call: CatalogCall, namespace: Namespace): Soon<unknown> =>
+  resolveNamespace(context, call, namespace, 'namespace.see')
 
 /** The drop of a namespace that was found. @throws IcebergError 409 for one that is not empty, or protected */
 export async function droppingNamespace(
@@ -248,12 +246,11 @@ export async function dropNamespace(
   namespace: Namespace,
   { force = false }: Pick<DropOptions, 'force'> = {},
 ): Promise<void> {
-  assertMayTouchNamespace(call, 'namespace.drop', namespace)
   return change<void>(context, call, {
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
     attempt: async () => {
-      const row = await getNamespace(context, call.catalog, namespace)
+      const row = await resolveNamespace(context, call, namespace, 'namespace.drop')
       return {
         ...(await droppingNamespace(context, call, namespace, row, force)),
         status: 204,
@@ -352,7 +349,7 @@ export async function updateProperties(
   namespace: Namespace,
   request: UpdateNamespacePropertiesRequest,
 ): Promise<UpdateNamespacePropertiesResponse> {
-  assertMayTouchNamespace(call, 'namespace.update', namespace)
+  await assertMayTouchNamespace(context, call, 'namespace.update', namespace)
   const both = (request.removals ?? []).find((key) => Object.hasOwn(request.updates ?? {}, key))
   if (both !== undefined) {
     const key = both.slice(0, 200).toWellFormed()
@@ -363,7 +360,7 @@ export async function updateProperties(
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
     attempt: async () => {
-      const row = await getNamespace(context, call.catalog, namespace)
+      const row = await resolveNamespace(context, call, namespace, 'namespace.update')
       const { properties, answer } = changeProperties(row.properties as Properties, request)
       const isSet = givenLocation(request.updates ?? {}) !== undefined
       return {

@@ -13,7 +13,7 @@ import type { Key, Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 import { assertPresent } from './documents/metadata-files.ts'
-import type { Entry } from './entries.ts'
+import { namespaceIds, type Entry } from './entries.ts'
 import type { Soon } from './soon.ts'
 
 /** A reading of the past. */
@@ -184,23 +184,23 @@ async function endOf(
   context: CatalogContext,
   catalog: PastHandle,
   first: Place,
-): Promise<{ readonly place: Place; readonly line: Row<'commits'> | undefined }> {
+): Promise<{ readonly place: Place; readonly line: Row<'commits'> | undefined; readonly at: number }> {
   for (let [place, at, renames] = [first, catalog.at, 0]; ; renames++) {
     const state = await stateOf(context, { ...catalog, at }, place)
-    if (typeof state?.until !== 'number') return { place, line: undefined }
+    if (typeof state?.until !== 'number') return { place, line: undefined, at }
     at = state.until
     const end = await context.store.get('positions', { ...logKeyOf(catalog), position: at })
     const line = end && (await context.store.get('commits', { ...logKeyOf(catalog), id: end.commit_id }))
     const renamed = operationsOf(line).find(({ id, destination }) => id === state.id && destination !== undefined)
-    if (renamed?.destination === undefined || renames === MOST_RENAMES) return { place, line }
+    if (renamed?.destination === undefined || renames === MOST_RENAMES) return { place, line, at }
     const { namespace, name } = renamed.destination
     place = { kind: first.kind, parent: joinLevels(namespace), name }
   }
 }
 
 /**
- * Rights follow what they are about: who may no longer read a table by the name that it has now, or had last, may not read its past
- * by the name that it had. Asked only where rights depend on names.
+ * Rights follow what they are about: a caller that may no longer read a table where it is now, or was last, may not read its past
+ * where it was. Asked only of narrowed tokens.
  */
 export async function isStillReadable(
   context: CatalogContext,
@@ -214,8 +214,12 @@ export async function isStillReadable(
   if (now !== undefined && now.catalog_id !== catalog.id) return false
   // What became of it may be in lines that have no position yet.
   if (now === undefined) await context.sequencer.settle()
-  const { parent, name } = now === undefined ? (await endOf(context, catalog, placeOf(entry))).place : placeOf(now)
-  const resource = { tenantId: tenant_id, catalog: catalog.name, namespace: namespaceOfKey(parent), name }
+  const end = now === undefined ? await endOf(context, catalog, placeOf(entry)) : undefined
+  const { parent, name } = end?.place ?? placeOf(now!)
+  const names = namespaceOfKey(parent)
+  // Of what is gone: as it was before it went.
+  const ids = await namespaceIds(context, { ...catalog, at: end && end.at - 1 }, names)
+  const resource = { tenantId: tenant_id, catalog, namespace: { names, ids }, entry: { name, id } }
   return isAllowed(principal, kind === 'view' ? 'view.read' : 'table.read', resource)
 }
 

@@ -11,18 +11,9 @@ import type { Operation } from '../changes/write.ts'
 import { displayIdentifier, displayNamespace, forbidden, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
 import type { NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
+import { resolveEntry, resolveNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
-import {
-  branchKey,
-  entryKey,
-  getEntry,
-  getNamespace,
-  getReadableEntry,
-  namespaceKey,
-  type Entry,
-  type EntryKind,
-} from './entries.ts'
+import { branchKey, entryKey, namespaceKey, type Entry, type EntryKind } from './entries.ts'
 
 export interface Protection {
   readonly protected: boolean
@@ -182,8 +173,7 @@ export async function loadProtection(
   identifier: TableIdentifier,
   kind: EntryKind,
 ): Promise<Protection> {
-  assertMayTouch(call, `${kind}.read`, identifier)
-  const { id } = await getReadableEntry(context, call, identifier, kind)
+  const { id } = await resolveEntry(context, call, identifier, kind)
   return isProtected(context, call.catalog.tenantId, id)
 }
 
@@ -196,8 +186,8 @@ export function protect(
   isWanted: boolean,
 ): Promise<Protection> {
   const { catalog } = call
-  assertMayTouch(call, `${kind}.drop`, identifier)
-  const find = async () => foundEntry(context, catalog, identifier, await getEntry(context, catalog, identifier, kind))
+  const find = async () =>
+    foundEntry(context, catalog, identifier, await resolveEntry(context, call, identifier, kind, `${kind}.drop`))
   return changeProtection(context, call, { what: titleOfEntry(kind, identifier), log: catalog, find, kind }, isWanted)
 }
 
@@ -206,8 +196,7 @@ export async function loadNamespaceProtection(
   call: CatalogCall,
   namespace: Namespace,
 ): Promise<Protection> {
-  assertMayTouchNamespace(call, 'namespace.read', namespace)
-  const { id } = await getNamespace(context, call.catalog, namespace)
+  const { id } = await resolveNamespace(context, call, namespace, 'namespace.read')
   return isProtected(context, call.catalog.tenantId, id)
 }
 
@@ -218,7 +207,7 @@ export function protectNamespace(
   isWanted: boolean,
 ): Promise<Protection> {
   const { catalog } = call
-  assertMayTouchNamespace(call, 'namespace.drop', namespace)
-  const find = async () => foundNamespace(context, catalog, namespace, await getNamespace(context, catalog, namespace))
+  const find = async () =>
+    foundNamespace(context, catalog, namespace, await resolveNamespace(context, call, namespace, 'namespace.drop'))
   return changeProtection(context, call, { what: titleOfNamespace(namespace), log: catalog, find, kind: 'namespace' }, isWanted)
 }

@@ -9,7 +9,7 @@ import { namedFiles } from '../iceberg/named-files.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { placeCheck } from './places/areas.ts'
-import { assertMayTouch } from './authorize.ts'
+import { assertMayTouch, resolveEntry } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { answerAgain } from './commits/commit.ts'
 import { assertFilesKept, assertMetadataFileKept } from './places/deletions.ts'
@@ -31,7 +31,6 @@ import {
   assertSameCatalog,
   entryKey,
   entryLane,
-  getEntry,
   nameTaken,
   insertEntry,
   withoutVersion,
@@ -134,8 +133,8 @@ export async function registerEntry(
   parse: (json: JsonValue) => Identified,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
-  assertMayTouch(call, `${kind}.create`, identifier)
-  if (source.overwrite) assertMayTouch(call, `${kind}.commit`, identifier)
+  await assertMayTouch(context, call, `${kind}.create`, identifier)
+  if (source.overwrite) await assertMayTouch(context, call, `${kind}.commit`, identifier)
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   const key = entryKey(catalog, identifier)
   return change(context, call, {
@@ -146,6 +145,7 @@ export async function registerEntry(
       const [ground] = await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
       const row = await context.store.get('entries', key)
       if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
+      if (row !== undefined) await assertMayTouch(context, call, `${kind}.commit`, identifier, row)
       const known = { identifier, kind, row, ground }
       const registered = await readRegistered(context, call, source.file, parse, known)
       return {
@@ -187,14 +187,13 @@ export async function unregisterTable(
   identifier: TableIdentifier,
 ): Promise<MetadataAnswer> {
   const { catalog } = call
-  assertMayTouch(call, 'table.drop', identifier)
   const key = entryKey(catalog, identifier)
   return change(context, call, {
     what: displayIdentifier(identifier),
     log: catalog,
     lanes: [entryLane(key)],
     attempt: async () => {
-      const row = await getEntry(context, catalog, identifier, 'table')
+      const row = await resolveEntry(context, call, identifier, 'table', 'table.drop')
       const last = row.metadata_location
       // Read first: an entry must not be lost because its file could not be answered.
       const unregistered = answerOnce(last, [(await readDocument(context, catalog, row)).json], undefined)

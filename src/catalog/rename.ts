@@ -2,9 +2,9 @@
 import { change, type Attempt, type Unchanged } from '../changes/change.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
-import { assertMayTouch } from './authorize.ts'
+import { assertMayTouch, resolveEntry } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
-import { assertNamespace, entryKey, getEntry, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
+import { assertNamespace, entryKey, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
 import { entryOperation } from './logged.ts'
 import type { RenameTableRequest } from './shapes.ts'
@@ -42,11 +42,12 @@ export async function renaming(
 
 async function attempt(
   context: CatalogContext,
-  { catalog }: CatalogCall,
+  call: CatalogCall,
   kind: EntryKind,
   { source, destination }: RenameTableRequest,
 ): Promise<Attempt<void> | Unchanged<void>> {
-  const row = await getEntry(context, catalog, source, kind)
+  const { catalog } = call
+  const row = await resolveEntry(context, call, source, kind, `${kind}.rename`)
   const decided = { status: 204, outcome: null, answer: () => undefined }
   // As the reference has it: a new name that is the old one is no change.
   if (laneOf(catalog, source) === laneOf(catalog, destination)) return decided
@@ -61,8 +62,8 @@ async function renameEntry(
 ): Promise<void> {
   const { source, destination } = request
   // What gets a name is as good as created there: no right to the old name gives one to the new.
-  assertMayTouch(call, `${kind}.rename`, source)
-  assertMayTouch(call, `${kind}.create`, destination)
+  await assertMayTouch(context, call, `${kind}.rename`, source)
+  await assertMayTouch(context, call, `${kind}.create`, destination)
   checkName(destination.name, kind === 'table' ? 'Table name' : 'View name')
   return change(context, call, {
     what: displayIdentifier(source),

@@ -9,7 +9,7 @@ import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
 import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
 import { placeCheck } from './places/areas.ts'
-import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
+import { assertMayTouch, boundsNow, resolveEntry, resolveNamespace } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { answerAgain, flip, stage, stageMade } from './commits/commit.ts'
@@ -21,7 +21,7 @@ import { createLarge, creationOf, type Creation } from './commits/large-commit.t
 import { identityOfTable } from './documents/large-documents.ts'
 import { assertReachable, storageFailure } from './documents/metadata-files.ts'
 import type { AnswerOptions } from './documents/documents.ts'
-import { assertNameFree, assertSameCatalog, getNamespace, getReadableEntry, namespacePath } from './entries.ts'
+import { assertNameFree, assertSameCatalog, namespacePath } from './entries.ts'
 import type { EntryKind } from './entries.ts'
 import { assertLocationFree, checkedLocation, groundOf, locationLane } from './places/locations.ts'
 import type { Claim } from './places/locations.ts'
@@ -46,20 +46,21 @@ export function listEntries(
   kind: EntryKind,
   page: PageRequest,
 ): Soon<ListTablesResponse> {
-  assertMayTouchNamespace(call, `${kind}.list`, namespace)
-  const { tenantId, id, name: catalog, branch } = call.catalog
-  const exists = getNamespace(context, call.catalog, namespace)
+  const { tenantId, id, branch } = call.catalog
+  const exists = resolveNamespace(context, call, namespace, `${kind}.list`)
   const where = { tenant_id: tenantId, catalog_id: id, branch, namespace: namespacePath(namespace), kind }
   const listing = () =>
-    listNames(context, call, page, {
-      name: [kind, ...namespace],
-      kind,
-      entity: 'entries',
-      index: 'by_kind',
-      where,
-      by: 'name',
-      among: namesWithin(call.principal, catalog, namespace, 'entries'),
-    })
+    soon(boundsNow(context, call), (within) =>
+      listNames(context, call, page, {
+        name: [kind, ...namespace],
+        kind,
+        entity: 'entries',
+        index: 'by_kind',
+        where,
+        by: 'name',
+        among: namesWithin(within, namespace, 'entries'),
+      }),
+    )
   const named = (page: readonly string[]) => page.map((name) => ({ namespace, name }))
   return soon(exists instanceof Promise ? behind(exists, listing) : listing(), ({ rows, rest, next }) => ({
     identifiers: named(rows),
@@ -82,18 +83,14 @@ export function loadTable(
   identifier: TableIdentifier,
   options: LoadTableOptions = {},
 ): Soon<MetadataAnswer> {
-  assertMayTouch(call, 'table.read', identifier)
-  const entry = getReadableEntry(context, call, identifier, 'table')
-  return soon(entry, (row) =>
+  return soon(resolveEntry(context, call, identifier, 'table'), (row) =>
     orGone(context, call.catalog, identifier, row, () => answerWithCredentials(context, call, identifier, row, options)),
   )
 }
 
 /** Something when it exists. @throws IcebergError 404 when not */
-export function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> {
-  assertMayTouch(call, 'table.read', identifier)
-  return getReadableEntry(context, call, identifier, 'table')
-}
+export const tableExists = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> =>
+  resolveEntry(context, call, identifier, 'table')
 
 export interface NewPlace {
   readonly identifier: TableIdentifier
@@ -223,7 +220,7 @@ export async function createTable(
 ): Promise<MetadataAnswer> {
   const creation = await creationOf(context, call, 'table', request)
   const identifier = { namespace, name: creation.name }
-  assertMayTouch(call, 'table.create', identifier)
+  await assertMayTouch(context, call, 'table.create', identifier)
   checkName(creation.name, 'Table name')
   if (creation.isStaged) return stageTable(context, call, identifier, creation)
   const created = createEntry(context, call, identifier, 'table', creation.location, async () => {

@@ -23,7 +23,7 @@ export async function commitTransaction(
   const twice = identifiers.find((_, at) => seen.size === seen.add(lanes[at] as string).size)
   if (twice !== undefined) throw badRequest(`Invalid transaction: table ${displayIdentifier(twice)} is in table-changes twice`)
   const changes = read?.map(({ change }) => change) ?? changesOf(request as CommitTransactionRequest)
-  for (const [at, change] of changes.entries()) assertMayCommit(call, identifiers[at]!, change)
+  for (const [at, change] of changes.entries()) await assertMayCommit(context, call, identifiers[at]!, change)
   // A thousand small commits, one after the other, are a second of work.
   const turn = identifiers.length > 1 ? createLoopTurns() : undefined
   return commitEntries(context, call, {

@@ -3,16 +3,15 @@
  * happened meanwhile is looked at as for a new thing: its name, its namespace, its place, its files.
  */
 import { change, type Attempt } from '../changes/change.ts'
-import { isAllowed } from '../access/decide.ts'
 import { conflict, displayIdentifier, displayNamespace, IcebergError } from '../iceberg/errors.ts'
-import { checkName } from '../iceberg/identifier.ts'
+import { checkName, namespaceOfKey } from '../iceberg/identifier.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import { assertMayTouch, assertMayTouchNamespace } from './authorize.ts'
+import { assertMayTouch, assertMayTouchNamespace, mayTouch, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 import { placedOf, readView } from './documents/documents.ts'
-import { droppedWith, forget, goneOf, placeOf, purgeOf, shownDropped, type Dropped } from './dropped.ts'
+import { droppedWith, forget, goneOf, placeOf, purgeOf, shownDropped, type Dropped, type Gone } from './dropped.ts'
 import {
   assertNameFree,
   assertNamespace,
@@ -29,6 +28,7 @@ import { assertPresent } from './documents/metadata-files.ts'
 import { entryOperation, namespaceOperation } from './logged.ts'
 import { undroppedNamespace } from './namespaces.ts'
 import { placeSteps, takePlaces, type Beside } from './places/places.ts'
+import type { Soon } from './soon.ts'
 
 export interface UndropRequest {
   readonly id: string
@@ -38,8 +38,6 @@ export interface UndropRequest {
   /** Of a namespace: with what went with it, unless this is false. */
   readonly content?: boolean | undefined
 }
-
-const RULES = { table: 'table.create', view: 'view.create', namespace: 'namespace.create' } as const
 
 const noSuchDropped = (id: string): IcebergError =>
   new IcebergError(
@@ -52,17 +50,22 @@ interface Found {
   readonly purge: Row<'tasks'> | undefined
 }
 
+/** Under its own name; what it gets another one for is asked about that, too. */
+function mayBringBack(context: CatalogContext, call: CatalogCall, gone: Gone): Soon<boolean> {
+  const { namespace, name } = placeOf(gone)
+  if (gone.kind === 'namespace') return mayTouchNamespace(context, call, 'namespace.create', [...namespace, name], gone.row)
+  return mayTouch(context, call, `${gone.kind}.create`, { namespace, name }, gone.row)
+}
+
 /**
  * @throws IcebergError 404 also for what the principal may not create, and for what was kept long enough; 409 when it is being
  * purged
  */
 async function findDropped(context: CatalogContext, call: CatalogCall, id: string): Promise<Found> {
-  const { tenantId: tenant_id, id: catalog_id, name: catalog } = call.catalog
+  const { tenantId: tenant_id, id: catalog_id } = call.catalog
   const row = await context.store.get('dropped', { tenant_id, catalog_id, id })
   if (row === undefined) throw noSuchDropped(id)
-  const { kind, namespace, name } = shownDropped(row, undefined)
-  const about = kind === 'namespace' ? { namespace: [...namespace, name] } : { namespace, name }
-  if (!isAllowed(call.principal, RULES[kind], { tenantId: tenant_id, catalog, ...about })) throw noSuchDropped(id)
+  if (!(await mayBringBack(context, call, goneOf(row)))) throw noSuchDropped(id)
   const purge = await purgeOf(context, row)
   if (row.kept_until <= context.now()) throw noSuchDropped(id)
   return { row, purge }
@@ -127,7 +130,8 @@ export async function backEntry(
 ): Promise<Back & { readonly claim: Claim }> {
   const { catalog } = call
   const kind = row.kind as 'table' | 'view'
-  assertMayTouch(call, `${kind}.create`, identifier)
+  const isOwn = identifier.name === row.name && namespacePath(identifier.namespace) === row.namespace
+  await assertMayTouch(context, call, `${kind}.create`, identifier, isOwn ? row : null)
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   // Refuses a namespace of no or unusable levels, before what is in the way is looked for.
   namespaceKey(catalog, identifier.namespace)
@@ -179,7 +183,9 @@ export async function backNamespace(
   row: NewRow<'namespaces'>,
   isParentBack = false,
 ): Promise<Back> {
-  assertMayTouchNamespace(call, 'namespace.create', namespace)
+  const isOwn = namespacePath(namespace) === namespacePath([...namespaceOfKey(row.parent), row.name])
+  // Of what comes back around it, the right to all that is in it is asked for.
+  if (!isParentBack) await assertMayTouchNamespace(context, call, 'namespace.create', namespace, isOwn ? row : null)
   const steps = await undroppedNamespace(context, call, namespace, row, isParentBack).catch(inTheWay)
   return {
     message: `Undrop namespace ${displayNamespace(namespace)}`,
@@ -240,7 +246,6 @@ async function backEntries(
   const steps: Mutation[] = [...(claimSteps([{ ground, own: false }]) ?? []), requireCatalog(catalog)]
   for (let from = 0; from < entries.length; from += AT_ONCE) {
     const some = entries.slice(from, from + AT_ONCE).map(async ({ identifier, row }) => {
-      assertMayTouch(call, `${row.kind as 'table' | 'view'}.create`, identifier)
       const next = { ...row, ...entryKey(catalog, identifier), updated_at: context.now() }
       const beside = await placesBack(context, catalog, next, { ground }).catch(notBack(identifier))
       return [{ op: 'insert', entity: 'entries', row: next } as const, ...placeSteps(next, beside)]

@@ -5,7 +5,7 @@ import { foreignFiles } from '../iceberg/named-files.ts'
 import { commitTable } from '../iceberg/table-commit.ts'
 import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import { placeCheck } from './places/areas.ts'
-import { assertMayCommit } from './authorize.ts'
+import { assertMayCommit, assertMayTouch } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commits/commit.ts'
 import type { Plan, Staged } from './commits/commit.ts'
@@ -57,6 +57,8 @@ async function planOnEntry(
   { row, turn }: { readonly row: Entry | undefined; readonly turn: (() => Promise<void>) | undefined },
 ): Promise<Plan> {
   const { catalog } = call
+  // What was asked before was about what had the name then.
+  if (row !== undefined && !change.creates) await assertMayTouch(context, call, 'table.commit', identifier, row)
   if (row !== undefined && row.kind !== 'table')
     throw change.creates ? nameTaken('table', row, identifier) : noSuch('table', identifier)
   if (row === undefined && !change.creates) throw noSuch('table', identifier)
@@ -156,7 +158,7 @@ export async function updateTable(
     request instanceof Uint8Array
       ? (await readLarge(context, call, request, { isTransaction: false }))[0]!.change
       : smallChange(parseTableCommit(request))
-  assertMayCommit(call, identifier, change)
+  await assertMayCommit(context, call, identifier, change)
   const landed = commitEntry(context, call, identifier, 'table', () => planTableCommit(context, call, identifier, change))
   return landedWithCredentials(context, call, identifier, landed, 'commit')
 }

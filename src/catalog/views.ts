@@ -5,11 +5,10 @@ import { stringify } from '../iceberg/json.ts'
 import { commitView, type ViewCommit } from '../iceberg/view-commit.ts'
 import { parseForeignViewMetadata, serializeViewMetadata } from '../iceberg/view-metadata.ts'
 import { placeCheck } from './places/areas.ts'
-import { assertMayTouch } from './authorize.ts'
+import { assertMayTouch, resolveEntry } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage, stageMade, type Plan, type Staged } from './commits/commit.ts'
 import { answerWithEntry, readDocument, readView } from './documents/documents.ts'
-import { getEntry, getReadableEntry } from './entries.ts'
 import { parseViewCommit, viewToCreate } from './commits/format-work.ts'
 import { createLarge, creationOf, planLarge, type Creation } from './commits/large-commit.ts'
 import { orGone } from './past.ts'
@@ -38,7 +37,7 @@ export async function createView(
 ): Promise<MetadataAnswer> {
   const creation = await creationOf(context, call, 'view', request)
   const identifier = { namespace, name: creation.name }
-  assertMayTouch(call, 'view.create', identifier)
+  await assertMayTouch(context, call, 'view.create', identifier)
   checkName(creation.name, 'View name')
   return createEntry(context, call, identifier, 'view', creation.location, () => planView(context, call, identifier, creation))
 }
@@ -72,16 +71,14 @@ export async function loadView(
   identifier: TableIdentifier,
   options: { readonly ifNoneMatch?: string | undefined } = {},
 ): Promise<MetadataAnswer> {
-  assertMayTouch(call, 'view.read', identifier)
-  const row = await getReadableEntry(context, call, identifier, 'view')
+  const row = await resolveEntry(context, call, identifier, 'view')
   const { ifNoneMatch } = options
   return orGone(context, call.catalog, identifier, row, () => answerWithEntry(context, call.catalog, row, { ifNoneMatch }))
 }
 
 /** Resolves when it exists, throws 404 when not. */
 export async function viewExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
-  assertMayTouch(call, 'view.read', identifier)
-  await getReadableEntry(context, call, identifier, 'view')
+  await resolveEntry(context, call, identifier, 'view')
 }
 
 /** A commit to a view. */
@@ -92,7 +89,7 @@ export async function replaceView(
   /** As bytes, where it is large. */
   request: CommitViewRequest | Uint8Array,
 ): Promise<MetadataAnswer> {
-  assertMayTouch(call, 'view.commit', identifier)
+  await assertMayTouch(context, call, 'view.commit', identifier)
   const commit = request instanceof Uint8Array ? undefined : parseViewCommit(request)
   const json = (): Uint8Array => (request instanceof Uint8Array ? request : Buffer.from(stringify(request)))
   return commitEntry(context, call, identifier, 'view', () => planCommit(context, call, identifier, { commit, json }))
@@ -108,7 +105,7 @@ async function planCommit(
   { commit, json }: { readonly commit: ViewCommit | undefined; readonly json: () => Uint8Array },
 ): Promise<Plan> {
   const { catalog } = call
-  const row = await getEntry(context, catalog, identifier, 'view')
+  const row = await resolveEntry(context, call, identifier, 'view', 'view.commit')
   const document = await readDocument(context, catalog, row)
   if (commit === undefined || document.json.length > INLINE_VIEW) {
     const target = { identifier, row, uuid: '', own: [row.location], fallback: undefined }

@@ -3,15 +3,22 @@
  * for is refused by the path alone, and a body that is larger than its kind of request needs by its size. Neither costs more
  * than a look at the headers.
  */
-import type { Action } from '../access/decide.ts'
-import { assertMayTouch, assertMayCommitTo, assertMayPlaceIn, assertMayTouchNamespace } from '../catalog/authorize.ts'
+import {
+  assertMayTouch,
+  assertMayCommitTo,
+  assertMayPlaceIn,
+  assertMayTouchNamespace,
+  type EntryAction,
+} from '../catalog/authorize.ts'
+import type { CatalogContext } from '../catalog/call.ts'
+import type { Soon } from '../catalog/soon.ts'
 import type { Exchange } from './exchange.ts'
 
 export interface RequestBody {
   /** Largest size in bytes, inflated. Absent: what the setting allows (`PANGOLIN_MAX_BODY_BYTES`), as for commits to tables. */
   readonly most?: number
-  /** Throws 403 where the caller may not do this with what the path names, whatever the body says. */
-  readonly asks: (exchange: Exchange) => void
+  /** Throws 403 or 404 where the caller may not do this with what the path names, whatever the body says. */
+  readonly asks: (context: CatalogContext, exchange: Exchange) => Soon<void>
 }
 
 const KILOBYTE = 1024
@@ -37,30 +44,32 @@ export const transaction: RequestBody = { asks: nothing }
 
 export const namespaceChange: RequestBody = {
   most: PROPERTIES,
-  asks: ({ asking, namespace }) => assertMayTouchNamespace(asking, 'namespace.update', namespace),
+  asks: (context, { asking, namespace }) => assertMayTouchNamespace(context, asking, 'namespace.update', namespace),
 }
 export const signature: RequestBody = {
   most: PROPERTIES,
-  asks: ({ asking, identifier }) => assertMayTouch(asking, 'table.read', identifier),
+  asks: (context, { asking, identifier }) => assertMayTouch(context, asking, 'table.read', identifier),
 }
 export const report: RequestBody = {
   most: REPORT,
-  asks: ({ asking, identifier }) => assertMayTouch(asking, 'table.metrics', identifier),
+  asks: (context, { asking, identifier }) => assertMayTouch(context, asking, 'table.metrics', identifier),
 }
-export const smallFor = (action: Action): RequestBody => ({
+export const smallFor = (action: EntryAction): RequestBody => ({
   most: SMALL,
-  asks: ({ asking, identifier }) => assertMayTouch(asking, action, identifier),
+  asks: (context, { asking, identifier }) => assertMayTouch(context, asking, action, identifier),
 })
 export const registration = (action: 'table.create' | 'view.create'): RequestBody => ({
   most: SMALL,
-  asks: ({ asking, namespace }) => assertMayPlaceIn(asking, action, namespace),
+  asks: (context, { asking, namespace }) => assertMayPlaceIn(context, asking, action, namespace),
 })
 export const creation = (action: 'table.create' | 'view.create'): RequestBody => ({
   most: CREATION,
-  asks: ({ asking, namespace }) => assertMayPlaceIn(asking, action, namespace),
+  asks: (context, { asking, namespace }) => assertMayPlaceIn(context, asking, action, namespace),
 })
-export const tableCommit: RequestBody = { asks: ({ asking, identifier }) => assertMayCommitTo(asking, identifier) }
+export const tableCommit: RequestBody = {
+  asks: (context, { asking, identifier }) => assertMayCommitTo(context, asking, identifier),
+}
 export const viewCommit: RequestBody = {
   most: CREATION,
-  asks: ({ asking, identifier }) => assertMayTouch(asking, 'view.commit', identifier),
+  asks: (context, { asking, identifier }) => assertMayTouch(context, asking, 'view.commit', identifier),
 }

@@ -140,8 +140,8 @@ function carryOut(parts: Parts, exchange: Exchange, match: Match): Soon<Answer> 
   const { body } = route
   const bind = (): Soon<void> => (match.parameters.length > 0 ? bindCatalog(exchange, match) : undefined)
   if (body === undefined) return underWay(parts, exchange, route, () => soon(bind(), () => route.handler(exchange)))
-  return soon(underWay(parts, exchange, route, bind), () => {
-    body.asks(exchange)
+  const asks = (): Soon<void> => soon(bind(), () => body.asks(parts.context.management.catalog, exchange))
+  return soon(underWay(parts, exchange, route, asks), () => {
     const options = {
       holder: holderOf(exchange),
       isPublic: route.action === 'public',

@@ -3,6 +3,7 @@
  * whose name differs in that alone. The names of a tenant are read at most once in a while, however many unknown names are asked.
  */
 import { pagesOf } from '../stores/pages.ts'
+import type { NamedObject } from '../access/decide.ts'
 import { shared } from '../once.ts'
 import type { Store } from '../stores/store.ts'
 
@@ -14,7 +15,7 @@ const MAX_TENANTS = 100
 
 interface Names {
   /** In their order, at most `MAX_NAMES` and what is left of a page. */
-  readonly all: readonly string[]
+  readonly all: readonly NamedObject[]
   /** By their spelling in lower case; undefined where several catalogs share it. */
   readonly byLowerCase: ReadonlyMap<string, string | undefined>
   readonly readAt: number
@@ -25,18 +26,18 @@ export interface CatalogNames {
   /** The name as it is spelled of the catalog whose name in lower case this is. Undefined where there is none, or more than one. */
   spellingOf(tenantId: string, name: string): Promise<string | undefined>
   /** Perhaps not of this moment, and of a tenant with very many catalogs not all. */
-  of(tenantId: string): Promise<readonly string[]>
+  of(tenantId: string): Promise<readonly NamedObject[]>
   forget(tenantId: string): void
 }
 
 async function readNames(store: Store, tenantId: string, now: () => number): Promise<Names> {
   const readAt = now()
-  const all: string[] = []
+  const all: NamedObject[] = []
   const byLowerCase = new Map<string, string | undefined>()
   const startedAt = performance.now()
   for await (const page of pagesOf(store, 'catalogs', { index: 'primary', where: { tenant_id: tenantId } })) {
-    for (const { name } of page) {
-      all.push(name)
+    for (const { name, id } of page) {
+      all.push({ name, id })
       const lower = name.toLowerCase()
       byLowerCase.set(lower, byLowerCase.has(lower) ? undefined : name)
     }

@@ -1,6 +1,6 @@
 /** Catalogs: each lies at a place of its own in a warehouse, and is what clients name as their `warehouse`. */
 import Type from 'typebox'
-import { isAllowed } from '../access/decide.ts'
+import { isAllowed, type NamedObject } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import { createCatalogWithNamespace } from '../catalog/catalogs.ts'
 import { change } from '../changes/change.ts'
@@ -55,26 +55,31 @@ export function shown(row: NewRow<'catalogs'>): Catalog {
   return { id, name, catalog_type, warehouse_name, storage_location, federated_config, properties }
 }
 
-const mayRead = (principal: Principal, name: string): boolean =>
-  isAllowed(principal, 'catalog.read', { tenantId: principal.tenantId, catalog: name })
+const mayRead = (principal: Principal, catalog: NamedObject): boolean =>
+  isAllowed(principal, 'catalog.read', { tenantId: principal.tenantId, catalog })
+
+/** Whether the principal may do anything at all in it. */
+const sees = (principal: Principal, catalog: NamedObject): boolean =>
+  isAllowed(principal, 'config.read', { tenantId: principal.tenantId, catalog })
 
 /** Those that the principal may read as a whole. */
 export function listCatalogs(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<Catalog>> {
   const where = { tenant_id: principal.tenantId }
   const pages = pagesOf(context.catalog.store, 'catalogs', { index: 'primary', where })
-  const readable = mapped(pages, (page) => page.filter(({ name }) => mayRead(principal, name)).map(shown))
+  const readable = mapped(pages, (page) => page.filter((row) => mayRead(principal, row)).map(shown))
   return listed(cutOut(readable, paging))
 }
 
-/** Those that there are of the catalogs that a narrowed token names, in order of names; undefined for one that names none. */
-async function boundCatalogs({ catalog }: ManagementContext, { tenantId, bounds }: Principal): Promise<string[] | undefined> {
+/** Those that there are of the catalogs that a narrowed token is bound to, in order of names; undefined for one that is bound to none. */
+async function boundCatalogs({ catalog }: ManagementContext, principal: Principal): Promise<string[] | undefined> {
+  const { tenantId, bounds } = principal
   if (bounds?.within === undefined) return undefined
   const names = [...new Set(bounds.within.map((bound) => bound.catalog))].toSorted()
   const rows = await catalog.store.getMany(
     'catalogs',
     names.map((name) => ({ tenant_id: tenantId, name })),
   )
-  return rows.flatMap((row) => (row === undefined ? [] : [row.name]))
+  return rows.flatMap((row) => (row !== undefined && sees(principal, row) ? [row.name] : []))
 }
 
 /** The names of those in which the principal may do anything at all. */
@@ -85,7 +90,7 @@ export async function seenCatalogs(context: ManagementContext, principal: Princi
   const seen: string[] = []
   const where = { tenant_id: tenantId }
   for await (const page of pagesOf(context.catalog.store, 'catalogs', { index: 'primary', where })) {
-    for (const { name } of page) if (isAllowed(principal, 'config.read', { tenantId, catalog: name })) seen.push(name)
+    for (const row of page) if (sees(principal, row)) seen.push(row.name)
   }
   return seen
 }
@@ -96,21 +101,17 @@ export async function defaultCatalog(context: ManagementContext, principal: Prin
   const where = { tenant_id: tenantId }
   const rows = async () => context.catalog.store.list('catalogs', { index: 'primary', where, limit: 2 })
   const names = (await boundCatalogs(context, principal)) ?? (await rows()).map(({ name }) => name)
-  const sees = (name: string): boolean => isAllowed(principal, 'config.read', { tenantId, catalog: name })
-  const [only, another] = names.filter(sees)
+  const [only, another] = names
   if (only !== undefined && another === undefined) return only
-  const first = sees(FIRST_CATALOG)
-    ? await context.catalog.store.get('catalogs', { tenant_id: tenantId, name: FIRST_CATALOG })
-    : undefined
-  if (first === undefined) throw badRequest('Name a catalog in the query parameter warehouse')
+  const first = await context.catalog.store.get('catalogs', { tenant_id: tenantId, name: FIRST_CATALOG })
+  if (first === undefined || !sees(principal, first)) throw badRequest('Name a catalog in the query parameter warehouse')
   return first.name
 }
 
 /** One that may not be read is as if it did not exist. */
 export async function rowOf(context: ManagementContext, principal: Principal, name: string): Promise<Row<'catalogs'>> {
-  if (!mayRead(principal, name)) throw noSuchCatalog(name)
   const row = await context.catalog.store.get('catalogs', { tenant_id: principal.tenantId, name })
-  if (row === undefined) throw noSuchCatalog(name)
+  if (row === undefined || !mayRead(principal, row)) throw noSuchCatalog(name)
   return row
 }
 
@@ -218,15 +219,18 @@ export async function explainMissing(context: ManagementContext, principal: Prin
   if (/^v\d+$/.test(name)) return `: a client's URI ends before /${name}; leave that away`
   const { store } = context.catalog
   const { tenantId: tenant_id } = principal
-  const isSeen = (catalog: string): boolean => isAllowed(principal, 'config.read', { tenantId: tenant_id, catalog })
+  const isSeen = (catalog: NamedObject): boolean => sees(principal, catalog)
   const maySeeWarehouse = isAllowed(principal, 'warehouse.read', { tenantId: tenant_id })
   if (!maySeeWarehouse || (await store.get('warehouses', { tenant_id, name })) === undefined) {
-    const names = await context.handles.namesOf(tenant_id)
-    return nearest(name, names.slice(0, MOST_COMPARED).filter(isSeen))
+    const seen = (await context.handles.namesOf(tenant_id)).slice(0, MOST_COMPARED).filter(isSeen)
+    return nearest(
+      name,
+      seen.map((catalog) => catalog.name),
+    )
   }
   const where = { tenant_id, warehouse_name: name }
   const rows = await store.list('catalogs', { index: 'by_warehouse', where, limit: MOST_COMPARED })
-  const here = rows.map((row) => row.name).filter(isSeen)
+  const here = rows.filter(isSeen).map((row) => row.name)
   const which =
     here.length === 0
       ? 'there is none in it yet'

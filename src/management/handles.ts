@@ -3,6 +3,7 @@
  * asking the store whether its rows are still the same, and not at all after this process changed them.
  */
 import { createHash } from 'node:crypto'
+import type { NamedObject } from '../access/decide.ts'
 import type { SecretBox } from '../access/secrets.ts'
 import type { CatalogHandle, TableLayout } from '../catalog/call.ts'
 import { noSuchWarehouse } from '../iceberg/errors.ts'
@@ -25,7 +26,7 @@ export interface CatalogHandles {
   /** At once when it is fresh. @throws IcebergError 404 */
   resolve(tenantId: string, name: string): CatalogHandle | Promise<CatalogHandle>
   /** Names of the tenant's catalogs, to suggest one of them in place of a name that there is not. */
-  namesOf(tenantId: string): Promise<readonly string[]>
+  namesOf(tenantId: string): Promise<readonly NamedObject[]>
   /** For background work, which may outlive the catalog. Undefined when there is no such warehouse any more. */
   storageOf(tenantId: string, warehouseName: string): Promise<{ readonly storage: ObjectStore } | undefined>
   /** Call after every change to a catalog or a warehouse of the tenant. */

@@ -5,7 +5,16 @@
  */
 import Type from 'typebox'
 import { formatApiToken, hashSecret, newApiToken } from '../access/api-tokens.ts'
-import { AccessShape, boundsJson, createBounds, readBounds, WithinShape, type Bounds } from '../access/bounds.ts'
+import {
+  AccessShape,
+  boundsJson,
+  createBounds,
+  named,
+  readBounds,
+  WithinShape,
+  type Bounds,
+  type NamedBound,
+} from '../access/bounds.ts'
 import { isAllowed } from '../access/decide.ts'
 import type { Principal } from '../access/principal.ts'
 import type { SecretJson } from '../access/secrets.ts'
@@ -17,6 +26,7 @@ import { RawNumber } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
+import { resolvedBounds } from './token-bounds.ts'
 import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
 import { lockTokenNames } from './places-lock.ts'
@@ -55,7 +65,7 @@ export interface ShownToken {
   readonly expires_at: string | null
   readonly is_valid: boolean
   readonly access: Bounds['access'] | null
-  readonly within: Bounds['within'] | null
+  readonly within: readonly NamedBound[] | null
 }
 
 /** With the token itself: the one time that it is shown. */
@@ -76,7 +86,7 @@ function shown(row: NewRow<'tokens'>, principal: Principal, now: number): ShownT
     expires_at: expires_at === null ? null : iso(expires_at),
     is_valid: expires_at === null || expires_at > now,
     access: bounds?.access ?? null,
-    within: bounds?.within ?? null,
+    within: bounds?.within?.map(named) ?? null,
   }
 }
 
@@ -140,18 +150,19 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
   const request = decode(MintRequest, withPlainHours(json as object))
   if (!isAllowed(principal, 'token.create', { tenantId: principal.tenantId })) throw forbidden('A narrowed token makes no tokens')
   refuseOthers(principal, request)
-  const bounds = boundsOf(request)
+  const asked = boundsOf(request)
   const life = lifeOf(request.expires_in_hours ?? DEFAULT_HOURS)
   return change(context.catalog, call, {
     what: 'the tokens of one user',
     log: tenantLog(principal.tenantId),
-    lanes: bounds?.within === undefined ? [] : [`token-names\n${principal.tenantId}`],
+    lanes: asked?.within === undefined ? [] : [`token-names\n${principal.tenantId}`],
     attempt: async () => {
       const token = newApiToken()
       const { now: clock, store } = context.catalog
       const now = clock()
       // A catalog that is renamed at this moment is renamed before, or finds the token.
-      const lock = bounds?.within === undefined ? [] : [await lockTokenNames(store, principal.tenantId, clock)]
+      const lock = asked?.within === undefined ? [] : [await lockTokenNames(store, principal.tenantId, clock)]
+      const bounds = asked && (await resolvedBounds(context, principal.tenantId, asked))
       const row: NewRow<'tokens'> = {
         id: token.id,
         tenant_id: principal.tenantId,

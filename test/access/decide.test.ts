@@ -3,7 +3,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { formatApiToken, hashSecret, newApiToken, secretMatches } from '../../src/access/api-tokens.ts'
 import { boundsJson, createBounds, readBounds, type Bound } from '../../src/access/bounds.ts'
-import { isAllowed, mayEver, namesWithin, namespacesAround, type Action } from '../../src/access/decide.ts'
+import {
+  boundsIn,
+  isAllowed,
+  mayEver,
+  namesWithin,
+  namespacesAround,
+  type Action,
+  type Resource,
+} from '../../src/access/decide.ts'
 import type { Principal } from '../../src/access/principal.ts'
 
 const tenantId = 't1'
@@ -13,7 +21,13 @@ const narrowed = (access: 'read' | 'read-write', within?: readonly Bound[]): Pri
   bounds: createBounds(access, within),
 })
 const inLake = (...parts: Omit<Bound, 'catalog'>[]): Bound[] => parts.map((part) => ({ catalog: 'lake', ...part }))
-const at = (namespace: readonly string[], name?: string, catalog = 'lake') => ({ tenantId, catalog, namespace, name })
+const lake = { name: 'lake', id: 'lake-id' }
+const at = (names: readonly string[], name?: string, catalog = lake): Resource => ({
+  tenantId,
+  catalog,
+  namespace: { names, ids: [] },
+  entry: name === undefined ? undefined : { name },
+})
 
 describe('decisions', () => {
   test("what is another tenant's is forbidden, and so is every other role", () => {
@@ -50,7 +64,7 @@ describe('decisions', () => {
     for (const action of ['catalog.manage', 'warehouse.read', 'warehouse.manage', 'token.create'] as const) {
       for (const who of [narrowed('read-write'), narrowed('read-write', inLake({}))]) {
         assert.equal(mayEver(who, action), false, action)
-        assert.equal(isAllowed(who, action, { tenantId, catalog: 'lake' }), false, action)
+        assert.equal(isAllowed(who, action, { tenantId, catalog: lake }), false, action)
       }
     }
     assert.equal(isAllowed(narrowed('read', inLake({})), 'token.revoke', { tenantId, tokenId: 'mine' }), true)
@@ -61,10 +75,10 @@ describe('decisions', () => {
   test('what is not named is not allowed', () => {
     const whole = narrowed('read-write')
     assert.equal(isAllowed(whole, 'table.read', { tenantId }), false)
-    assert.equal(isAllowed(whole, 'table.read', { tenantId, catalog: 'lake' }), false)
+    assert.equal(isAllowed(whole, 'table.read', { tenantId, catalog: lake }), false)
     assert.equal(isAllowed(whole, 'table.read', at(['a'])), false)
-    assert.equal(isAllowed(whole, 'namespace.read', { tenantId, catalog: 'lake' }), false)
-    assert.equal(isAllowed(whole, 'namespace.list', { tenantId, catalog: 'lake' }), false)
+    assert.equal(isAllowed(whole, 'namespace.read', { tenantId, catalog: lake }), false)
+    assert.equal(isAllowed(whole, 'namespace.list', { tenantId, catalog: lake }), false)
   })
 
   test('a namespace covers itself and what is below, not its siblings, parents or prefixes', () => {
@@ -91,8 +105,8 @@ describe('decisions', () => {
       assert.equal(isAllowed(who, 'table.read', at(namespace, 't')), false, String(namespace))
       assert.equal(isAllowed(who, 'namespace.read', at(namespace)), false, String(namespace))
     }
-    assert.equal(isAllowed(who, 'table.read', at(['a', 'b'], 't', 'Lake')), false)
-    assert.equal(isAllowed(who, 'catalog.read', { tenantId, catalog: 'lake' }), false)
+    assert.equal(isAllowed(who, 'table.read', at(['a', 'b'], 't', { name: 'Lake', id: 'lake-id' })), false)
+    assert.equal(isAllowed(who, 'catalog.read', { tenantId, catalog: lake }), false)
     for (const namespace of [[], ['a']]) {
       assert.equal(isAllowed(who, 'namespace.list', at(namespace)), true, 'on the way')
       assert.equal(isAllowed(who, 'table.list', at(namespace)), true, 'on the way')
@@ -124,20 +138,53 @@ describe('decisions', () => {
 
   test('listings show what is within, and the way there', () => {
     const who = narrowed('read', inLake({ namespace: ['a', 'b'] }, { namespace: ['a'], table: 't' }, { namespace: ['c'] }))
-    const names = (namespace: string[], what: 'namespaces' | 'entries') => namesWithin(who, 'lake', namespace, what)
+    const within = boundsIn(who, lake)
+    const names = (namespace: string[], what: 'namespaces' | 'entries') => namesWithin(within, namespace, what)
     assert.deepEqual(names([], 'namespaces')?.toSorted(), ['a', 'c'])
     assert.deepEqual(names([], 'entries'), [])
     assert.deepEqual(names(['a'], 'namespaces'), ['b'])
     assert.deepEqual(names(['a'], 'entries'), ['t'])
     assert.equal(names(['a', 'b'], 'namespaces'), undefined)
     assert.equal(names(['a', 'b', 'c'], 'entries'), undefined)
-    assert.deepEqual(namesWithin(who, 'other', [], 'namespaces'), [])
-    assert.equal(namesWithin(principal, 'lake', [], 'namespaces'), undefined)
-    assert.equal(namesWithin(narrowed('read'), 'lake', [], 'namespaces'), undefined)
-    assert.deepEqual(namespacesAround(who, 'lake', ['a', 'b', 'c']), [['a', 'b']])
-    assert.deepEqual(namespacesAround(who, 'lake', ['a']), [])
-    assert.deepEqual(namespacesAround(narrowed('read', inLake({})), 'lake', ['a']), [[]])
-    assert.equal(namespacesAround(principal, 'lake', ['a']), undefined)
+    assert.deepEqual(namesWithin(boundsIn(who, { name: 'other', id: 'lake-id' }), [], 'namespaces'), [])
+    assert.equal(namesWithin(boundsIn(principal, lake), [], 'namespaces'), undefined)
+    assert.equal(namesWithin(boundsIn(narrowed('read'), lake), [], 'namespaces'), undefined)
+    assert.deepEqual(namespacesAround(within, ['a', 'b', 'c']), [['a', 'b']])
+    assert.deepEqual(namespacesAround(within, ['a']), [])
+    assert.deepEqual(namespacesAround(boundsIn(narrowed('read', inLake({})), lake), ['a']), [[]])
+    assert.equal(namespacesAround(boundsIn(principal, lake), ['a']), undefined)
+  })
+
+  test('what is bound by its id is that thing under any name, and no other under its name', () => {
+    const table = { catalog: 'lake', namespace: ['a'], table: 't', ids: { catalog: 'lake-id', namespace: 'a-id', table: 't-id' } }
+    const who = narrowed('read-write', [table])
+    const is = (names: string[], ids: string[], entry: { name: string; id?: string }, catalog = lake) =>
+      isAllowed(who, 'table.commit', { tenantId, catalog, namespace: { names, ids }, entry })
+    assert.equal(is(['a'], ['a-id'], { name: 't', id: 't-id' }), true)
+    assert.equal(is(['z', 'y'], [], { name: 'x', id: 't-id' }), true, 'renamed')
+    assert.equal(is(['a'], ['a-id'], { name: 't', id: 'another' }), false)
+    assert.equal(is(['a'], ['a-id'], { name: 't' }), false, 'nothing has the name')
+    assert.equal(is(['a'], ['a-id'], { name: 't', id: 't-id' }, { name: 'lake', id: 'another' }), false)
+    assert.equal(is(['a'], ['a-id'], { name: 't', id: 't-id' }, { name: 'sea', id: 'lake-id' }), true)
+
+    const inA = narrowed('read', [{ catalog: 'lake', namespace: ['a'], ids: { catalog: 'lake-id', namespace: 'a-id' } }])
+    const sees = (names: string[], ids: string[]) =>
+      isAllowed(inA, 'namespace.read', { tenantId, catalog: lake, namespace: { names, ids } })
+    assert.equal(sees(['a'], ['a-id']), true)
+    assert.equal(sees(['a', 'b'], ['a-id', 'b-id']), true)
+    assert.equal(sees(['z'], ['a-id']), true)
+    assert.equal(sees(['a'], ['another']), false)
+    assert.equal(sees(['a'], []), false, 'not looked up, or gone')
+    assert.equal(isAllowed(inA, 'namespace.see', { tenantId, catalog: lake, namespace: { names: [], ids: [] } }), false)
+
+    const soon = narrowed('read', [
+      { catalog: 'lake', namespace: ['a'], table: 't', ids: { catalog: 'lake-id', namespace: 'a-id' } },
+    ])
+    const reads = (ids: string[], name = 't') =>
+      isAllowed(soon, 'table.read', { tenantId, catalog: lake, namespace: { names: ['a'], ids }, entry: { name, id: 'any' } })
+    assert.equal(reads(['a-id']), true, 'by its name, in the namespace that was there')
+    assert.equal(reads(['another']), false)
+    assert.equal(reads(['a-id'], 'u'), false)
   })
 
   test('names that mean something elsewhere mean nothing here', () => {
@@ -173,6 +220,12 @@ describe('bounds in rows', () => {
     const bounds = createBounds('read', within)
     assert.deepEqual(readBounds(JSON.parse(JSON.stringify(boundsJson(bounds)))), bounds)
     assert.equal(createBounds('read', within.toReversed()).text, bounds.text)
+    const byId = createBounds('read', [{ catalog: 'lake', namespace: ['b'], ids: { catalog: 'i', namespace: 'j' } }])
+    assert.deepEqual(
+      readBounds({ within: [{ ids: { namespace: 'j', catalog: 'i' }, namespace: ['b'], catalog: 'lake' }], access: 'read' }),
+      byId,
+    )
+    assert.notEqual(byId.text, createBounds('read', inLake({ namespace: ['b'] })).text)
     const texts = [
       bounds,
       createBounds('read-write', within),
@@ -198,6 +251,8 @@ describe('bounds in rows', () => {
       { access: 'read', within: null },
     ]
     const odd = [
+      { access: 'read', within: [{ catalog: 'a', ids: { catalog: 'i', also: 'j' } }] },
+      { access: 'read', within: [{ catalog: 'a', ids: 'i' }] },
       { access: 'read', also: 1 },
       { access: 'read', within: [{ catalog: 'a', table: 't' }] },
       { access: 'read', within: [{}] },

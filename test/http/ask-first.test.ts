@@ -41,7 +41,9 @@ describe('before the body is read', () => {
     assert.ok(about.length >= 9)
     for (const { method, template, operationId } of about) {
       const answer = await announce(method, pathOf(template, 'other'), 1000, narrow)
-      assert.equal(statusOf(answer), 403, `${operationId}: ${answer}`)
+      // What a token is not for is there for it as little as what does not exist; that reading is all it may do, the door knows.
+      const isHidden = ['reportMetrics', 'signRequest'].includes(operationId)
+      assert.equal(statusOf(answer), isHidden ? 404 : 403, `${operationId}: ${answer}`)
       assert.match(answer, /\r\nConnection: close\r\n/i, operationId)
     }
   })

@@ -41,7 +41,7 @@ const ask = (server: TestServer, token: string | null, route: Route, path: strin
 type Bounds = { readonly access: 'read' | 'read-write'; readonly within?: readonly Bound[] }
 
 /** What the operation must be answered; 200 stands for whatever is no refusal. */
-function expected({ about, writes }: Operation, { access, within }: Bounds, place: Place): 200 | 403 | 404 {
+function expected({ about, writes, creates }: Operation, { access, within }: Bounds, place: Place): 200 | 403 | 404 {
   if (about === 'catalogs') return 200
   if (about === 'management' || (writes && access === 'read')) return 403
   if (within === undefined) return 200
@@ -57,9 +57,15 @@ function expected({ about, writes }: Operation, { access, within }: Bounds, plac
   if (about === 'visible') return 200
   if (about === 'whole' || about === 'log') return wholes.includes(catalog) ? 200 : about === 'log' ? 403 : 404
   const covered = wholes.some((path) => namespace.startsWith(path))
-  if (about === 'namespace') return covered ? 200 : 403
-  if (about === 'way') return covered || all.some((path) => path.startsWith(namespace)) ? 200 : 403
-  return covered || tables.includes(entry) ? 200 : 403
+  if (covered) return 200
+  // What may not be seen is as if it did not exist; of what is to be made, that is what is around it.
+  const sees = (...levels: readonly string[]): boolean => all.some((path) => path.startsWith(at(place.catalog, ...levels)))
+  const isInside = wholes.some((path) => at(place.catalog, ...place.namespace.slice(0, -1)).startsWith(path))
+  if (about === 'namespace' && creates) return sees(...place.namespace.slice(0, -1)) || isInside ? 403 : 404
+  if (about === 'namespace') return sees(...place.namespace) ? 403 : 404
+  if (about === 'way') return sees(...place.namespace) ? 200 : 404
+  if (creates) return sees(...place.namespace) ? 403 : 404
+  return tables.includes(entry) ? 200 : 404
 }
 
 const lake = (...bounds: Omit<Bound, 'catalog'>[]): Bound[] => bounds.map((bound) => ({ catalog: 'lake', ...bound }))
@@ -231,18 +237,18 @@ describe('who may do what', () => {
     ]
     for (const headers of spoofs) {
       assert.equal((await call(server, 'GET', readPath, { token, headers })).status, 200)
-      assert.equal((await call(server, 'GET', writePath, { token, headers })).status, 403)
+      assert.equal((await call(server, 'GET', writePath, { token, headers })).status, 404)
       assert.equal((await call(server, 'POST', readPath, { token, headers, body: change(place) })).status, 403)
       assert.equal((await call(server, 'GET', readPath, { token: null, headers })).status, 401)
     }
     const asToken = (line: string, extra: string[] = []) => rawRequest({ ...server, token }, line, extra).then(statusOf)
-    assert.equal(await asToken(`GET ${writePath} HTTP/1.1`), 403)
+    assert.equal(await asToken(`GET ${writePath} HTTP/1.1`), 404)
     for (const path of [
       '/v1/lake/namespaces/mine/tables/%742',
       '/v1/lake/namespaces/mine/tables/t%32',
       '/v1/lake/namespaces/%6dine/tables/t2',
     ]) {
-      assert.equal(await asToken(`GET ${path} HTTP/1.1`), 403, path)
+      assert.equal(await asToken(`GET ${path} HTTP/1.1`), 404, path)
     }
     for (const path of [
       '/v1/lake/namespaces/mine/tables/t/../t2',
@@ -252,7 +258,7 @@ describe('who may do what', () => {
       assert.equal(await asToken(`GET ${path} HTTP/1.1`), 404, path)
     }
     assert.equal(await asToken(`get ${writePath} HTTP/1.1`), 400)
-    assert.equal(await asToken(`HEAD ${writePath} HTTP/1.1`), 403)
+    assert.equal(await asToken(`HEAD ${writePath} HTTP/1.1`), 404)
     assert.equal((await call(server, 'HEAD', '/v1/lake/namespaces/mine/tables/t2')).status, 204, 'it is there still')
   })
 
@@ -274,10 +280,10 @@ describe('who may do what', () => {
       token,
       headers: { 'x-api-key': server.token },
     })
-    assert.equal(both.status, 403)
+    assert.equal(both.status, 404)
     const twice = await rawRequest({ ...server, token }, 'GET /v1/lake/namespaces/mine/tables/t2 HTTP/1.1', [
       `Authorization: Bearer ${server.token}`,
     ])
-    assert.ok([400, 401, 403].includes(statusOf(twice)), twice)
+    assert.ok([400, 401, 404].includes(statusOf(twice)), twice)
   })
 })

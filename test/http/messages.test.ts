@@ -60,7 +60,9 @@ test('a narrowed token: which one it is, and what it allows', async (t) => {
   ]
   const { id, token } = await narrowed(server, { access: 'read', within })
   const allows = `token ${id} does not allow .*; it allows read within lake\\.a\\.b\\.\\*, lake\\.c\\.t$`
-  await refused(server, ['GET', '/v1/lake/namespaces/x/tables/t'], 403, new RegExp(allows), token)
+  const hint = `\\(admin's token ${id} allows read within lake\\.a\\.b\\.\\*, lake\\.c\\.t\\)$`
+  await refused(server, ['GET', '/v1/lake/namespaces/x/tables/t'], 404, new RegExp(`^Table does not exist: x.t ${hint}`), token)
+  await refused(server, ['GET', '/v1/lake/namespaces/x'], 404, new RegExp(`^Namespace does not exist: x ${hint}`), token)
   await refused(server, ['POST', '/v1/lake/namespaces', { namespace: ['x'] }], 403, new RegExp(allows), token)
   await refused(server, ['GET', '/api/v1/warehouses'], 403, new RegExp(allows), token)
   const reader = await narrowed(server, { access: 'read' })

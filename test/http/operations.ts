@@ -15,6 +15,8 @@ type About = 'public' | 'management' | 'token' | 'catalogs' | 'whole' | 'log' | 
 export interface Operation {
   readonly about: About
   readonly writes?: true
+  /** Something that gets the name: what is around it has to be seen. */
+  readonly creates?: true
   readonly body?: (place: Place) => object
   readonly query?: (place: Place) => string
 }
@@ -54,7 +56,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   getConfig: { about: 'visible', query: ({ catalog }) => `?warehouse=${catalog}` },
   getToken: { about: 'public' },
   listNamespaces: { about: 'way', query: ({ namespace }) => `?parent=${encoded(namespace)}` },
-  createNamespace: { about: 'namespace', writes: true, body: ({ namespace }) => ({ namespace }) },
+  createNamespace: { about: 'namespace', writes: true, creates: true, body: ({ namespace }) => ({ namespace }) },
   loadNamespaceMetadata: { about: 'way' },
   namespaceExists: { about: 'way' },
   dropNamespace: { about: 'namespace', writes: true },
@@ -66,8 +68,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   signRequest: { about: 'entry', body: () => ({ region: 'r', uri: 'http://a/b', method: 'GET', headers: {} }) },
   signS3RequestAnywhere: { about: 'file', body: () => ({ region: 'r', uri: 'http://a/b', method: 'GET', headers: {} }) },
   signS3Request: { about: 'file', body: () => ({ region: 'r', uri: 'http://a/b', method: 'GET', headers: {} }) },
-  createTable: { about: 'entry', writes: true, body: ({ name }) => ({ name, schema }) },
-  registerTable: { about: 'entry', writes: true, body: registered },
+  createTable: { about: 'entry', writes: true, creates: true, body: ({ name }) => ({ name, schema }) },
+  registerTable: { about: 'entry', writes: true, creates: true, body: registered },
   updateTable: { about: 'entry', writes: true, body: change },
   dropTable: { about: 'entry', writes: true, query: () => '?purgeRequested=true' },
   unregisterTable: { about: 'entry', writes: true, body: () => ({}) },
@@ -79,12 +81,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     body: (place) => ({ 'table-changes': place === MINE ? [change(place)] : [change(MINE), change(place)] }),
   },
   listViews: { about: 'way' },
-  createView: { about: 'entry', writes: true, body: newView },
+  createView: { about: 'entry', writes: true, creates: true, body: newView },
   loadView: { about: 'entry' },
   viewExists: { about: 'entry' },
   replaceView: { about: 'entry', writes: true, body: change },
   dropView: { about: 'entry', writes: true },
-  registerView: { about: 'entry', writes: true, body: registered },
+  registerView: { about: 'entry', writes: true, creates: true, body: registered },
   renameView: { about: 'entry', writes: true, body: moved },
   login: { about: 'public' },
   listWarehouses: { about: 'management' },

@@ -10,7 +10,7 @@ import { stringify } from '../../iceberg/json.ts'
 import { isBelow, selfAndAbove, type Location } from '../../iceberg/location.ts'
 import { VendingError } from '../../storage/vending/vending.ts'
 import type { RequestSigner, SignedRequest, SignRequest, Touched, UnsignedRequest } from '../../storage/vending/vending.ts'
-import { assertMayTouch } from '../authorize.ts'
+import { assertMayTouch, mayTouch } from '../authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from '../call.ts'
 import { withoutConfig } from '../documents/documents.ts'
 import { areFree, areFreeForAny, mayCreate } from '../places/free-places.ts'
@@ -74,11 +74,17 @@ const isMetadataFile = ({ location }: Touched): boolean =>
 const covers = (place: Location, { location, isFolder }: Touched): boolean =>
   isBelow(place, location) || (isFolder && place === location)
 
-/** Asked before the table is looked up. @throws IcebergError 403 */
-function assertMayAsk(call: CatalogCall, identifier: TableIdentifier, { writes, touches }: UnsignedRequest): void {
+/** @throws IcebergError 403, 404 */
+async function assertMayAsk(
+  context: CatalogContext,
+  call: CatalogCall,
+  identifier: TableIdentifier,
+  row: Entry | undefined,
+  { writes, touches }: UnsignedRequest,
+): Promise<void> {
   if (!writes) return
   if (call.catalog.at !== undefined) throw readOnlyPast(call.catalog.at)
-  assertMayTouch(call, 'table.commit', identifier)
+  await assertMayTouch(context, call, 'table.commit', identifier, row ?? null)
   if (touches.some(isMetadataFile)) throw forbidden('Requests that change metadata files are not signed: commit to the table')
 }
 
@@ -104,7 +110,8 @@ async function assertInside(
   const elsewhere =
     beside(places).length === touches.length ? touches : beside(await allowedPlaces(context, call.catalog, { ...target, places }))
   if (elsewhere.length === 0) return
-  if (!mayCreate(call, identifier) || !(await areFree(context, call, identifier, elsewhere))) throw outside(identifier)
+  if (!(await mayCreate(context, call, identifier)) || !(await areFree(context, call, identifier, elsewhere)))
+    throw outside(identifier)
 }
 
 async function sign(context: CatalogContext, { catalog }: CatalogCall, unsigned: UnsignedRequest): Promise<SignedRequest> {
@@ -135,10 +142,10 @@ export async function signRequest(
   identifier: TableIdentifier,
   request: RemoteSignRequest,
 ): Promise<SignedRequest> {
-  assertMayTouch(call, 'table.read', identifier)
-  const unsigned = signerOf(call).read(asked(request))
-  assertMayAsk(call, identifier, unsigned)
   const row = await findEntry(context, call.catalog, identifier)
+  await assertMayTouch(context, call, 'table.read', identifier, row ?? null)
+  const unsigned = signerOf(call).read(asked(request))
+  await assertMayAsk(context, call, identifier, row, unsigned)
   if (row !== undefined && !(await isStillReadable(context, call, row))) throw noSuch('table', identifier)
   if (row === undefined) await assertMayStage(context, call, identifier, unsigned.touches)
   else if (row.kind === 'table') return signFor(context, call, identifier, row, unsigned)
@@ -154,7 +161,7 @@ async function assertMayStage(
   touches: readonly Touched[],
 ): Promise<void> {
   await assertNamespace(context, call.catalog, identifier.namespace)
-  if (!mayCreate(call, identifier)) throw noSuch('table', identifier)
+  if (!(await mayCreate(context, call, identifier))) throw noSuch('table', identifier)
   if (!(await areFree(context, call, identifier, touches))) throw outside(identifier)
 }
 
@@ -215,9 +222,10 @@ export async function signS3Request(
         if (isFree && (await areFreeForAny(context, call, unsigned.touches))) return await sign(context, call, unsigned)
         continue
       }
-      assertMayTouch(call, 'table.read', table.identifier)
-      assertMayAsk(call, table.identifier, unsigned)
-      return await signFor(context, call, table.identifier, table.row, unsigned)
+      const { identifier, row } = table
+      if (!(await mayTouch(context, call, 'table.read', identifier, row))) continue
+      await assertMayAsk(context, call, identifier, row, unsigned)
+      return await signFor(context, call, identifier, row, unsigned)
     } catch (error) {
       if (!(error instanceof IcebergError) || error.code !== 403) throw error
       if (calls.length === 1 && !isNotAllowed(error)) refusal = error

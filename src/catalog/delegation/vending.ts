@@ -2,16 +2,15 @@
  * Which credentials go with the answer about a table: for its own files, to read or to write as the caller may, where the
  * client asked and the warehouse has a way. Or, for clients that ask for that, where their requests are signed.
  */
-import { isAllowed } from '../../access/decide.ts'
 import type { Principal } from '../../access/principal.ts'
 import { displayIdentifier, IcebergError } from '../../iceberg/errors.ts'
 import { stringify } from '../../iceberg/json.ts'
-import { assertMayTouch } from '../authorize.ts'
+import { mayTouch, resolveEntry } from '../authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from '../call.ts'
 import type { CatalogVending, Issued } from './credentials.ts'
 import { answerWithEntry, matchesEtag, withoutConfig } from '../documents/documents.ts'
 import type { AnswerOptions, Placed } from '../documents/documents.ts'
-import { getEntry, getReadableEntry, type Entry } from '../entries.ts'
+import { getEntry, type Entry } from '../entries.ts'
 import { orGone } from '../past.ts'
 import { ownLocations } from '../places/default-locations.ts'
 import { assertLocationFree } from '../places/locations.ts'
@@ -30,15 +29,17 @@ function wayOf({ catalog, asksForCredentials, asksForSigning }: CatalogCall): Ca
 
 function issue(context: CatalogContext, call: CatalogCall, vending: CatalogVending, target: Target): Soon<Issued> {
   const { principal, catalog } = call
-  const { namespace, name } = target.identifier
-  const resource = { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name }
-  return soon(placesFor(context, call, target), (places) =>
-    context.credentials.issue(vending, {
-      prefixes: places,
-      access: catalog.at === undefined && isAllowed(principal, 'table.commit', resource) ? 'read-write' : 'read',
-      principal,
-      ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
-    }),
+  const { identifier, entryId: id } = target
+  const writes = catalog.at === undefined && mayTouch(context, call, 'table.commit', identifier, id === undefined ? null : { id })
+  return soon(writes, (mayWrite) =>
+    soon(placesFor(context, call, target), (places) =>
+      context.credentials.issue(vending, {
+        prefixes: places,
+        access: mayWrite ? 'read-write' : 'read',
+        principal,
+        ...(places.length > 1 && { allowed: () => allowedPlaces(context, catalog, { ...target, places }) }),
+      }),
+    ),
   )
 }
 
@@ -225,8 +226,7 @@ export async function loadCredentials(
   call: CatalogCall,
   identifier: TableIdentifier,
 ): Promise<LoadCredentialsResponse> {
-  assertMayTouch(call, 'table.read', identifier)
-  const row = await getReadableEntry(context, call, identifier, 'table')
+  const row = await resolveEntry(context, call, identifier, 'table')
   const { vending } = call.catalog
   if (vending === undefined) return { 'storage-credentials': [] }
   const target = await orGone(context, call.catalog, identifier, row, () => targetOfRow(context, call, identifier, row))

@@ -1,9 +1,8 @@
 /** Scan and commit reports: kept as clients sent them, also of unknown kinds, and read back newest first. */
 import { IcebergError } from '../../iceberg/errors.ts'
-import { assertMayTouch } from '../authorize.ts'
+import { resolveEntry } from '../authorize.ts'
 import { boundedPage } from '../bounded-page.ts'
 import type { CatalogCall, CatalogContext, PageRequest, TableIdentifier } from '../call.ts'
-import { getReadableEntry } from '../entries.ts'
 import type { ReportMetricsRequest } from '../shapes.ts'
 import { StoreError } from '../../stores/store.ts'
 
@@ -25,12 +24,11 @@ export async function reportMetrics(
   request: ReportMetricsRequest,
   text: string,
 ): Promise<void> {
-  assertMayTouch(call, 'table.metrics', identifier)
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_REPORT_BYTES) {
     throw new IcebergError('ContentTooLargeException', `Metrics report of ${bytes} bytes, expected at most ${MAX_REPORT_BYTES}`)
   }
-  const table = await getReadableEntry(context, call, identifier, 'table')
+  const table = await resolveEntry(context, call, identifier, 'table', 'table.metrics')
   // Clients need not know: a report that is not kept is as good as one that was kept and has gone.
   if (!context.metricsQuota.keeps || call.catalog.at !== undefined) return
   const row = {
@@ -63,8 +61,7 @@ export async function listMetrics(
   identifier: TableIdentifier,
   page: PageRequest,
 ): Promise<{ readonly reports: readonly MetricsReport[]; readonly 'next-page-token': string | null }> {
-  assertMayTouch(call, 'table.read', identifier)
-  const table = await getReadableEntry(context, call, identifier, 'table')
+  const table = await resolveEntry(context, call, identifier, 'table')
   const where = { tenant_id: call.catalog.tenantId, catalog_id: call.catalog.id, entry_id: table.id }
   const listing = {
     name: ['metrics', table.id],

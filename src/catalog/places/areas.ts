@@ -4,6 +4,7 @@
  */
 import { namespacesAround } from '../../access/decide.ts'
 import { notAllowed } from '../../access/refusals.ts'
+import { boundsNow } from '../authorize.ts'
 import type { IcebergError } from '../../iceberg/errors.ts'
 import { liesWithin, type Location } from '../../iceberg/location.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
@@ -17,13 +18,13 @@ import { locationsFrom } from './namespace-locations.ts'
  */
 export async function areasOf(
   context: CatalogContext,
-  { principal, catalog }: CatalogCall,
+  call: CatalogCall,
   namespace: Namespace,
 ): Promise<readonly Location[] | undefined> {
-  const around = namespacesAround(principal, catalog.name, namespace)
+  const around = namespacesAround(await boundsNow(context, call), namespace)
   if (around === undefined || around.length === 0) return around && []
   const outermost = Math.min(...around.map((levels) => levels.length))
-  return locationsFrom(context, catalog, namespace, outermost)
+  return locationsFrom(context, call.catalog, namespace, outermost)
 }
 
 /** An entry that is there, or that is to be; what it is known to have as its own. */

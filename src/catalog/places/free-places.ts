@@ -3,19 +3,18 @@
  * creation, and of a replacement that takes the table elsewhere. The server keeps nothing of either until the commit. A caller
  * that may create the table may create it at each free place that it may choose, so it may write to these.
  */
-import { isAllowed } from '../../access/decide.ts'
 import { IcebergError } from '../../iceberg/errors.ts'
 import { liesWithin, selfAndAbove, type Location } from '../../iceberg/location.ts'
 import type { Touched } from '../../storage/vending/vending.ts'
 import { placeCheck } from './areas.ts'
+import { boundsNow, mayTouch } from '../authorize.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from '../call.ts'
 import { assertLocationFree } from './locations.ts'
 import { holdsNamespace, homeOf, namespaceAt } from './namespace-locations.ts'
+import type { Soon } from '../soon.ts'
 
-export function mayCreate({ principal, catalog }: CatalogCall, { namespace, name }: TableIdentifier): boolean {
-  if (catalog.at !== undefined) return false
-  return isAllowed(principal, 'table.create', { tenantId: catalog.tenantId, catalog: catalog.name, namespace, name })
-}
+export const mayCreate = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<boolean> =>
+  call.catalog.at === undefined && mayTouch(context, call, 'table.create', identifier)
 
 /** The folder that a table would have to lie at or around for this to be of it. */
 const folderOf = ({ location, isFolder }: Touched): Location =>
@@ -29,12 +28,11 @@ const ANY_NAME = ''
  * or in what its token is narrowed to.
  */
 export async function areFreeForAny(context: CatalogContext, call: CatalogCall, touches: readonly Touched[]): Promise<boolean> {
-  const { principal, catalog } = call
-  const within = principal.bounds?.within?.filter((bound) => bound.catalog === catalog.name && bound.table === undefined)
+  const within = (await boundsNow(context, call))?.filter((bound) => bound.table === undefined)
   for (const { namespace = [] } of within ?? [{ namespace: [] }]) {
     const identifier = { namespace, name: ANY_NAME }
     try {
-      if (mayCreate(call, identifier) && (await areFree(context, call, identifier, touches))) return true
+      if ((await mayCreate(context, call, identifier)) && (await areFree(context, call, identifier, touches))) return true
     } catch (error) {
       // Outside of what the token allows, or no such namespace.
       if (!(error instanceof IcebergError) || (error.code !== 403 && error.code !== 404)) throw error

@@ -126,15 +126,17 @@ async function assertNoPlaceAt(
 }
 
 /** The entry that is in the way, for those who may see it, and the catalog that was asked. */
-type Overlap = Pick<Row<'entries'>, 'catalog_id' | 'namespace' | 'name' | 'location'> & { readonly asked: CatalogHandle }
+type Overlap = Pick<Row<'entries'>, 'catalog_id' | 'namespace' | 'name' | 'location' | 'id'> & { readonly asked: CatalogHandle }
 
 /** Names the entry whose location is in the way to a caller who may read it, and the places that are allowed. */
 export function explainOverlap(error: IcebergError, principal: Principal | undefined): IcebergError {
   const overlap = error.details['overlaps'] as Overlap | undefined
   if (overlap === undefined || principal === undefined) return error
-  const { asked, name, location } = overlap
+  const { asked, name, id, location } = overlap
   const namespace = overlap.namespace.split(LEVEL_SEPARATOR)
-  const resource = { tenantId: asked.tenantId, catalog: asked.name, namespace, name }
+  // Ids of namespaces were not looked up: bounds that need them see less.
+  const levels = { names: namespace, ids: [] }
+  const resource = { tenantId: asked.tenantId, catalog: asked, namespace: levels, entry: { name, id } }
   const isSeen = overlap.catalog_id === asked.id && isReadable(principal, 'table.read', resource)
   const which = isSeen ? `, ${displayIdentifier({ namespace, name })} at ${location}` : ''
   return badRequest(`${error.message}${which}; expected a free place below ${allowedPlaces(asked)}`)

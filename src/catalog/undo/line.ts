@@ -1,12 +1,12 @@
 /** A line of the log that is to be undone: what it says, who may undo it, and what it dropped. */
-import { isAllowed, type Action } from '../../access/decide.ts'
+import { isAllowed } from '../../access/decide.ts'
 import type { Attempt } from '../../changes/change.ts'
 import { firstUuidV7, isUuidV7 } from '../../changes/uuid.ts'
 import { conflict, IcebergError } from '../../iceberg/errors.ts'
 import { isSameNamespace } from '../../iceberg/identifier.ts'
 import type { Json, Row } from '../../stores/entities.ts'
 import { pagesOf } from '../../stores/pages.ts'
-import { assertMayTouch, assertMayTouchNamespace } from '../authorize.ts'
+import { assertMayTouch, assertMayTouchNamespace, type EntryAction, type Known, type NamespaceAction } from '../authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
 import { goneOf, placeOf, type DroppedKind, type Gone } from '../dropped.ts'
 import type { Staged } from '../commits/commit.ts'
@@ -69,40 +69,45 @@ const RIGHTS: Readonly<Record<string, string>> = {
   unprotect: 'drop',
 }
 
-type Right = readonly [action: Action, about: TableIdentifier | Namespace]
+/** `known`: what the operation was about, where it had its name. */
+type Right = { readonly known: Known | undefined } & (
+  | { readonly action: EntryAction; readonly identifier: TableIdentifier }
+  | { readonly action: NamespaceAction; readonly namespace: Namespace }
+)
 
 /** What the inverse of an operation needs. */
 function rightsOf(operation: Operation): Right[] {
   const { verb, kind } = whatOf(operation)
-  const { identifier, destination, namespace } = operation
+  const { identifier, destination, namespace, id } = operation
+  const known = id == null ? undefined : { id }
   if (kind === 'namespace') {
     if (namespace === undefined) throw withoutId()
-    return [[verb === 'update' ? 'namespace.update' : (`${kind}.${RIGHTS[verb]}` as Action), namespace]]
+    const action = verb === 'update' ? 'namespace.update' : (`${kind}.${RIGHTS[verb]}` as NamespaceAction)
+    return [{ action, namespace, known }]
   }
   if (identifier === undefined) throw withoutId()
   if (verb === 'rename') {
     return [
-      [`${kind}.rename`, destination ?? identifier],
-      [`${kind}.create`, identifier],
+      { action: `${kind}.rename`, identifier: destination ?? identifier, known },
+      // No right to the new name gives one to the old.
+      { action: `${kind}.create`, identifier, known: undefined },
     ]
   }
   const isCommit = verb === 'update' || (verb === 'register' && operation['previous-metadata-location'] != null)
-  return [[isCommit ? `${kind}.commit` : (`${kind}.${RIGHTS[verb]}` as Action), identifier]]
+  return [{ action: isCommit ? `${kind}.commit` : (`${kind}.${RIGHTS[verb]}` as EntryAction), identifier, known }]
 }
 
-const isIdentifier = (about: TableIdentifier | Namespace): about is TableIdentifier => !Array.isArray(about)
-
-/** @throws IcebergError 403 */
-function assertMay(call: CatalogCall, operations: readonly Operation[]): void {
-  for (const [action, about] of operations.flatMap(rightsOf)) {
-    if (isIdentifier(about)) assertMayTouch(call, action, about)
-    else assertMayTouchNamespace(call, action, about)
+/** @throws IcebergError 403, 404 */
+async function assertMay(context: CatalogContext, call: CatalogCall, operations: readonly Operation[]): Promise<void> {
+  for (const right of operations.flatMap(rightsOf)) {
+    if ('identifier' in right) await assertMayTouch(context, call, right.action, right.identifier, right.known)
+    else await assertMayTouchNamespace(context, call, right.action, right.namespace, right.known)
   }
 }
 
 /** Whether the caller may read all of the log. */
 export const readsLog = ({ principal, catalog }: CatalogCall): boolean =>
-  isAllowed(principal, 'catalog.read', { tenantId: catalog.tenantId, catalog: catalog.name })
+  isAllowed(principal, 'catalog.read', { tenantId: catalog.tenantId, catalog })
 
 /**
  * Lines never change, so what is found is good for each attempt.
@@ -119,7 +124,7 @@ export async function findLine(context: CatalogContext, call: CatalogCall, id: s
   if (row === undefined) throw unknown()
   const operations = row.operations as unknown as readonly Operation[]
   try {
-    assertMay(call, operations)
+    await assertMay(context, call, operations)
   } catch (error) {
     if (error instanceof IcebergError && !readsLog(call)) throw unknown()
     throw error

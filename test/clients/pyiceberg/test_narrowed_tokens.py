@@ -7,7 +7,7 @@ import pytest
 from conftest import connect
 from management_api import narrowed_token
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import ForbiddenError, NoSuchTableError, UnauthorizedError
+from pyiceberg.exceptions import ForbiddenError, NoSuchNamespaceError, NoSuchTableError, UnauthorizedError
 from support import PEOPLE, ids, people
 
 Mint = Callable[..., str]
@@ -71,18 +71,22 @@ def test_a_token_for_one_table_is_for_that_table(catalog: Catalog, namespace, ta
     assert mine.list_tables(namespace) == [tables[0]]
     assert mine.list_views(namespace) == []
     for other in [*tables[1:], (*namespace, "never_made")]:
-        for attempt in [mine.load_table, mine.drop_table, lambda name: mine.create_table(name, schema=PEOPLE)]:
-            with pytest.raises(ForbiddenError):
+        assert not mine.table_exists(other)
+        for attempt in [mine.load_table, mine.drop_table]:
+            with pytest.raises(NoSuchTableError):
                 attempt(other)
+        with pytest.raises((ForbiddenError, NoSuchNamespaceError)):
+            mine.create_table(other, schema=PEOPLE)
     with pytest.raises(ForbiddenError):
         mine.rename_table(tables[0], (*namespace, "mine"))
+    # The token is bound to the table, and not to its name.
     catalog.rename_table(tables[0], (*namespace, "away"))
-    with pytest.raises(ForbiddenError):
-        mine.load_table((*namespace, "away"))
+    mine.load_table((*namespace, "away")).append(people((3, "c")))
+    assert mine.list_tables(namespace) == [(*namespace, "away")]
+    catalog.create_table(tables[0], schema=PEOPLE)
     with pytest.raises(NoSuchTableError):
         mine.load_table(tables[0])
-    mine.create_table(tables[0], schema=PEOPLE).append(people((3, "c")))
-    assert ids(catalog.load_table(tables[0])) == [3]
+    assert ids(catalog.load_table((*namespace, "away"))) == [1, 2, 3]
 
 
 def test_a_token_for_a_namespace_covers_what_is_inside(catalog: Catalog, namespace, tables, mint: Mint):
@@ -97,10 +101,11 @@ def test_a_token_for_a_namespace_covers_what_is_inside(catalog: Catalog, namespa
         transaction.append(people((1, "a")))
     mine.rename_table((*inner, "more", "staged"), (*inner, "moved"))
     assert ids(catalog.load_table((*inner, "moved"))) == [1]
+    for attempt in [lambda: mine.load_table(tables[0]), lambda: mine.rename_table(tables[0], (*inner, "taken"))]:
+        with pytest.raises(NoSuchTableError):
+            attempt()
     for attempt in [
-        lambda: mine.load_table(tables[0]),
         lambda: mine.rename_table(tables[2], (*namespace, "moved")),
-        lambda: mine.rename_table(tables[0], (*inner, "taken")),
         lambda: mine.create_table((*inner, "far"), schema=PEOPLE, location=catalog.load_table(tables[0]).location() + "-far"),
         lambda: mine.create_namespace((*namespace, "inner2")),
     ]:
@@ -112,7 +117,7 @@ def test_what_is_exchanged_for_a_token_is_as_narrow(catalog: Catalog, namespace,
     token = mint("read", {"namespace": list(namespace), "table": "t"})
     reader = connect(token=None, credential=token)
     assert ids(reader.load_table(tables[0])) == [1]
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(NoSuchTableError):
         reader.load_table(tables[1])
     with pytest.raises((ForbiddenError, OSError)):
         reader.load_table(tables[0]).append(people((2, "b")))

@@ -23,8 +23,10 @@ def test_reading_one_table(spark, sql, settings, tables):
     assert sql(f"SHOW NAMESPACES IN {mine}") == [(tables,)]
     assert [name for _, name, _ in sql(f"SHOW TABLES IN {mine}.{tables}")] == ["t"]
     assert sql(f"SELECT id FROM {mine}.{tables}.t") == [(1,)]
+    # What a token is not for is there for it as little as what does not exist.
+    with pytest.raises(Exception, match="TABLE_OR_VIEW_NOT_FOUND"):
+        sql(f"SELECT * FROM {mine}.{tables}.u")
     for refused in (
-        f"SELECT * FROM {mine}.{tables}.u",
         f"INSERT INTO {mine}.{tables}.t VALUES (2)",
         f"CREATE TABLE {mine}.{tables}.v (id INT)",
         f"DROP TABLE {mine}.{tables}.t",
