@@ -21,6 +21,7 @@ import { hinted, notAllowed } from '../access/refusals.ts'
 import { displayIdentifier, displayNamespace, noSuchNamespace, noSuchWarehouse } from '../iceberg/errors.ts'
 import { isWithinNamespace } from '../iceberg/identifier.ts'
 import type { Row } from '../stores/entities.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 import {
   entryOrNone,
@@ -228,6 +229,46 @@ async function boundNow(context: CatalogContext, catalog: CatalogHandle, bound: 
   const row = await context.store.get('namespaces', namespaceKey(catalog, bound.namespace ?? []))
   return row?.id === namespaceId ? named(bound) : undefined
 }
+
+/**
+ * The steps that make a batch fail when what is made would land in another namespace than the one in which the principal may
+ * make it. Each attempt asks anew.
+ * @param ask whether the principal may
+ */
+async function guardNamespace(
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  ask: () => Soon<void>,
+): Promise<Mutation[]> {
+  const isGuarded = isNarrowed(call) && namespace.length > 0
+  // Read before what the decision reads: if that is another one, this one is gone.
+  const row = isGuarded ? await namespaceOrNone(context, call.catalog, namespace) : undefined
+  await ask()
+  if (row === undefined) return []
+  return [{ op: 'require', entity: 'namespaces', key: namespaceKey(call.catalog, namespace), expected: row.version }]
+}
+
+/** The same for something that gets a name. @throws IcebergError 404, 403 */
+export const guardCreation = (
+  context: CatalogContext,
+  call: CatalogCall,
+  action: 'table.create' | 'view.create',
+  identifier: TableIdentifier,
+  row?: Known,
+): Promise<Mutation[]> =>
+  guardNamespace(context, call, identifier.namespace, () => assertMayTouch(context, call, action, identifier, row))
+
+/** The same for a namespace. @throws IcebergError 404, 403 */
+export const guardNewNamespace = (
+  context: CatalogContext,
+  call: CatalogCall,
+  namespace: Namespace,
+  row?: Known,
+): Promise<Mutation[]> =>
+  guardNamespace(context, call, namespace.slice(0, -1), () =>
+    assertMayTouchNamespace(context, call, 'namespace.create', namespace, row),
+  )
 
 /** Before it is known whether the commit creates its table. @throws IcebergError 404, 403 when the principal may do neither */
 export const assertMayCommitTo = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<void> =>

@@ -18,7 +18,7 @@ import type { Location } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { namesWithin } from '../access/decide.ts'
-import { assertMayTouchNamespace, boundsNow, mayTouchNamespace, resolveNamespace } from './authorize.ts'
+import { assertMayTouchNamespace, boundsNow, guardNewNamespace, mayTouchNamespace, resolveNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, PageRequest } from './call.ts'
 import {
   FIRST_EPOCH,
@@ -143,13 +143,14 @@ export async function createNamespace(
     what: `namespace ${displayNamespace(namespace)}`,
     log: call.catalog,
     attempt: async () => {
+      const guard = await guardNewNamespace(context, call, namespace)
       const { location, steps } = await takeLocation(context, call, namespace, properties)
       const answered = await answeredProperties(context, call.catalog, namespace, { properties, location })
       const answer: CreateNamespaceResponse = { namespace, properties: answered }
       const creation = namespaceCreation(context, call.catalog, namespace, properties, location)
       return {
         ...creation,
-        steps: [requireAbove(call.catalog, parent), ...creation.steps, ...steps],
+        steps: [requireAbove(call.catalog, parent), ...creation.steps, ...steps, ...guard],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,

@@ -9,7 +9,7 @@ import { namedFiles } from '../iceberg/named-files.ts'
 import type { NewRow } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
 import { placeCheck } from './places/areas.ts'
-import { assertMayTouch, resolveEntry } from './authorize.ts'
+import { assertMayTouch, guardCreation, resolveEntry } from './authorize.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, TableIdentifier } from './call.ts'
 import { answerAgain } from './commits/commit.ts'
 import { assertFilesKept, assertMetadataFileKept } from './places/deletions.ts'
@@ -143,6 +143,7 @@ export async function registerEntry(
     lanes: [entryLane(key), locationLane(catalog)],
     attempt: async () => {
       const [ground] = await Promise.all([groundOf(context, catalog), assertNamespace(context, catalog, identifier.namespace)])
+      const guard = await guardCreation(context, call, `${kind}.create`, identifier)
       const row = await context.store.get('entries', key)
       if (row !== undefined && !(source.overwrite && row.kind === kind)) throw nameTaken(kind, row, identifier)
       if (row !== undefined) await assertMayTouch(context, call, `${kind}.commit`, identifier, row)
@@ -154,6 +155,7 @@ export async function registerEntry(
         steps: [
           ...(claimSteps([{ ground, own: false }]) ?? []),
           ...registerStep(context, call, identifier, kind, row, registered),
+          ...guard,
         ],
         status: 200,
         outcome: source.file,

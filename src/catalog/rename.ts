@@ -2,7 +2,7 @@
 import { change, type Attempt, type Unchanged } from '../changes/change.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { IcebergError, displayIdentifier } from '../iceberg/errors.ts'
-import { assertMayTouch, resolveEntry } from './authorize.ts'
+import { assertMayTouch, guardCreation, resolveEntry } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
 import { assertNamespace, entryKey, laneOf, requireNamespace, titleOf, withoutVersion } from './entries.ts'
 import type { Entry, EntryKind } from './entries.ts'
@@ -51,7 +51,9 @@ async function attempt(
   const decided = { status: 204, outcome: null, answer: () => undefined }
   // As the reference has it: a new name that is the old one is no change.
   if (laneOf(catalog, source) === laneOf(catalog, destination)) return decided
-  return { ...decided, ...(await renaming(context, catalog, row, { kind, source, destination })) }
+  const guard = await guardCreation(context, call, `${kind}.create`, destination)
+  const renamed = await renaming(context, catalog, row, { kind, source, destination })
+  return { ...decided, ...renamed, steps: [...renamed.steps, ...guard] }
 }
 
 async function renameEntry(

@@ -9,7 +9,7 @@ import { joinParts, type JsonParts } from '../iceberg/json-parts.ts'
 import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import { namesWithin } from '../access/decide.ts'
 import { placeCheck } from './places/areas.ts'
-import { assertMayTouch, boundsNow, resolveEntry, resolveNamespace } from './authorize.ts'
+import { assertMayTouch, boundsNow, guardCreation, resolveEntry, resolveNamespace } from './authorize.ts'
 import { storeTask } from './background.ts'
 import type { CatalogCall, CatalogContext, MetadataAnswer, Namespace, PageRequest, TableIdentifier } from './call.ts'
 import { answerAgain, flip, stage, stageMade } from './commits/commit.ts'
@@ -244,13 +244,15 @@ export function createEntry(
     log: call.catalog,
     lanes: requested === undefined ? [] : [locationLane(call.catalog)],
     attempt: async () => {
+      const guard = await guardCreation(context, call, `${kind}.create`, identifier)
       const staged = await plan()
-      return flip(context, call, [staged], {
+      const flipped = flip(context, call, [staged], {
         message: `Create ${staged.kind} ${displayIdentifier(identifier)}`,
         status: 200,
         outcome: staged.file,
         answer: () => answerOf(staged.document),
       })
+      return flipped && { ...flipped, steps: [...flipped.steps, ...guard] }
     },
     lost: () => assertSameCatalog(context, call.catalog),
     replay: (location) => answerAgain(context, call, identifier, kind, location as string),

@@ -8,7 +8,7 @@ import { checkName, namespaceOfKey } from '../iceberg/identifier.ts'
 import { canonicalLocation } from '../iceberg/location.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import type { Mutation } from '../stores/store.ts'
-import { assertMayTouch, assertMayTouchNamespace, mayTouch, mayTouchNamespace } from './authorize.ts'
+import { guardCreation, guardNewNamespace, mayTouch, mayTouchNamespace } from './authorize.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, Namespace, TableIdentifier } from './call.ts'
 import { placedOf, readView } from './documents/documents.ts'
 import { droppedWith, forget, goneOf, placeOf, purgeOf, shownDropped, type Dropped, type Gone } from './dropped.ts'
@@ -131,7 +131,7 @@ export async function backEntry(
   const { catalog } = call
   const kind = row.kind as 'table' | 'view'
   const isOwn = identifier.name === row.name && namespacePath(identifier.namespace) === row.namespace
-  await assertMayTouch(context, call, `${kind}.create`, identifier, isOwn ? row : null)
+  const guard = await guardCreation(context, call, `${kind}.create`, identifier, isOwn ? row : null)
   checkName(identifier.name, kind === 'table' ? 'Table name' : 'View name')
   // Refuses a namespace of no or unusable levels, before what is in the way is looked for.
   namespaceKey(catalog, identifier.namespace)
@@ -141,7 +141,7 @@ export async function backEntry(
     claim,
     message: `Undrop ${kind} ${displayIdentifier(identifier)}`,
     operations: [entryOperation(`undrop-${kind}`, { identifier, before: undefined, after: row })],
-    steps,
+    steps: [...steps, ...guard],
   }
 }
 
@@ -185,12 +185,12 @@ export async function backNamespace(
 ): Promise<Back> {
   const isOwn = namespacePath(namespace) === namespacePath([...namespaceOfKey(row.parent), row.name])
   // Of what comes back around it, the right to all that is in it is asked for.
-  if (!isParentBack) await assertMayTouchNamespace(context, call, 'namespace.create', namespace, isOwn ? row : null)
+  const guard = isParentBack ? [] : await guardNewNamespace(context, call, namespace, isOwn ? row : null)
   const steps = await undroppedNamespace(context, call, namespace, row, isParentBack).catch(inTheWay)
   return {
     message: `Undrop namespace ${displayNamespace(namespace)}`,
     operations: [namespaceOperation('undrop-namespace', namespace, row, { before: null, after: row.properties })],
-    steps,
+    steps: [...steps, ...guard],
   }
 }
 

@@ -15,6 +15,7 @@ import type { Json, NewRow } from '../../stores/entities.ts'
 import type { Mutation, Version } from '../../stores/store.ts'
 import { change, type Attempt, type ChangeRequest } from '../../changes/change.ts'
 import type { Operation } from '../../changes/write.ts'
+import { guardCreation } from '../authorize.ts'
 import { storeTask } from '../background.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from '../call.ts'
 import {
@@ -327,8 +328,12 @@ export function commitEntries<T>(context: CatalogContext, call: CatalogCall, com
       const decided = { status: commit.status, outcome: commit.outcome(locations), answer: () => commit.answer(plans) }
       if (staged.length === 0) return decided
       assertApart(staged)
+      const created = staged.filter(({ row }) => row === undefined)
+      const guards = await Promise.all(
+        created.map(({ kind, identifier }) => guardCreation(context, call, `${kind}.create`, identifier)),
+      )
       const flipped = flip(context, call, staged, { message: commit.message, ...decided })
-      return flipped && { ...flipped, late }
+      return flipped && { ...flipped, steps: [...flipped.steps, ...guards.flat()], late }
     },
     lost: () => assertSameCatalog(context, call.catalog),
     replay: commit.replay,

@@ -6,7 +6,16 @@ import { conflict, IcebergError } from '../../iceberg/errors.ts'
 import { isSameNamespace } from '../../iceberg/identifier.ts'
 import type { Json, Row } from '../../stores/entities.ts'
 import { pagesOf } from '../../stores/pages.ts'
-import { assertMayTouch, assertMayTouchNamespace, type EntryAction, type Known, type NamespaceAction } from '../authorize.ts'
+import type { Mutation } from '../../stores/store.ts'
+import {
+  assertMayTouch,
+  assertMayTouchNamespace,
+  guardCreation,
+  guardNewNamespace,
+  type EntryAction,
+  type Known,
+  type NamespaceAction,
+} from '../authorize.ts'
 import type { CatalogCall, CatalogContext, Namespace, TableIdentifier } from '../call.ts'
 import { goneOf, placeOf, type DroppedKind, type Gone } from '../dropped.ts'
 import type { Staged } from '../commits/commit.ts'
@@ -97,9 +106,35 @@ function rightsOf(operation: Operation): Right[] {
   return [{ action: isCommit ? `${kind}.commit` : (`${kind}.${RIGHTS[verb]}` as EntryAction), identifier, known }]
 }
 
+/** The outermost namespace, where a line dropped one with all that was in it. */
+export function treeDropped({ operations }: Line): Operation | undefined {
+  const last = operations.at(-1)
+  return operations.length > 1 && last?.operation === 'drop-namespace' ? last : undefined
+}
+
+/** The right to a namespace is one to all that comes back in it. */
+function rightsFor(line: Line): Right[] {
+  const top = treeDropped(line)
+  return (top === undefined ? line.operations : [top]).flatMap(rightsOf)
+}
+
+/** The steps that make the batch fail when what comes back would land where the caller may not make it. @throws IcebergError 403, 404 */
+export async function guardsOf(context: CatalogContext, call: CatalogCall, line: Line): Promise<Mutation[]> {
+  const guards: Mutation[] = []
+  for (const { known, ...right } of rightsFor(line)) {
+    if ('identifier' in right && isCreation(right.action))
+      guards.push(...(await guardCreation(context, call, right.action, right.identifier, known)))
+    if ('namespace' in right && right.action === 'namespace.create')
+      guards.push(...(await guardNewNamespace(context, call, right.namespace, known)))
+  }
+  return guards
+}
+
+const isCreation = (action: EntryAction): action is 'table.create' | 'view.create' => action.endsWith('.create')
+
 /** @throws IcebergError 403, 404 */
-async function assertMay(context: CatalogContext, call: CatalogCall, operations: readonly Operation[]): Promise<void> {
-  for (const right of operations.flatMap(rightsOf)) {
+async function assertMay(context: CatalogContext, call: CatalogCall, line: Line): Promise<void> {
+  for (const right of rightsFor(line)) {
     if ('identifier' in right) await assertMayTouch(context, call, right.action, right.identifier, right.known)
     else await assertMayTouchNamespace(context, call, right.action, right.namespace, right.known)
   }
@@ -124,7 +159,7 @@ export async function findLine(context: CatalogContext, call: CatalogCall, id: s
   if (row === undefined) throw unknown()
   const operations = row.operations as unknown as readonly Operation[]
   try {
-    await assertMay(context, call, operations)
+    await assertMay(context, call, { id, operations })
   } catch (error) {
     if (error instanceof IcebergError && !readsLog(call)) throw unknown()
     throw error

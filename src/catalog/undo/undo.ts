@@ -11,7 +11,7 @@ import { MAX_METADATA_BYTES } from '../documents/metadata-files.ts'
 import { assertSameCatalog, laneOf } from '../entries.ts'
 import { locationLane } from '../places/locations.ts'
 import { entryInverse } from './entries.ts'
-import { ChangedSince, findLine, whatOf, type Inverse, type Line, type Operation } from './line.ts'
+import { ChangedSince, findLine, guardsOf, treeDropped, whatOf, type Inverse, type Line, type Operation } from './line.ts'
 import { namespaceInverse, treeInverse } from './namespaces.ts'
 import { laterChange } from './since.ts'
 
@@ -46,6 +46,7 @@ export async function undo(
     log: catalog,
     lanes: lanesOf(call, line),
     attempt: async () => {
+      const guards = await guardsOf(context, call, line)
       const inverses = await planAll(context, call, line)
       const staged = inverses.flatMap((inverse) => inverse.staged ?? [])
       assertApart(staged)
@@ -64,7 +65,7 @@ export async function undo(
       return {
         ...flipped,
         operations,
-        steps: [...flipped.steps, ...inverses.flatMap(({ steps }) => steps)],
+        steps: [...flipped.steps, ...inverses.flatMap(({ steps }) => steps), ...guards],
         outcome: answer as unknown as Json,
         answer: async () => {
           await flipped.answer()
@@ -101,12 +102,6 @@ async function planAll(context: CatalogContext, call: CatalogCall, line: Line): 
       throw conflict(`Change ${line.id} can't be undone: the metadata of its tables has more than ${MAX_METADATA_BYTES} bytes`)
   }
   return inverses
-}
-
-/** The outermost namespace, where a line dropped one with all that was in it. */
-function treeDropped({ operations }: Line): Operation | undefined {
-  const last = operations.at(-1)
-  return operations.length > 1 && last?.operation === 'drop-namespace' ? last : undefined
 }
 
 /** What is in it comes back with it, since it has no other place to come back to. */
