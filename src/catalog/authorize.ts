@@ -64,7 +64,7 @@ const about = ({ catalog }: CatalogCall): Resource => ({ tenantId: catalog.tenan
 
 const isNarrowed = ({ principal }: CatalogCall): boolean => principal.bounds?.within !== undefined
 
-/** Right of what names say, for principals that nothing narrows. */
+/** For principals that nothing narrows: whatever the names are. */
 const byRole = (call: CatalogCall, action: Action): boolean =>
   isAllowed(call.principal, action, { ...about(call), namespace: { names: [], ids: NO_IDS }, entry: { name: '' } })
 
@@ -79,7 +79,7 @@ export function mayTouch(
   if (!isNarrowed(call)) return byRole(call, action)
   const { namespace, name } = identifier
   const decided = (id: string | undefined): Soon<boolean> =>
-    // The entry was read before: it was in the namespaces that are there now, or in none that has their ids.
+    // The ids are read after the entry: one that was in an earlier namespace of the name is not taken for one of this.
     soon(levelsOf(context, call, namespace), (levels) =>
       isAllowed(call.principal, action, { ...about(call), namespace: levels, entry: { name, id } }),
     )
