@@ -153,6 +153,18 @@ test('use cases change the store through one door', () => {
   assert.deepEqual(writers.filter((name) => !name.startsWith('stores/')).toSorted(), WRITES_BESIDE_THE_DOOR)
 })
 
+/** `accounts.ts` passes over other tenants' rows; authentication reads the row of a credential itself, which says of whom it is. */
+const READS_ACCOUNTS = ['access/accounts.ts', 'access/authenticate.ts']
+
+test('users and tokens are looked up by id by way of the one function that asks for their tenant', () => {
+  const read = /\b(get|getMany|lookUp|lookUpIn)(<[^>]*>)?\(\s*(\w+,\s*)?('(users|tokens)'|entity, \{ id)|by_user\b/
+  const readers = sources.filter((file) => read.test(readFileSync(file, 'utf8'))).map(nameOf)
+  assert.deepEqual(
+    readers.filter((name) => !name.startsWith('stores/')),
+    READS_ACCOUNTS,
+  )
+})
+
 test('routes find catalogs by way of the one function that asks whether the caller sees them', () => {
   const past = sources.filter((file) => /\bhandles\s*\.\s*resolve\b/.test(readFileSync(file, 'utf8'))).map(nameOf)
   assert.deepEqual(

@@ -5,6 +5,7 @@
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { accountOf } from '../access/accounts.ts'
 import {
   formatApiToken,
   hashSecret,
@@ -118,7 +119,8 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
     ]),
   )
   // Another server was first, with a data folder of its own: no server would accept the token in this file.
-  if (isNew && (await store.get('tokens', { id: token.id })) === undefined) rmSync(join(options.dataDirectory, ADMIN_FILE))
+  if (isNew && (await accountOf(store, 'tokens', DEFAULT_TENANT, token.id)) === undefined)
+    rmSync(join(options.dataDirectory, ADMIN_FILE))
   const made = await findAdministrator(context)
   if (made === undefined) throw new FirstStartError(`the name ${JSON.stringify(admin.username)} belongs to somebody else`)
   return made
@@ -143,7 +145,7 @@ function writeOnce(options: FirstStartOptions): { readonly admin: AdminFile; rea
 /** Whether the file's token is one of this database: another server may have made the administrator, or the file been copied. */
 export async function isAdminFileValid({ catalog: { store } }: ManagementContext, dataDirectory: string): Promise<boolean> {
   const token = tokenIn(join(dataDirectory, ADMIN_FILE))
-  const row = token && (await store.get('tokens', { id: token.id }))
+  const row = token && (await accountOf(store, 'tokens', DEFAULT_TENANT, token.id))
   return row !== undefined && secretMatches(token!.secret, row.secret_hash, readBounds(row.bounds))
 }
 
@@ -161,7 +163,7 @@ export async function tellIdleSettings(context: ManagementContext, { adminPasswo
   if (adminPassword === undefined) return
   const { store, log } = context.catalog
   const administrator = await findAdministrator(context)
-  const user = administrator && (await store.get('users', { id: administrator.id }))
+  const user = administrator && (await accountOf(store, 'users', DEFAULT_TENANT, administrator.id))
   if (user === undefined || (await passwordMatches(user.password_hash, adminPassword))) return
   const message = `it is for the first start alone, and ${user.username} has another password; change it with "pangolin admin reset-password --password-stdin"`
   log('setting-without-effect', { level: 'warn', setting: 'PANGOLIN_ADMIN_PASSWORD', message })

@@ -4,6 +4,7 @@
  * revocation.
  */
 import Type from 'typebox'
+import { accountOf, tokensOf } from '../access/accounts.ts'
 import { formatApiToken, hashSecret, newApiToken } from '../access/api-tokens.ts'
 import { AccessShape, boundsJson, createBounds, readBounds, WithinShape, type Bounds } from '../access/bounds.ts'
 import { isAllowed } from '../access/decide.ts'
@@ -17,7 +18,7 @@ import { RawNumber } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
 import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
-import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
+import { cutOut, listed, mapped, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
 import { lockTokenNames } from './places-lock.ts'
 
@@ -111,8 +112,8 @@ function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequ
 async function forgetOld({ catalog: { store, now, log } }: ManagementContext, principal: Principal): Promise<void> {
   const before = now() - KEPT_MS
   try {
-    const oldest = await store.list('tokens', { index: 'by_user', where: { user_id: principal.id }, limit: FORGOTTEN_AT_ONCE })
-    const over = oldest.filter(({ expires_at: end }) => end !== null && end < before)
+    const oldest = await tokensOf(store, principal.tenantId, principal.id, FORGOTTEN_AT_ONCE).next()
+    const over = ((oldest.value ?? []) as readonly Row<'tokens'>[]).filter(({ expires_at: end }) => end !== null && end < before)
     if (over.length === 0) return
     await store.write(over.map(({ id, version }) => ({ op: 'remove', entity: 'tokens', key: { id }, expected: version })))
   } catch (error) {
@@ -180,7 +181,7 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
       }
     },
     lost: async () => {
-      if ((await context.catalog.store.get('users', { id: principal.id })) !== undefined) return
+      if ((await accountOf(context.catalog.store, 'users', principal.tenantId, principal.id)) !== undefined) return
       throw badRequest('There is no user to make a token for: without authentication none is needed')
     },
     replay: (outcome) => unsealed(context, call, outcome),
@@ -193,10 +194,10 @@ const logged = (row: NewRow<'tokens'>, principal: Principal, now: number): Json 
 export function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<ShownToken>> {
   const { store, now } = context.catalog
   const { tenantId } = principal
-  const isSeen = ({ id, tenant_id }: Row<'tokens'>): boolean =>
-    tenant_id === tenantId && isAllowed(principal, 'token.see', { tenantId, tokenId: id })
-  const pages = pagesOf(store, 'tokens', { index: 'by_user', where: { user_id: principal.id } })
-  const seen = mapped(pages, (page) => page.filter(isSeen).map((row) => shown(row, principal, now())))
+  const isSeen = ({ id }: Row<'tokens'>): boolean => isAllowed(principal, 'token.see', { tenantId, tokenId: id })
+  const seen = mapped(tokensOf(store, tenantId, principal.id), (page) =>
+    page.filter(isSeen).map((row) => shown(row, principal, now())),
+  )
   return listed(cutOut(seen, paging))
 }
 
@@ -204,8 +205,8 @@ export function listTokens(context: ManagementContext, principal: Principal, pag
 async function ownToken(context: ManagementContext, principal: Principal, id: string): Promise<Row<'tokens'>> {
   const { tenantId } = principal
   if (!isAllowed(principal, 'token.revoke', { tenantId, tokenId: id })) throw forbidden('A narrowed token revokes itself only')
-  const row = await context.catalog.store.get('tokens', { id })
-  if (row === undefined || row.tenant_id !== tenantId || row.user_id !== principal.id) throw noSuchToken(id)
+  const row = await accountOf(context.catalog.store, 'tokens', tenantId, id)
+  if (row?.user_id !== principal.id) throw noSuchToken(id)
   return row
 }
 

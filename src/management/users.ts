@@ -3,6 +3,7 @@
  * every process, what a login by name and password was answered with; long-lived tokens stay.
  */
 import Type from 'typebox'
+import { accountOf } from '../access/accounts.ts'
 import { formatApiToken, hashSecret, newApiToken, newPassword } from '../access/api-tokens.ts'
 import { hashPassword } from '../access/passwords.ts'
 import { isAllowed } from '../access/decide.ts'
@@ -41,7 +42,7 @@ async function setPassword(
     log: tenantLog(call.principal.tenantId),
     attempt: async () => {
       const password_hash = await hashPassword(await choose())
-      const user = await context.store.get('users', { id: userId })
+      const user = await accountOf(context.store, 'users', call.principal.tenantId, userId)
       if (user === undefined) throw new IcebergError('NotFoundException', `User does not exist: ${userId}`)
       const { version, ...rest } = user
       const row = { ...rest, password_hash, updated_at: context.now() }
@@ -83,9 +84,11 @@ export async function changePassword(
 
 /** @throws IcebergError 404; 400 where there are several and none is named */
 export async function findUser(store: Store, tenantId: string, name: string | undefined): Promise<Row<'users'>> {
-  const users: Row<'users'>[] = await store.list('users', { index: 'by_tenant', where: { tenant_id: tenantId }, limit: PAGE })
-  const [user, another] = name === undefined ? users : users.filter(({ username }) => username === name)
+  const all = { tenant_id: tenantId }
+  const where = name === undefined ? all : { ...all, username: name }
+  const [user, another] = await store.list('users', { index: 'by_tenant', where, limit: 2 })
   if (user === undefined) {
+    const users = await store.list('users', { index: 'by_tenant', where: all, limit: PAGE })
     const known = users.map(({ username }) => username).join(', ')
     throw new IcebergError(
       'NotFoundException',

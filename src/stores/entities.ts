@@ -48,7 +48,7 @@ export const entities = {
   /**
    * People. `password_hash` is argon2id. A name is taken within its tenant alone: over all tenants, a creation would tell what other
    * tenants have. The key is the id by itself, which the server draws at random: nobody chooses one, so nothing is told by one that is
-   * taken.
+   * taken. What is looked up by it goes through `access/accounts.ts`, which passes over the rows of other tenants.
    */
   users: entity({
     columns: {
