@@ -138,7 +138,6 @@ const WRITES_BESIDE_THE_DOOR = [
   'history/retention.ts',
   'history/sequencer.ts',
   'management/encryption-key.ts',
-  'management/first-start.ts',
   'management/readiness.ts',
   // What was over long ago is forgotten.
   'management/tokens.ts',

@@ -64,7 +64,7 @@ export type MintedToken = ShownToken & { readonly token: string }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-function shown(row: NewRow<'tokens'>, principal: Principal, now: number): ShownToken {
+function shown(row: NewRow<'tokens'>, principal: Pick<Principal, 'name'>, now: number): ShownToken {
   const { id, tenant_id, user_id, description, created_at, expires_at } = row
   const bounds = readBounds(row.bounds)
   return {
@@ -188,7 +188,9 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
   })
 }
 
-const logged = (row: NewRow<'tokens'>, principal: Principal, now: number): Json => shown(row, principal, now) as unknown as Json
+/** A token as a line of the log has it, and the name of its user. */
+export const logged = (row: NewRow<'tokens'>, owner: Pick<Principal, 'name'>, now: number): Json =>
+  shown(row, owner, now) as unknown as Json
 
 /** The caller's own, oldest first; for a narrowed token only itself. */
 export function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<ShownToken>> {

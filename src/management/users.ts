@@ -15,6 +15,7 @@ import type { Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { checkFields } from './input.ts'
+import { logged } from './tokens.ts'
 
 export const PASSWORD_CHARACTERS = { least: 12, most: 1024 }
 const PAGE = 100
@@ -99,10 +100,11 @@ export async function findUser(store: Store, tenantId: string, name: string | un
   return user
 }
 
-/** The person at the machine of the database. */
-const operatorOf = ({ tenant_id }: Row<'users'>): ChangeCall => ({
-  principal: { id: 'operator', name: 'operator', tenantId: tenant_id ?? '', role: 'tenant-admin' },
+/** The person at the machine of the database, at work in a tenant. */
+export const operatorIn = (tenantId: string): ChangeCall => ({
+  principal: { id: 'operator', name: 'operator', tenantId, role: 'tenant-admin' },
 })
+const operatorOf = ({ tenant_id }: Row<'users'>): ChangeCall => operatorIn(tenant_id ?? '')
 
 /** A new password for a user who has lost theirs: `password`, or one that is made up. */
 export async function resetPassword(store: Store, user: Row<'users'>, password: string | undefined): Promise<string> {
@@ -135,7 +137,7 @@ export async function createTokenFor(
     log: tenantLog(call.principal.tenantId),
     attempt: async () => ({
       message: `Create token ${token.id} for ${user.username}`,
-      operations: [{ operation: 'create-token', id: token.id, user_id: user.id, description, expires_at: expiresAt }],
+      operations: [{ operation: 'create-token', before: null, after: logged(row, { name: user.username }, now) }],
       steps: [
         { op: 'require', entity: 'users', key: { id: user.id }, expected: 'any' },
         { op: 'insert', entity: 'tokens', row },
