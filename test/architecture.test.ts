@@ -130,8 +130,6 @@ test('only iceberg/json.ts reads and writes Iceberg JSON', () => {
 const WRITES_BESIDE_THE_DOOR = [
   'catalog/metrics/metrics-quota.ts',
   'catalog/metrics/metrics.ts',
-  // The task that removes the folders of a staged creation.
-  'catalog/tables.ts',
   'changes/idempotency.ts',
   'changes/write.ts',
   // The order of changes, behind them.
