@@ -16,7 +16,6 @@ import { tenantLog, type ChangeCall, type Idempotency } from '../changes/context
 import { badRequest, forbidden, IcebergError } from '../iceberg/errors.ts'
 import { RawNumber } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
-import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { cutOut, listed, mapped, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
@@ -109,16 +108,15 @@ function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequ
 }
 
 /** A job that makes a token for each run makes room for the next one, too: what was over long ago leaves the list. */
-async function forgetOld({ catalog: { store, now, log } }: ManagementContext, principal: Principal): Promise<void> {
-  const before = now() - KEPT_MS
-  try {
-    const oldest = await tokensOf(store, principal.tenantId, principal.id, FORGOTTEN_AT_ONCE).next()
-    const over = ((oldest.value ?? []) as readonly Row<'tokens'>[]).filter(({ expires_at: end }) => end !== null && end < before)
-    if (over.length === 0) return
-    await store.write(over.map(({ id, version }) => ({ op: 'remove', entity: 'tokens', key: { id }, expected: version })))
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    log('tokens-not-forgotten', { kind: error.kind })
+async function forgetting({ catalog }: ManagementContext, principal: Principal, now: number) {
+  const before = now - KEPT_MS
+  const { value: oldest = [] } = await tokensOf(catalog.store, principal.tenantId, principal.id, FORGOTTEN_AT_ONCE).next()
+  const over = (oldest as readonly Row<'tokens'>[]).filter(({ expires_at: end }) => end !== null && end < before)
+  const [were, operation] = [over.length === 1 ? 'was' : 'were', 'forget-token']
+  return {
+    told: over.length === 0 ? '' : `, and forget ${over.length} that ${were} over`,
+    operations: over.map((row) => ({ operation, before: logged(row, principal, now), after: null })),
+    steps: over.map(({ id, version }) => ({ op: 'remove', entity: 'tokens', key: { id }, expected: version }) as const),
   }
 }
 
@@ -164,20 +162,19 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
         bounds: bounds === undefined ? null : boundsJson(bounds),
       }
       const minted = { ...shown(row, principal, now), token: formatApiToken(token) }
+      const old = await forgetting(context, principal, now)
       return {
-        message: `Create token ${token.id}`,
-        operations: [{ operation: 'create-token', before: null, after: logged(row, principal, now) }],
+        message: `Create token ${token.id}${old.told}`,
+        operations: [{ operation: 'create-token', before: null, after: logged(row, principal, now) }, ...old.operations],
         steps: [
           { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' },
           { op: 'insert', entity: 'tokens', row },
           ...lock,
+          ...old.steps,
         ],
         status: 200,
         outcome: sealedFor(context, call, minted),
-        answer: async () => {
-          await forgetOld(context, principal)
-          return minted
-        },
+        answer: () => minted,
       }
     },
     lost: async () => {
