@@ -13,6 +13,7 @@ import { createCatalogContext } from './catalog/context.ts'
 import { connectionSettings, SettingsError, type Settings } from './config.ts'
 import { endpoints, routes } from './http/routes/index.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
+import { IcebergError } from './iceberg/errors.ts'
 import type { Log } from './log.ts'
 import type { ManagementContext, WarehouseStorage } from './management/context.ts'
 import {
@@ -113,7 +114,9 @@ export async function startApp(settings: Settings, log: Log): Promise<App> {
 }
 
 /** What a disk, a damaged file or another program's database keeps from starting is no bug: it is said in a line. */
-function startFailure(error: unknown, settings: Settings): unknown {
+function startFailure(thrown: unknown, settings: Settings): unknown {
+  // A change that the database did not carry out says so in words for clients.
+  const error = thrown instanceof IcebergError && thrown.cause instanceof StoreError ? thrown.cause : thrown
   if (error instanceof StoreError) {
     const { databaseUrl } = settings
     return new SettingsError(`DATABASE_URL: ${databaseUrl.startsWith('sqlite:') ? `${databaseUrl}: ` : ''}${error.message}`)

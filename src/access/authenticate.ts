@@ -2,11 +2,13 @@
  * From the headers of a request to a principal. A credential is verified once and remembered by the header's text, for at
  * most a minute and never beyond its own end. Once a second the store is asked whether the rows behind it are still the
  * same: so a revoked token or a deactivated user is out within a second, in every process, and the hot path costs one
- * look-up in a map. The tenant comes from the user's row, never from a header or a token.
+ * look-up in a map. The tenant comes from the user's row, never from a header; what else names one (the token's row, a session)
+ * must name the same.
  */
 import { IcebergError } from '../iceberg/errors.ts'
 import type { Row } from '../stores/entities.ts'
 import type { Store, Version } from '../stores/store.ts'
+import { accountOf } from './accounts.ts'
 import { parseApiToken, secretMatches } from './api-tokens.ts'
 import { readBounds, type Bounds } from './bounds.ts'
 import { passwordMark, passwordMatches } from './passwords.ts'
@@ -42,8 +44,11 @@ export interface Authenticator {
   readonly everybody: Principal | undefined
   /** At once when the credential is remembered. @throws IcebergError 401 */
   authenticate(headers: Credentials, address: string): Principal | Promise<Principal>
-  /** The user, or undefined when name or password are wrong. @throws IcebergError 429 */
-  login(username: string, password: string, address: string): Promise<Row<'users'> | undefined>
+  /**
+   * The user, or undefined when name, password or tenant are wrong. Without a tenant it is the only user of that name: where several
+   * tenants have one, the name alone says nobody. @throws IcebergError 429
+   */
+  login(username: string, password: string, address: string, tenantId?: string): Promise<Row<'users'> | undefined>
   /** The user whom a token of either kind names, and when it ends. */
   verifyToken(token: string): Promise<Verified | undefined>
 }
@@ -59,6 +64,7 @@ export interface Verified {
 /** What a session given for this credential is a session of. */
 export const subjectOf = ({ user, token, bounds }: Verified): SessionSubject => ({
   userId: user.id,
+  tenantId: user.tenant_id ?? undefined,
   ...(token === undefined && { password: passwordMark(user.password_hash) }),
   token: token && { id: token.id, narrowed: bounds !== undefined },
 })
@@ -82,42 +88,58 @@ export function principalOf(user: Row<'users'>): Principal | undefined {
 
 /** The user whom a token of either kind names. */
 function tokenVerifier({ store, sessions, now }: AuthenticatorParts): Authenticator['verifyToken'] {
-  const vouched = async (userId: string, found: Omit<Verified, 'user'>): Promise<Verified | undefined> => {
-    const user = found.expiresAt > now() ? await store.get('users', { id: userId }) : undefined
-    return user !== undefined && principalOf(user) !== undefined ? { user, ...found } : undefined
-  }
+  const vouched = (user: Row<'users'> | undefined, found: Omit<Verified, 'user'>): Verified | undefined =>
+    user !== undefined && found.expiresAt > now() && principalOf(user) !== undefined ? { user, ...found } : undefined
   const longLived = async (id: string, secret: string): Promise<Verified | undefined> => {
+    // The credential's own row, of whatever tenant: its secret says whether the caller may know of it.
     const token = await store.get('tokens', { id })
     if (token === undefined) return undefined
     const bounds = readBounds(token.bounds)
     if (!secretMatches(secret, token.secret_hash, bounds)) return undefined
-    return vouched(token.user_id, { expiresAt: token.expires_at ?? Infinity, token, bounds })
+    const user = await accountOf(store, 'users', token.tenant_id, token.user_id)
+    return vouched(user, { expiresAt: token.expires_at ?? Infinity, token, bounds })
   }
-  return async (text) => {
-    const shown = parseApiToken(text)
-    if (shown !== undefined) return longLived(shown.id, shown.secret)
+  const sessionOf = async (text: string): Promise<Verified | undefined> => {
     const session = await sessions.verify(text)
-    if (session?.token === undefined) {
-      const verified = session && (await vouched(session.userId, { expiresAt: session.expiresAt }))
-      // Servers of before name no password in a session.
-      const isOver = session?.password !== undefined && session.password !== passwordMark(verified?.user.password_hash ?? null)
-      return isOver ? undefined : verified
+    if (session === undefined) return undefined
+    const { userId, tenantId, token: named, password, expiresAt } = session
+    // What a server of before gave names no tenant: then it is the user's own row that says it.
+    const user =
+      tenantId === undefined ? await store.get('users', { id: userId }) : await accountOf(store, 'users', tenantId, userId)
+    if (named === undefined) {
+      // Servers of before name no password in a session, either.
+      const isOver = password !== undefined && password !== passwordMark(user?.password_hash ?? null)
+      return isOver ? undefined : vouched(user, { expiresAt })
     }
-    const token = await store.get('tokens', { id: session.token.id })
-    if (token?.user_id !== session.userId) return undefined
+    const token = user && (await accountOf(store, 'tokens', user.tenant_id, named.id))
+    if (token?.user_id !== userId) return undefined
     const bounds = readBounds(token.bounds)
-    if (session.token.narrowed !== (bounds !== undefined)) return undefined
-    const expiresAt = Math.min(session.expiresAt, token.expires_at ?? Infinity)
-    return vouched(session.userId, { expiresAt, token, bounds })
+    if (named.narrowed !== (bounds !== undefined)) return undefined
+    return vouched(user, { expiresAt: Math.min(expiresAt, token.expires_at ?? Infinity), token, bounds })
   }
+  return (text) => {
+    const shown = parseApiToken(text)
+    return shown === undefined ? sessionOf(text) : longLived(shown.id, shown.secret)
+  }
+}
+
+/** The one user whom a log-in can mean. */
+async function namedUser(store: Store, username: string, tenantId: string | undefined): Promise<Row<'users'> | undefined> {
+  if (username === '') return undefined
+  const [user, another] =
+    tenantId === undefined
+      ? await store.list('users', { index: 'by_username', where: { username }, limit: 2 })
+      : await store.list('users', { index: 'by_tenant', where: { tenant_id: tenantId, username }, limit: 2 })
+  return another === undefined ? user : undefined
 }
 
 function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['login'] {
   const turns = createTurns(PASSWORDS)
-  const attempt: Authenticator['login'] = async (username, password, address) => {
+  const attempt = async (account: string, password: string, address: string, find: () => ReturnType<typeof namedUser>) => {
     let found: Row<'users'> | undefined
-    await throttle.attempt(username, address, async () => {
-      const [user] = username === '' ? [] : await store.list('users', { index: 'by_username', where: { username }, limit: 1 })
+    await throttle.attempt(account, address, async () => {
+      const user = await find()
+      // Also where there is no such user, so that it takes as long.
       const matches = await turns.run(address, () => passwordMatches(user?.password_hash, password))
       if (matches && user !== undefined && principalOf(user) !== undefined) found = user
       return found !== undefined
@@ -127,11 +149,16 @@ function loginVerifier({ store, throttle }: AuthenticatorParts): Authenticator['
   // One client may log in many times at once, for each of its sessions. The same attempt while it is under way is neither
   // another guess nor worth another hash.
   const underWay = new Map<string, ReturnType<Authenticator['login']>>()
-  return (username, password, address) => {
-    const key = [username, password, address].join('\0')
+  return (username, password, address, givenTenant) => {
+    const tenantId = givenTenant?.toLowerCase()
+    // Guesses are counted by what was said, not by whom it means: so the count tells nothing of who exists, and users of one name in
+    // two tenants are not locked out by each other.
+    const account = tenantId === undefined ? username : `${tenantId}\0${username}`
+    const key = JSON.stringify([account, password, address])
     const known = underWay.get(key)
     if (known !== undefined) return known
-    const login = attempt(username, password, address).finally(() => underWay.delete(key))
+    const find = () => namedUser(store, username, tenantId)
+    const login = attempt(account, password, address, find).finally(() => underWay.delete(key))
     underWay.set(key, login)
     return login
   }
@@ -175,8 +202,8 @@ function credentialVerifier(
 /** One round trip instead of a verification, shared by all who ask meanwhile. */
 async function isUnchanged(store: Store, { principal, userVersion, token }: Remembered): Promise<boolean> {
   const [user, row] = await Promise.all([
-    store.get('users', { id: principal.id }),
-    token && store.get('tokens', { id: token.id }),
+    accountOf(store, 'users', principal.tenantId, principal.id),
+    token && accountOf(store, 'tokens', principal.tenantId, token.id),
   ])
   return user?.version === userVersion && row?.version === token?.version
 }

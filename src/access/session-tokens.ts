@@ -24,6 +24,8 @@ export interface SessionToken {
 /** Who, and by which long-lived token, where it was one. */
 export interface SessionSubject {
   readonly userId: string
+  /** Of the user. Absent in what servers of before gave. */
+  readonly tenantId?: string | undefined
   /** Where it was the password: which one (`passwordMark`), so that the session ends with it. */
   readonly password?: string | undefined
   readonly token?: { readonly id: string; readonly narrowed: boolean } | undefined
@@ -40,11 +42,15 @@ export function createSessionTokens(secret: string, now: () => number): SessionT
   const key = createHmac('sha256', secret).update('pangolin session tokens').digest()
   const keyId = createHash('sha256').update(key).digest('hex').slice(0, 16)
   return {
-    issue: async ({ userId, password, token: behind }, until = Infinity) => {
+    issue: async ({ userId, tenantId, password, token: behind }, until = Infinity) => {
       const { SignJWT } = await import('jose')
       const issuedAt = Math.floor(now() / 1000)
       const expiresAt = Math.min(issuedAt + SESSION_SECONDS, Math.floor(until / 1000))
-      const claims = { ...(behind !== undefined && { token: behind.id }), ...(password !== undefined && { pwd: password }) }
+      const claims = {
+        ...(tenantId !== undefined && { tenant: tenantId }),
+        ...(behind !== undefined && { token: behind.id }),
+        ...(password !== undefined && { pwd: password }),
+      }
       const token = await new SignJWT(claims)
         .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid: keyId })
         .setIssuer(ISSUER)
@@ -68,12 +74,13 @@ export function createSessionTokens(secret: string, now: () => number): SessionT
           currentDate: new Date(now()),
         })
         if (protectedHeader.kid !== keyId || typeof payload.sub !== 'string' || typeof payload.exp !== 'number') return undefined
-        const { sub: userId, aud, token: id, pwd } = payload
+        const { sub: userId, tenant, aud, token: id, pwd } = payload
         const narrowed = aud === NARROWED_AUDIENCE
         const named = typeof id === 'string' ? { id, narrowed } : undefined
         if (narrowed && named === undefined) return undefined
         const password = typeof pwd === 'string' ? { password: pwd } : {}
-        return { userId, ...password, token: named, expiresAt: payload.exp * 1000 }
+        const of = typeof tenant === 'string' ? { tenantId: tenant } : {}
+        return { userId, ...of, ...password, token: named, expiresAt: payload.exp * 1000 }
       } catch {
         return undefined
       }

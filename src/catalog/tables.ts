@@ -1,6 +1,5 @@
 /** Tables: list, create, load. Commits are in `commits/`, the rest of a table's life in `register`, `rename` and `drop`. */
 import { change } from '../changes/change.ts'
-import { idempotent } from '../changes/idempotency.ts'
 import { checkName } from '../iceberg/identifier.ts'
 import { displayIdentifier, IcebergError } from '../iceberg/errors.ts'
 import { newTableMetadata } from '../iceberg/create-table.ts'
@@ -31,6 +30,7 @@ import { homeOf } from './places/namespace-locations.ts'
 import { listNames } from './page-token.ts'
 import { orGone } from './past.ts'
 import { mapped } from '../stores/pages.ts'
+import type { Mutation } from '../stores/store.ts'
 import type { CreateTableRequest, ListTablesResponse } from './shapes.ts'
 import { behind, soon, type Soon } from './soon.ts'
 import { answerWithCredentials, landedWithCredentials, stagedWithCredentials } from './delegation/vending.ts'
@@ -164,24 +164,39 @@ async function newTable(
 const STAGED_MS = 86_400_000
 
 /**
- * Makes the folders of a staged table, for a client that makes none itself. The creation may never be committed, so a task
- * removes the folders that are still empty after `STAGED_MS`.
+ * The folders of a staged table, for a client that makes none itself. The creation may never be committed, so before they are made a
+ * task is stored that removes those that are still empty after `STAGED_MS`.
  */
-async function prepareStaged(context: CatalogContext, call: CatalogCall, location: string): Promise<void> {
-  const { storage } = call.catalog
-  if (storage.removeEmptyFolders === undefined) return
+const makesFolders = ({ catalog, makesNoFolders }: CatalogCall): boolean =>
+  catalog.storage.removeEmptyFolders !== undefined && makesNoFolders === true
+
+async function stagedSteps(
+  context: CatalogContext,
+  call: CatalogCall,
+  location: string,
+): Promise<readonly Mutation[] | undefined> {
+  if (makesFolders(call)) {
+    const payload = { location: checkedLocation(call.catalog, location) }
+    return [storeTask(context, call, 'remove-folders', payload, { dueInMs: STAGED_MS })]
+  }
   // A client that makes folders would make those above, too, where a disk is not mounted.
-  if (call.makesNoFolders !== true) return assertReachable(call.catalog, location)
-  const payload = { location: checkedLocation(call.catalog, location) }
-  await context.store.write([storeTask(context, call, 'remove-folders', payload, { dueInMs: STAGED_MS })])
+  if (call.catalog.storage.removeEmptyFolders !== undefined) await assertReachable(call.catalog, location)
+  return undefined
+}
+
+async function makeFolders(call: CatalogCall, location: string): Promise<void> {
+  if (!makesFolders(call)) return
   try {
-    await storage.prepare(location)
+    await call.catalog.storage.prepare(location)
   } catch (error) {
     throw storageFailure(error, location)
   }
 }
 
-/** Nothing is stored but what a repetition of the request is to be told: the same uuid and place. The answer has no ETag. */
+/**
+ * No log tells of it: nothing is stored but what a repetition of the request is to be told (the same uuid and place), and the task.
+ * The answer has no ETag.
+ */
 function stageTable(
   context: CatalogContext,
   call: CatalogCall,
@@ -189,16 +204,24 @@ function stageTable(
   creation: Creation<CreateTableRequest>,
 ): Promise<MetadataAnswer> {
   const plain = (json: string): MetadataAnswer => answerOnce(null, [json], call.catalog.clientConfig)
-  return idempotent(context, call, call.catalog.tenantId, {
-    run: async () => {
+  return change<MetadataAnswer>(context, call, {
+    what: displayIdentifier(identifier),
+    log: call.catalog,
+    attempt: async () => {
       const { metadata, json: parts } = await newTable(context, call, identifier, creation)
-      await prepareStaged(context, call, metadata.location)
+      const steps = await stagedSteps(context, call, metadata.location)
       const json = joinParts(parts()).toString()
-      const answer = await stagedWithCredentials(context, call, identifier, metadata, plain(json))
-      return { answer, status: 200, outcome: json }
+      const answer = async (): Promise<MetadataAnswer> => {
+        await makeFolders(call, metadata.location)
+        return stagedWithCredentials(context, call, identifier, metadata, plain(json))
+      }
+      const decided = { status: 200, outcome: json, answer }
+      return steps === undefined ? decided : { ...decided, steps }
     },
     replay: async (json) => {
       const metadata = await identityOfTable(context, call.catalog, Buffer.from(json as string))
+      // The request before may have failed at them.
+      await makeFolders(call, metadata.location)
       try {
         return await stagedWithCredentials(context, call, identifier, metadata, plain(json as string))
       } catch (error) {

@@ -10,7 +10,7 @@ import type { Mutation, Version } from '../stores/store.ts'
 import type { ChangeCall, ChangeContext, LogScope } from './context.ts'
 import { idempotent, type OutcomeRecord, type Success } from './idempotency.ts'
 import { untilDecided } from './until-decided.ts'
-import { writeBatch, type Operation } from './write.ts'
+import { writeBatch, writeUnlogged, type BatchEnd, type Operation } from './write.ts'
 
 /** What the caller is told, and what a repetition of the request under its Idempotency-Key is to be told. */
 interface Decision<T> {
@@ -39,6 +39,12 @@ export interface Attempt<T> extends Decision<T> {
   readonly landed?: ((versions: readonly (Version | undefined)[]) => void) | undefined
 }
 
+/**
+ * An attempt whose rows are nothing that a log tells of, such as the task that clears away what a request may leave behind. Without a
+ * line an outcome that got lost can't be read back: the attempt is made once more, so two of its batches must do no harm.
+ */
+export type Unlogged<T> = Decision<T> & { readonly steps: readonly Mutation[]; readonly message?: undefined }
+
 export interface ChangeRequest<T> {
   /** What is changed, for people. */
   readonly what: string
@@ -49,7 +55,7 @@ export interface ChangeRequest<T> {
    * Reads, checks and decides; `undefined` when it lost a race while it read.
    * @throws IcebergError the refusal
    */
-  readonly attempt: () => Promise<Attempt<T> | Unchanged<T> | undefined>
+  readonly attempt: () => Promise<Attempt<T> | Unlogged<T> | Unchanged<T> | undefined>
   /**
    * After a batch whose expectations did not hold, before the next attempt: says why where that is certain already.
    * @throws IcebergError the refusal
@@ -80,20 +86,32 @@ async function carryOut<T>(
   call: ChangeCall,
   request: ChangeRequest<T>,
   record: OutcomeRecord,
-  decided: Attempt<T> | Unchanged<T>,
+  decided: Attempt<T> | Unlogged<T> | Unchanged<T>,
 ): Promise<Success<T> | undefined> {
   const { status, outcome } = decided
   if (decided.steps !== undefined) {
-    await decided.prepare?.()
-    const steps = decided.late === undefined ? decided.steps : [...decided.steps, ...decided.late()]
-    const batch = await writeBatch(context, call, request.log, record, { ...decided, steps })
-    if (batch.end !== 'landed') {
-      // Whatever made it fail: no row names what the attempt made.
-      await decided.undo?.()
-      if (batch.end === 'refused') throw batch.error
+    const batch = await write(context, call, request.log, record, decided)
+    if (batch.end === 'refused') throw batch.error
+    if (batch.end === 'lost') {
       await request.lost?.(batch.step)
       return undefined
     }
   }
   return { answer: await decided.answer(), status, outcome }
+}
+
+async function write<T>(
+  context: ChangeContext,
+  call: ChangeCall,
+  log: LogScope,
+  record: OutcomeRecord,
+  decided: Attempt<T> | Unlogged<T>,
+): Promise<BatchEnd> {
+  if (decided.message === undefined) return writeUnlogged(context, record, decided)
+  await decided.prepare?.()
+  const steps = decided.late === undefined ? decided.steps : [...decided.steps, ...decided.late()]
+  const batch = await writeBatch(context, call, log, record, { ...decided, steps })
+  // Whatever made it fail: no row names what the attempt made.
+  if (batch.end !== 'landed') await decided.undo?.()
+  return batch
 }

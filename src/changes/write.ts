@@ -14,13 +14,16 @@ export interface Operation {
   readonly [key: string]: Json
 }
 
-interface Batch {
-  readonly message: string
-  readonly operations: readonly Operation[]
+interface Unsaid {
   readonly steps: readonly Mutation[]
   readonly status: number
   readonly outcome: Json
   readonly landed?: ((versions: readonly (Version | undefined)[]) => void) | undefined
+}
+
+interface Batch extends Unsaid {
+  readonly message: string
+  readonly operations: readonly Operation[]
 }
 
 /** `lost`: an expectation did not hold (that of the step at this position, where it is one of the change's own). */
@@ -76,7 +79,7 @@ function originOf({ principal, origin = {} }: Pick<ChangeCall, 'principal' | 'or
 }
 
 /** @throws IcebergError 500 CommitStateUnknown */
-export async function writeBatch(
+export function writeBatch(
   context: ChangeContext,
   call: Pick<ChangeCall, 'principal' | 'origin'>,
   { tenantId, id, branch }: LogScope,
@@ -84,9 +87,31 @@ export async function writeBatch(
   batch: Batch,
 ): Promise<BatchEnd> {
   const key = { tenant_id: tenantId, catalog_id: id, branch, id: context.uuidV7() }
+  return send(context, record, batch, {
+    line: [logStep(context, key, call, batch)],
+    unknown: async (error) => {
+      await confirm(context, key, error)
+      return LANDED
+    },
+  })
+}
+
+/** Without a line in a log: what becomes of an answer that got lost only the record tells, and where there is none, nothing does. */
+export const writeUnlogged = (context: ChangeContext, record: OutcomeRecord, batch: Unsaid): Promise<BatchEnd> =>
+  send(context, record, batch, { line: [], unknown: async () => ({ end: 'lost', step: undefined }) })
+
+const LANDED = { end: 'landed' } as const
+
+interface Telling {
+  /** Behind the batch's own steps. */
+  readonly line: readonly Mutation[]
+  readonly unknown: (error: StoreError) => Promise<BatchEnd>
+}
+
+async function send(context: ChangeContext, record: OutcomeRecord, batch: Unsaid, { line, unknown }: Telling): Promise<BatchEnd> {
   const first = record.steps(batch.status, batch.outcome)
   try {
-    const versions = await context.store.write([...first, ...batch.steps, logStep(context, key, call, batch)])
+    const versions = await context.store.write([...first, ...batch.steps, ...line])
     batch.landed?.(versions.slice(first.length, first.length + batch.steps.length))
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
@@ -97,12 +122,13 @@ export async function writeBatch(
       const step = error.step === undefined ? undefined : error.step - first.length
       return step !== undefined && step < 0 ? { end: 'refused', error: record.repeated() } : { end: 'lost', step }
     }
-    await confirm(context, key, error)
+    const end = await unknown(error)
+    if (end.end !== 'landed') return end
   }
   record.landed()
-  context.changed()
+  if (line.length > 0) context.changed()
   if (batch.steps.some((step) => step.op === 'insert' && step.entity === 'tasks')) context.taskStored()
-  return { end: 'landed' }
+  return LANDED
 }
 
 /** Resolves when the log says that the batch landed. */

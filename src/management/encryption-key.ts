@@ -1,6 +1,7 @@
 /**
  * Which key the secrets of a database are sealed with. The database keeps the key's id, so that a server with another key
- * does not start instead of failing at each warehouse.
+ * does not start instead of failing at each warehouse. That is said of the database and of no tenant, so no log has a line of it;
+ * `pangolin store rekey` changes it by one compare-and-set when all secrets are sealed anew.
  */
 import { SecretError, type SecretBox } from '../access/secrets.ts'
 import { pagesOf } from '../stores/pages.ts'

@@ -4,6 +4,7 @@
  * revocation.
  */
 import Type from 'typebox'
+import { accountOf, tokensOf } from '../access/accounts.ts'
 import { formatApiToken, hashSecret, newApiToken } from '../access/api-tokens.ts'
 import {
   AccessShape,
@@ -24,10 +25,9 @@ import { tenantLog, type ChangeCall, type Idempotency } from '../changes/context
 import { badRequest, forbidden, IcebergError } from '../iceberg/errors.ts'
 import { RawNumber } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
-import { StoreError } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { resolvedBounds } from './token-bounds.ts'
-import { cutOut, listed, mapped, pagesOf, type Listed } from '../stores/pages.ts'
+import { cutOut, listed, mapped, type Listed } from '../stores/pages.ts'
 import { checkFields, checkName, type Paging } from './input.ts'
 import { lockTokenNames } from './places-lock.ts'
 
@@ -73,7 +73,7 @@ export type MintedToken = ShownToken & { readonly token: string }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-function shown(row: NewRow<'tokens'>, principal: Principal, now: number): ShownToken {
+function shown(row: NewRow<'tokens'>, principal: Pick<Principal, 'name'>, now: number): ShownToken {
   const { id, tenant_id, user_id, description, created_at, expires_at } = row
   const bounds = readBounds(row.bounds)
   return {
@@ -118,16 +118,15 @@ function refuseOthers(principal: Principal, request: Type.Static<typeof MintRequ
 }
 
 /** A job that makes a token for each run makes room for the next one, too: what was over long ago leaves the list. */
-async function forgetOld({ catalog: { store, now, log } }: ManagementContext, principal: Principal): Promise<void> {
-  const before = now() - KEPT_MS
-  try {
-    const oldest = await store.list('tokens', { index: 'by_user', where: { user_id: principal.id }, limit: FORGOTTEN_AT_ONCE })
-    const over = oldest.filter(({ expires_at: end }) => end !== null && end < before)
-    if (over.length === 0) return
-    await store.write(over.map(({ id, version }) => ({ op: 'remove', entity: 'tokens', key: { id }, expected: version })))
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    log('tokens-not-forgotten', { kind: error.kind })
+async function forgetting({ catalog }: ManagementContext, principal: Principal, now: number) {
+  const before = now - KEPT_MS
+  const { value: oldest = [] } = await tokensOf(catalog.store, principal.tenantId, principal.id, FORGOTTEN_AT_ONCE).next()
+  const over = (oldest as readonly Row<'tokens'>[]).filter(({ expires_at: end }) => end !== null && end < before)
+  const [were, operation] = [over.length === 1 ? 'was' : 'were', 'forget-token']
+  return {
+    told: over.length === 0 ? '' : `, and forget ${over.length} that ${were} over`,
+    operations: over.map((row) => ({ operation, before: logged(row, principal, now), after: null })),
+    steps: over.map(({ id, version }) => ({ op: 'remove', entity: 'tokens', key: { id }, expected: version }) as const),
   }
 }
 
@@ -174,40 +173,41 @@ export async function mintToken(context: ManagementContext, call: ChangeCall, js
         bounds: bounds === undefined ? null : boundsJson(bounds),
       }
       const minted = { ...shown(row, principal, now), token: formatApiToken(token) }
+      const old = await forgetting(context, principal, now)
       return {
-        message: `Create token ${token.id}`,
-        operations: [{ operation: 'create-token', before: null, after: logged(row, principal, now) }],
+        message: `Create token ${token.id}${old.told}`,
+        operations: [{ operation: 'create-token', before: null, after: logged(row, principal, now) }, ...old.operations],
         steps: [
           { op: 'require', entity: 'users', key: { id: principal.id }, expected: 'any' },
           { op: 'insert', entity: 'tokens', row },
           ...lock,
+          ...old.steps,
         ],
         status: 200,
         outcome: sealedFor(context, call, minted),
-        answer: async () => {
-          await forgetOld(context, principal)
-          return minted
-        },
+        answer: () => minted,
       }
     },
     lost: async () => {
-      if ((await context.catalog.store.get('users', { id: principal.id })) !== undefined) return
+      if ((await accountOf(context.catalog.store, 'users', principal.tenantId, principal.id)) !== undefined) return
       throw badRequest('There is no user to make a token for: without authentication none is needed')
     },
     replay: (outcome) => unsealed(context, call, outcome),
   })
 }
 
-const logged = (row: NewRow<'tokens'>, principal: Principal, now: number): Json => shown(row, principal, now) as unknown as Json
+/** A token as a line of the log has it, and the name of its user. */
+export const logged = (row: NewRow<'tokens'>, owner: Pick<Principal, 'name'>, now: number): Json =>
+  shown(row, owner, now) as unknown as Json
 
 /** The caller's own, oldest first; for a narrowed token only itself. */
 export function listTokens(context: ManagementContext, principal: Principal, paging: Paging): Promise<Listed<ShownToken>> {
   const { store, now } = context.catalog
   const { tenantId } = principal
-  const isSeen = ({ id, tenant_id }: Row<'tokens'>): boolean =>
-    tenant_id === tenantId && isAllowed(principal, 'token.see', { tenantId, tokenId: id })
-  const pages = pagesOf(store, 'tokens', { index: 'by_user', where: { user_id: principal.id } })
-  const seen = mapped(pages, (page) => page.filter(isSeen).map((row) => shown(row, principal, now())))
+  const isSeen = ({ id }: Row<'tokens'>): boolean => isAllowed(principal, 'token.see', { tenantId, tokenId: id })
+  const seen = mapped(tokensOf(store, tenantId, principal.id), (page) =>
+    page.filter(isSeen).map((row) => shown(row, principal, now())),
+  )
   return listed(cutOut(seen, paging))
 }
 
@@ -215,8 +215,8 @@ export function listTokens(context: ManagementContext, principal: Principal, pag
 async function ownToken(context: ManagementContext, principal: Principal, id: string): Promise<Row<'tokens'>> {
   const { tenantId } = principal
   if (!isAllowed(principal, 'token.revoke', { tenantId, tokenId: id })) throw forbidden('A narrowed token revokes itself only')
-  const row = await context.catalog.store.get('tokens', { id })
-  if (row === undefined || row.tenant_id !== tenantId || row.user_id !== principal.id) throw noSuchToken(id)
+  const row = await accountOf(context.catalog.store, 'tokens', tenantId, id)
+  if (row?.user_id !== principal.id) throw noSuchToken(id)
   return row
 }
 

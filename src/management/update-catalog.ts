@@ -3,6 +3,7 @@
  * its row under another key: nothing moves. What names a catalog beside that are narrowed tokens, which go along with it.
  */
 import type Type from 'typebox'
+import { tokensOf } from '../access/accounts.ts'
 import { withRenamedCatalog } from '../access/bounds.ts'
 import type { Principal } from '../access/principal.ts'
 import { decode } from '../catalog/shapes.ts'
@@ -113,9 +114,9 @@ async function tokensAlong({ catalog: { store } }: ManagementContext, { tenant_i
   }[] = []
   for await (const users of pagesOf(store, 'users', { index: 'by_tenant', where: { tenant_id } })) {
     for (const { id: user_id } of users) {
-      for await (const tokens of pagesOf(store, 'tokens', { index: 'by_user', where: { user_id } })) {
+      for await (const tokens of tokensOf(store, tenant_id, user_id)) {
         for (const { version: expected, ...token } of tokens) {
-          const bounds = token.tenant_id === tenant_id ? withRenamedCatalog(token.bounds, name, to) : undefined
+          const bounds = withRenamedCatalog(token.bounds, name, to)
           if (bounds !== undefined) steps.push({ op: 'replace', entity: 'tokens', row: { ...token, bounds }, expected })
         }
       }

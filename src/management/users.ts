@@ -3,6 +3,7 @@
  * every process, what a login by name and password was answered with; long-lived tokens stay.
  */
 import Type from 'typebox'
+import { accountOf } from '../access/accounts.ts'
 import { formatApiToken, hashSecret, newApiToken, newPassword } from '../access/api-tokens.ts'
 import { hashPassword } from '../access/passwords.ts'
 import { isAllowed } from '../access/decide.ts'
@@ -14,6 +15,7 @@ import type { Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { ManagementContext } from './context.ts'
 import { checkFields } from './input.ts'
+import { logged } from './tokens.ts'
 
 export const PASSWORD_CHARACTERS = { least: 12, most: 1024 }
 const PAGE = 100
@@ -41,7 +43,7 @@ async function setPassword(
     log: tenantLog(call.principal.tenantId),
     attempt: async () => {
       const password_hash = await hashPassword(await choose())
-      const user = await context.store.get('users', { id: userId })
+      const user = await accountOf(context.store, 'users', call.principal.tenantId, userId)
       if (user === undefined) throw new IcebergError('NotFoundException', `User does not exist: ${userId}`)
       const { version, ...rest } = user
       const row = { ...rest, password_hash, updated_at: context.now() }
@@ -83,9 +85,11 @@ export async function changePassword(
 
 /** @throws IcebergError 404; 400 where there are several and none is named */
 export async function findUser(store: Store, tenantId: string, name: string | undefined): Promise<Row<'users'>> {
-  const users: Row<'users'>[] = await store.list('users', { index: 'by_tenant', where: { tenant_id: tenantId }, limit: PAGE })
-  const [user, another] = name === undefined ? users : users.filter(({ username }) => username === name)
+  const all = { tenant_id: tenantId }
+  const where = name === undefined ? all : { ...all, username: name }
+  const [user, another] = await store.list('users', { index: 'by_tenant', where, limit: 2 })
   if (user === undefined) {
+    const users = await store.list('users', { index: 'by_tenant', where: all, limit: PAGE })
     const known = users.map(({ username }) => username).join(', ')
     throw new IcebergError(
       'NotFoundException',
@@ -96,10 +100,11 @@ export async function findUser(store: Store, tenantId: string, name: string | un
   return user
 }
 
-/** The person at the machine of the database. */
-const operatorOf = ({ tenant_id }: Row<'users'>): ChangeCall => ({
-  principal: { id: 'operator', name: 'operator', tenantId: tenant_id ?? '', role: 'tenant-admin' },
+/** The person at the machine of the database, at work in a tenant. */
+export const operatorIn = (tenantId: string): ChangeCall => ({
+  principal: { id: 'operator', name: 'operator', tenantId, role: 'tenant-admin' },
 })
+const operatorOf = ({ tenant_id }: Row<'users'>): ChangeCall => operatorIn(tenant_id ?? '')
 
 /** A new password for a user who has lost theirs: `password`, or one that is made up. */
 export async function resetPassword(store: Store, user: Row<'users'>, password: string | undefined): Promise<string> {
@@ -132,7 +137,7 @@ export async function createTokenFor(
     log: tenantLog(call.principal.tenantId),
     attempt: async () => ({
       message: `Create token ${token.id} for ${user.username}`,
-      operations: [{ operation: 'create-token', id: token.id, user_id: user.id, description, expires_at: expiresAt }],
+      operations: [{ operation: 'create-token', before: null, after: logged(row, { name: user.username }, now) }],
       steps: [
         { op: 'require', entity: 'users', key: { id: user.id }, expected: 'any' },
         { op: 'insert', entity: 'tokens', row },

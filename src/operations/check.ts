@@ -63,10 +63,12 @@ const warning = (code: string, message: string): Doubt => ({ severity: 'warning'
 interface Need<T extends EntityName = EntityName> {
   readonly entity: T
   readonly key: Key<T>
+  /** What the row must say beside its key. */
+  readonly with: Partial<Row<T>>
   readonly otherwise: Doubt
 }
-const need = <T extends EntityName>(entity: T, key: Key<T>, otherwise: Doubt): Need =>
-  ({ entity, key, otherwise }) as unknown as Need
+const need = <T extends EntityName>(entity: T, key: Key<T>, otherwise: Doubt, also: Partial<Row<T>> = {}): Need =>
+  ({ entity, key, with: also, otherwise }) as unknown as Need
 
 const tenantOf = (tenant_id: string | null): Need[] =>
   tenant_id === null
@@ -100,7 +102,12 @@ const NEEDS: { readonly [E in EntityName]?: (row: Row<E>) => readonly Need[] } =
   users: (row) => tenantOf(row.tenant_id),
   tokens: (row) => [
     ...tenantOf(row.tenant_id),
-    need('users', { id: row.user_id }, error('orphan-token', `Its user ${row.user_id} does not exist: it lets nobody in.`)),
+    need(
+      'users',
+      { id: row.user_id },
+      error('orphan-token', `Its user ${row.user_id} does not exist in its tenant: it lets nobody in.`),
+      { tenant_id: row.tenant_id },
+    ),
   ],
   warehouses: (row) => tenantOf(row.tenant_id),
   catalogs: (row) => [
@@ -197,7 +204,10 @@ async function* filledPages<E extends EntityName>(store: Store, entity: E): Asyn
   if (page.length > 0) yield page
 }
 
-const nameOf = ({ entity, key }: Need): string => `${entity} ${JSON.stringify(key)}`
+const nameOf = ({ entity, key, with: also }: Need): string => `${entity} ${JSON.stringify([key, also])}`
+
+const meets = (row: object | undefined, also: object): boolean =>
+  row !== undefined && Object.entries(also).every(([column, value]) => (row as Record<string, unknown>)[column] === value)
 
 /** The needs of a page that nothing meets; each needed row is asked for once. */
 async function unmet(store: Store, needs: readonly Need[]): Promise<ReadonlySet<string>> {
@@ -209,7 +219,7 @@ async function unmet(store: Store, needs: readonly Need[]): Promise<ReadonlySet<
       entity,
       wanted.map(({ key }) => key as Key<typeof entity>),
     )
-    wanted.forEach((one, at) => rows[at] === undefined && missing.add(nameOf(one)))
+    wanted.forEach((one, at) => meets(rows[at], one.with) || missing.add(nameOf(one)))
   }
   return missing
 }

@@ -27,6 +27,7 @@ export type ColumnType = keyof ColumnTypes
 
 export interface IndexDeclaration {
   readonly columns: readonly string[]
+  /** No two rows have the same values in its columns. Rows with a null among them are not held apart. */
   readonly unique?: boolean
 }
 
@@ -44,7 +45,11 @@ export const entities = {
     key: ['id'],
     indexes: { by_name: { columns: ['name'], unique: true } },
   }),
-  /** People. `password_hash` is argon2id. */
+  /**
+   * People. `password_hash` is argon2id. A name is taken within its tenant alone: over all tenants, a creation would tell what other
+   * tenants have. The key is the id by itself, which the server draws at random: nobody chooses one, so nothing is told by one that is
+   * taken. What is looked up by it goes through `access/accounts.ts`, which passes over the rows of other tenants.
+   */
   users: entity({
     columns: {
       id: 'text',
@@ -58,7 +63,7 @@ export const entities = {
       updated_at: 'integer',
     },
     key: ['id'],
-    indexes: { by_username: { columns: ['username'], unique: true }, by_tenant: { columns: ['tenant_id', 'username'] } },
+    indexes: { by_username: { columns: ['username'] }, by_tenant: { columns: ['tenant_id', 'username'], unique: true } },
   }),
   /**
    * Long-lived tokens (`pgl_<id>_<secret>`): found by id, compared by the SHA-256 of the secret. `bounds` is what a token was

@@ -147,9 +147,10 @@ class Heap {
     }
   }
 
-  /** The row that has the values of `values` in a unique index. */
+  /** The row that has the values of `values` in a unique index; none where one of them is null. */
   #owner(index: Index, values: readonly Value[]): Stored | undefined {
-    return findFirst(this.#rows(index.name), index.columns, pick(values, index.columns))
+    const wanted = pick(values, index.columns)
+    return wanted.includes(null) ? undefined : findFirst(this.#rows(index.name), index.columns, wanted)
   }
 
   #rows(index: string): SortedList<Stored> {

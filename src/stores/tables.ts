@@ -54,11 +54,9 @@ export function compileTable(entity: string, declaration: EntityDeclaration): Ta
       return position
     })
   const key = positions('primary', declaration.key)
+  if (key.some((position) => columns[position]?.nullable)) throw new TypeError(`${entity}: a key has no nullable columns`)
   const index = (name: string, names: readonly string[], unique: boolean): Index => {
     const declared = positions(name, names)
-    if (unique && declared.some((position) => columns[position]?.nullable)) {
-      throw new TypeError(`${entity}.${name}: a unique index has no nullable columns`)
-    }
     return { name, columns: declared, order: [...declared, ...key.filter((position) => !declared.includes(position))], unique }
   }
   const others = Object.entries(declaration.indexes).map(([name, { columns: names, unique }]) =>

@@ -237,3 +237,70 @@ test('a session of a narrowed token ends with it', async () => {
   clock.now += 5000
   await assert.rejects(async () => ask(`Bearer ${session.token}`), code(401))
 })
+
+test('a session is of the user’s tenant, and a token of the user’s, also when that changes', async () => {
+  const { clock, store, user, token, sessions, ask, bearer } = await setUp()
+  const session = async (tenantId?: string) => `Bearer ${(await sessions.issue({ userId: 'u1', tenantId })).token}`
+  const [own, ofBefore] = [await session('t1'), await session()]
+  for (const header of [own, ofBefore, bearer]) assert.equal((await ask(header)).tenantId, 't1')
+  await assert.rejects(ask(await session('t2')), code(401))
+  const named = await sessions.issue({ userId: 'u1', tenantId: 't2', token: { id: token.id, narrowed: false } })
+  await assert.rejects(ask(`Bearer ${named.token}`), code(401))
+  const row = await store.get('tokens', { id: token.id })
+  const [version] = await store.write([
+    { op: 'replace', entity: 'tokens', row: { ...row!, tenant_id: 't2' }, expected: row!.version },
+  ])
+  clock.now += 1000
+  await assert.rejects(async () => ask(bearer), code(401))
+  const exchanged = await sessions.issue({ userId: 'u1', token: { id: token.id, narrowed: false } })
+  await assert.rejects(ask(`Bearer ${exchanged.token}`), code(401))
+  await store.write([{ op: 'replace', entity: 'tokens', row: { ...row!, tenant_id: null }, expected: version! }])
+  await assert.rejects(ask(bearer), code(401))
+  const known = await store.get('users', { id: 'u1' })
+  await store.write([{ op: 'replace', entity: 'users', row: { ...user, tenant_id: 't2' }, expected: known!.version }])
+  clock.now += 1000
+  await assert.rejects(async () => ask(own), code(401))
+  assert.equal((await ask(ofBefore)).tenantId, 't2')
+})
+
+test('a name that several tenants have takes as long to refuse as a wrong password, with and without a tenant', async () => {
+  const { store, user, sessions, clock } = await setUp()
+  const throttle = createThrottle({ limit: 0, windowMs: 60_000, now: () => clock.now })
+  const authenticator = createAuthenticator({ store, sessions, throttle, now: () => clock.now })
+  await store.write([{ op: 'insert', entity: 'users', row: { ...user, id: 'u2', tenant_id: 't2' } }])
+  const fastest = async (name: string, tenantId?: string): Promise<number> => {
+    const times: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const startedAt = performance.now()
+      assert.equal(await authenticator.login(name, `wrong ${i}`, '10.0.0.1', tenantId), undefined)
+      times.push(performance.now() - startedAt)
+    }
+    return Math.min(...times)
+  }
+  const wrong = await fastest('ada', 't1')
+  for (const [name, tenantId] of [
+    ['ada', undefined],
+    ['ada', 't3'],
+    ['bob', undefined],
+    ['bob', 't1'],
+  ] as const) {
+    const took = await fastest(name, tenantId)
+    assert.ok(took > wrong / 2, `${name} ${tenantId}: ${took} ms, a wrong password ${wrong} ms`)
+  }
+})
+
+test('guesses are counted for a name as it was given: its tenant tells nothing, and locks out no other one', async () => {
+  const { authenticator, store, user } = await setUp()
+  await store.write([{ op: 'insert', entity: 'users', row: { ...user, id: 'u2', tenant_id: 't2' } }])
+  const guess = async (name: string, tenantId?: string) => {
+    const outcome = await authenticator.login(name, 'wrong', '10.0.0.1', tenantId).catch((error: IcebergError) => error.code)
+    return outcome ?? 401
+  }
+  for (const name of ['ada', 'nobody']) {
+    const outcomes: unknown[] = []
+    for (let i = 0; i < 4; i++) outcomes.push(await guess(name, i % 2 === 0 ? 'T1' : 't1'))
+    assert.deepEqual(outcomes, [401, 401, 401, 429], name)
+    assert.deepEqual([await guess(name), await guess(name, 't2')], [401, 401], name)
+  }
+  assert.equal((await authenticator.login('ada', 'correct horse', '10.0.0.1', 't2'))?.id, 'u2')
+})

@@ -9,7 +9,7 @@ import { createView } from '../../src/catalog/views.ts'
 import { StorageError } from '../../src/storage/storage.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { removeFolders } from '../../src/tasks/remove-folders.ts'
-import { bodyOf, ident, newTable, open, schema, VIEW_VERSION, type Fixture } from './setup.ts'
+import { bodyOf, ident, key7, newTable, open, rejects, schema, VIEW_VERSION, withKey, type Fixture } from './setup.ts'
 import { creation, NEW } from './shared-bucket.ts'
 
 /** Below the namespace's folder, which stays. */
@@ -60,6 +60,60 @@ describe('folders of a local warehouse', () => {
     assert.deepEqual(of(unused), [])
     assert.deepEqual(of(used), [nameOf(used), `${nameOf(used)}/data`])
     assert.equal(of(committed).length, 3)
+  })
+
+  test('the task of a staged table is stored with the record of its request, before any folder, and no log tells of it', async (t) => {
+    const fixture = await open(t)
+    const { context, store, catalog, hooks } = fixture
+    const failing = { prepare: undefined as (() => Promise<void>) | undefined }
+    const storage = Object.assign(Object.create(catalog.storage) as typeof catalog.storage, {
+      prepare: (location: string) => failing.prepare?.() ?? catalog.storage.prepare(location),
+    })
+    const call = { ...fixture.call, catalog: { ...catalog, storage }, makesNoFolders: true }
+    const keyed = withKey(call, key7(1))
+    const stage = async (by = keyed) =>
+      bodyOf(await createTable(context, by, ['ns'], { name: 't', schema, 'stage-create': true })).metadata
+    const stored = async (): Promise<number[]> => {
+      const [tasks, records] = await Promise.all([
+        store.list('tasks', { index: 'by_due', where: {}, limit: 10 }),
+        store.list('idempotency', { index: 'primary', where: {}, limit: 10 }),
+      ])
+      return [tasks.length, records.length]
+    }
+    const lines = () => store.list('commits', { index: 'primary', where: {}, limit: 10 })
+    const before = await lines()
+
+    hooks.write = () => Promise.reject(new StoreError('unavailable', 'down'))
+    await assert.rejects(stage(), rejects(503, /nothing was changed/))
+    assert.deepEqual([await stored(), foldersOf(fixture)], [[0, 0], []])
+
+    const batches: string[][] = []
+    hooks.write = (mutations, next) => {
+      batches.push(mutations.map(({ entity }) => entity))
+      return next(mutations)
+    }
+    failing.prepare = async () => {
+      assert.deepEqual(await stored(), [1, 1])
+      throw new StorageError('unavailable', 'no disk')
+    }
+    await assert.rejects(stage(), rejects(503, /no disk|not available|storage/i))
+    assert.deepEqual(foldersOf(fixture), [])
+    failing.prepare = undefined
+    const metadata = await stage()
+    assert.deepEqual(batches, [['idempotency', 'tasks']])
+    assert.equal(foldersOf(fixture).length, 3, 'a repetition makes what the request did not')
+    assert.equal(path.basename(metadata.location), foldersOf(fixture)[0])
+    assert.deepEqual(await stage(), metadata)
+
+    // An answer that gets lost costs a task too many, where there is no record; it removes nothing.
+    hooks.write = async (mutations, next) => {
+      hooks.write = undefined
+      await next(mutations)
+      throw new StoreError('unknown', 'the connection broke')
+    }
+    assert.ok((await stage(call)).location)
+    assert.deepEqual(await stored(), [3, 1])
+    assert.deepEqual(await lines(), before)
   })
 
   for (const location of [undefined, 'same'] as const) {

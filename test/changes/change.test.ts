@@ -1,7 +1,7 @@
 /** The door for change: what is kept, taken back and answered, whatever becomes of the batch. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { change, type Attempt } from '../../src/changes/change.ts'
+import { change, type Attempt, type Unlogged } from '../../src/changes/change.ts'
 import { tenantLog, type ChangeContext } from '../../src/changes/context.ts'
 import { createKeyedQueue } from '../../src/changes/keyed-queue.ts'
 import { createUuidV7 } from '../../src/changes/uuid.ts'
@@ -18,7 +18,10 @@ function setup(faults: Fault[] = []) {
     write: async (steps: readonly Mutation[]) => {
       const fault = faults.shift() ?? 'none'
       if (fault === 'refused') throw new StoreError('unavailable', 'down')
-      if (fault === 'lost') throw new StoreError('conflict', 'lost', { step: steps.length - 2 })
+      if (fault === 'lost') {
+        const step = steps.findIndex(({ entity }) => entity === 'settings')
+        throw new StoreError('conflict', 'lost', { step })
+      }
       if (fault === 'before') throw new StoreError('unknown', 'broken')
       const versions = await store.write(steps)
       if (fault === 'after') throw new StoreError('unknown', 'broken')
@@ -52,15 +55,22 @@ function setup(faults: Fault[] = []) {
       answer: () => name,
     }
   }
-  const run = (idempotency?: { readonly key: string; readonly fingerprint: string }) =>
-    change(
+  const aside = async (): Promise<Unlogged<string>> => {
+    const { steps, status, outcome, answer } = await attempt()
+    return { steps, status, outcome, answer }
+  }
+  type Key = { readonly key: string; readonly fingerprint: string } | undefined
+  const run = (idempotency?: Key) => changing(attempt, idempotency)
+  const runAside = (idempotency?: Key) => changing(aside, idempotency)
+  const changing = (attempted: typeof attempt | typeof aside, idempotency: Key) =>
+    change<string>(
       context,
       { principal, idempotency },
       {
         what: 'the settings',
         log: tenantLog('t1'),
         lanes: ['settings'],
-        attempt,
+        attempt: attempted,
         lost: async (step) => void events.push(`lost ${step}`),
         replay: (outcome) => `again ${outcome as string}`,
       },
@@ -68,7 +78,8 @@ function setup(faults: Fault[] = []) {
   const names = async () => (await store.list('settings', { index: 'primary', where: {}, limit: 9 })).map(({ name }) => name)
   const where = { tenant_id: 't1', catalog_id: '', branch: '' }
   const log = async () => (await store.list('commits', { index: 'primary', where, limit: 9 })).map(({ message }) => message)
-  return { run, events, names, log }
+  const records = async () => (await store.list('idempotency', { index: 'primary', where: {}, limit: 9 })).length
+  return { run, runAside, events, names, log, records }
 }
 
 test('a change lands with its line in the log', async () => {
@@ -116,4 +127,39 @@ test('a repetition under the same key is answered from the record, of an unknown
   assert.equal(await run(key), 'again setting-1')
   assert.deepEqual(await names(), ['setting-1'])
   await assert.rejects(run({ ...key, fingerprint: 'g' }), rejects(422, /another request/))
+})
+
+test('what no log tells of lands with its record, and without a line', async () => {
+  const { runAside, names, log, records } = setup()
+  const key = { key: key7(1), fingerprint: 'f' }
+  assert.equal(await runAside(key), 'setting-1')
+  assert.deepEqual([await names(), await log(), await records()], [['setting-1'], [], 1])
+  assert.equal(await runAside(key), 'again setting-1')
+  assert.equal(await runAside(), 'setting-2')
+  assert.deepEqual([await names(), await log(), await records()], [['setting-1', 'setting-2'], [], 1])
+})
+
+test('what no log tells of starts over after a lost race and after an answer that got lost', async () => {
+  const lost = setup(['lost'])
+  assert.equal(await lost.runAside(), 'setting-2')
+  assert.deepEqual([await lost.names(), lost.events], [['setting-2'], ['lost 0']])
+  // Nothing tells whether it landed: it may be there twice.
+  const twice = setup(['after'])
+  assert.equal(await twice.runAside(), 'setting-2')
+  assert.deepEqual(await twice.names(), ['setting-1', 'setting-2'])
+  const never = setup(['before'])
+  assert.equal(await never.runAside(), 'setting-2')
+  assert.deepEqual(await never.names(), ['setting-2'])
+  // With a record there is something that tells.
+  const recorded = setup(['after'])
+  assert.equal(await recorded.runAside({ key: key7(1), fingerprint: 'f' }), 'again setting-1')
+  assert.deepEqual([await recorded.names(), await recorded.records()], [['setting-1'], 1])
+})
+
+test('what no log tells of is refused while the store is down, and nothing is recorded', async () => {
+  const { runAside, names, records } = setup(['refused'])
+  const key = { key: key7(1), fingerprint: 'f' }
+  await assert.rejects(runAside(key), rejects(503, /nothing was changed/))
+  assert.deepEqual([await names(), await records()], [[], 0])
+  assert.equal(await runAside(key), 'setting-2')
 })

@@ -4,10 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test, type TestContext } from 'node:test'
 import { startApp, type App } from '../../src/app.ts'
 import { banner } from '../../src/cli/banner.ts'
-import { loadSettings } from '../../src/config.ts'
+import { loadSettings, SettingsError } from '../../src/config.ts'
+import { openStore } from '../../src/stores/open.ts'
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'pangolin-first-'))
@@ -71,4 +73,32 @@ test('PANGOLIN_ADMIN_PASSWORD of a later start changes nothing, and says so', as
   assert.equal(more.length, 0)
   assert.match(String(said?.details['message']), /first start alone, and admin has another password.*reset-password/)
   assert.ok(!JSON.stringify(said).includes('another password"'), 'and does not show it')
+})
+
+test('a database that takes one of the writes of a first start badly is told in a line, and the next start goes on', async (t) => {
+  for (const table of ['users', 'warehouses', 'catalogs', 'tenants']) {
+    const PANGOLIN_DATA = folder(t)
+    const file = join(PANGOLIN_DATA, 'pangolin.db')
+    const store = openStore(`sqlite:${file}`)
+    await store.migrate()
+    await store.close()
+    const database = new DatabaseSync(file)
+    database.exec(`create trigger "refuse" before insert on "${table}" begin select raise(abort, 'no more room'); end`)
+    await assert.rejects(start(t, { PANGOLIN_DATA }), (error: unknown) => {
+      assert.ok(error instanceof SettingsError, `${table}: ${String(error)}`)
+      assert.match(error.message, /^DATABASE_URL: .*no more room/, table)
+      return true
+    })
+    database.exec('drop trigger "refuse"')
+    database.close()
+    const { app } = await start(t, { PANGOLIN_DATA })
+    assert.deepEqual([app.firstStart, app.hasAdminFile], [true, true])
+    const { token } = JSON.parse(readFileSync(app.adminFile, 'utf8')) as { token: string }
+    const answer = await fetch(`${app.url}/api/v1/commits?order=asc`, { headers: { authorization: `Bearer ${token}` } })
+    const lines = (await answer.json()) as { message: string; author: string; principal_id: string }[]
+    assert.deepEqual(
+      lines.map(({ message, author }) => `${author}: ${message}`),
+      ['user admin', 'warehouse local', 'catalog lake', 'tenant default'].map((what) => `operator: Create ${what}`),
+    )
+  }
 })

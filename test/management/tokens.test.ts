@@ -262,6 +262,65 @@ describe('tokens', () => {
     const third = await mintToken(context, { principal }, {})
     assert.deepEqual(await ids(), [long.id, second.id, third.id])
     assert.deepEqual(logged, [])
+    // With the one that is made, in one change and one line of the log.
+    const lines = await store.list('commits', { index: 'primary', where: { tenant_id: 't1' }, limit: 9 })
+    const told = lines.map(({ message, operations }) => [
+      message,
+      (operations as { operation: string }[]).map((one) => one.operation),
+    ])
+    assert.deepEqual(told.at(-1), [`Create token ${third.id}, and forget 1 that was over`, ['create-token', 'forget-token']])
+    const [, forgotten] = lines.at(-1)!.operations as unknown as { before: { id: string }; after: null }[]
+    assert.deepEqual([forgotten!.before.id, forgotten!.after], [old.id, null])
+    assert.deepEqual(
+      told.slice(0, -1),
+      [old, long, second].map(({ id }) => [`Create token ${id}`, ['create-token']]),
+    )
+  })
+
+  test('of what was over long ago a hundred are forgotten at once, and none of another tenant', async () => {
+    const clock = { now: Date.UTC(2030, 0, 1) }
+    const store = openMemoryStore()
+    const user = { id: 'u1', tenant_id: 't1', username: 'ada', email: null, password_hash: null, role: 'tenant-admin' }
+    const token = { user_id: 'u1', secret_hash: 'ab', description: null, expires_at: 2, bounds: null }
+    const insert = (row: { id: string; tenant_id: string; created_at: number }): Mutation => ({
+      op: 'insert',
+      entity: 'tokens',
+      row: { ...token, ...row },
+    })
+    await store.write([
+      { op: 'insert', entity: 'users', row: { ...user, active: true, created_at: 0, updated_at: 0 } },
+      // Its row names a user of this tenant, whose it is not.
+      insert({ id: 'stray', tenant_id: 't2', created_at: 0 }),
+      ...Array.from({ length: 130 }, (_, n) => insert({ id: `old${n}`, tenant_id: 't1', created_at: n + 1 })),
+    ])
+    const context = { catalog: createChangeContext({ store, now: () => clock.now }) } as unknown as ManagementContext
+    const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
+    const count = async () => (await store.list('tokens', { index: 'primary', where: {}, limit: 200 })).length
+    const counts: number[] = []
+    for (let n = 0; n < 3; n++) {
+      await mintToken(context, { principal }, {})
+      counts.push(await count())
+    }
+    // A page has the stray one, too.
+    assert.deepEqual(counts, [131 - 99 + 1, 3, 4])
+    assert.ok((await store.get('tokens', { id: 'stray' })) !== undefined)
+  })
+
+  test('two that make one at once forget what was over once, and both get theirs', async () => {
+    const store = openMemoryStore()
+    const user = { id: 'u1', tenant_id: 't1', username: 'ada', email: null, password_hash: null, role: 'tenant-admin' }
+    const old = { id: 'old', tenant_id: 't1', user_id: 'u1', secret_hash: 'ab', description: null, created_at: 1, expires_at: 2 }
+    await store.write([
+      { op: 'insert', entity: 'users', row: { ...user, active: true, created_at: 0, updated_at: 0 } },
+      { op: 'insert', entity: 'tokens', row: { ...old, bounds: null } },
+    ])
+    const principal = { id: 'u1', name: 'ada', tenantId: 't1', role: 'tenant-admin' } as const
+    const contexts = [0, 1, 2].map(() => ({ catalog: createChangeContext({ store }) }) as unknown as ManagementContext)
+    const made = await Promise.all(contexts.map((context) => mintToken(context, { principal }, {})))
+    const rows = await store.list('tokens', { index: 'primary', where: {}, limit: 9 })
+    assert.deepEqual(rows.map(({ id }) => id).toSorted(), made.map(({ id }) => id).toSorted())
+    const lines = await store.list('commits', { index: 'primary', where: {}, limit: 9 })
+    assert.equal(lines.filter(({ message }) => message.includes('forget 1')).length, 1)
   })
 
   test('the store fails at the write, or never says how it ended', async () => {

@@ -109,10 +109,13 @@ describe('store check', () => {
       (store) =>
         store.write([
           insert('tokens', token({ id: 'tok' })),
+          insert('users', user({ id: 'ann', tenant_id: 't1' })),
+          insert('tokens', token({ id: 'own', tenant_id: 't1', user_id: 'ann' })),
+          insert('tokens', token({ id: 'stray', tenant_id: 't2', user_id: 'ann' })),
           insert('users', user({ id: 'lost', tenant_id: 'gone' })),
           insert('users', user()),
         ]),
-      ['error missing-tenant lost', 'error orphan-token tok'],
+      ['error missing-tenant lost', 'error orphan-token stray', 'error orphan-token tok'],
     ],
     [
       'work that was given up or that nobody does',

@@ -93,7 +93,8 @@ describe('a copy that is cut off', () => {
   it('takes over what the source changed meanwhile, unique names that changed hands included', async () => {
     const [source, target] = [openMemoryStore(), openMemoryStore()]
     await writeLake(source)
-    const rows = [user({ id: 'a', username: 'ada' }), user({ id: 'b', username: 'bob' }), user({ id: 'c' }), user({ id: 'd' })]
+    const of = (id: string, username = id) => user({ id, username, tenant_id: 't1' })
+    const rows = [of('a', 'ada'), of('b', 'bob'), of('c'), of('d')]
     const [a, b] = await source.write(rows.map((row) => insert('users', row)))
     const breaking = faultyStore(target)
     // The last write is the one that ends the copy.
@@ -104,7 +105,7 @@ describe('a copy that is cut off', () => {
     await source.write([
       replace('users', { ...rows[0]!, username: 'bob' }, freed!),
       remove('users', { id: 'c' }, 'any'),
-      insert('users', user({ id: 'e' })),
+      insert('users', of('e')),
     ])
     const report = await copyStore({ from: source, to: target, ...options })
     assert.deepEqual([report.resumed, report.removed, report.inserted], [true, 3, 3])

@@ -135,7 +135,7 @@ class Planner {
     becomes: Content | null,
   ): boolean {
     const collection = uniqueCollection(table, index)
-    const idIn = (content: Content): string => uniqueIdOf(table, index, valuesOf(table, content))
+    const idIn = (content: Content): string | undefined => uniqueIdOf(table, index, valuesOf(table, content))
     const [old, next] = [before && idIn(before), becomes === null ? undefined : idIn(becomes)]
     if (old === next) return true
     if (old !== undefined && !this.#set(collection, old, 'any', step, null)) return false

@@ -58,9 +58,11 @@ const pick = (values: readonly Value[], positions: readonly number[]): Value[] =
 
 export const idOf = (table: Table, values: readonly Value[]): string => encodeKey(table, pick(values, table.key))
 
-/** The values of a unique index, for which the reservation is kept. */
-export const uniqueIdOf = (table: Table, index: Index, values: readonly Value[]): string =>
-  encodeParts(table, index.columns, pick(values, index.columns))
+/** The values of a unique index, for which the reservation is kept. Where one of them is null there is none. */
+export function uniqueIdOf(table: Table, index: Index, values: readonly Value[]): string | undefined {
+  const own = pick(values, index.columns)
+  return own.includes(null) ? undefined : encodeParts(table, index.columns, own)
+}
 
 export function encodeContent(table: Table, values: readonly Value[], version: Version): Content {
   const columns: Record<string, Value> = {}

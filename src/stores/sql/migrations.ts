@@ -2,7 +2,7 @@
  * The schema's numbered migrations. Each is frozen once it is released: what it creates is spelled out in its own file and
  * does not follow `entities.ts`; a test holds that all of them together create what `entities.ts` declares.
  * Servers of the version before are running meanwhile, so a migration only adds: tables, indexes, columns that may be null or
- * have a default.
+ * have a default. What a unique index held apart may be let together: a server of before has never written it.
  * A database remembers the migrations it has seen, and one that has seen more than this program knows is refused: an older
  * program would not keep what a newer one relies on.
  */
@@ -25,6 +25,7 @@ import { dropped } from './migrations/0011-dropped.ts'
 import { history } from './migrations/0013-history.ts'
 import { protections } from './migrations/0012-protections.ts'
 import { purgeDelay } from './migrations/0014-purge-delay.ts'
+import { namesByTenant } from './migrations/0015-names-by-tenant.ts'
 
 /** The connection that holds the migration lock. */
 export interface MigrationSession {
@@ -54,6 +55,7 @@ export const migrations: readonly Migration[] = [
   { number: 12, name: 'protections', statements: (dialect) => createAll(dialect, protections) },
   { number: 13, name: 'history', statements: history },
   { number: 14, name: 'purge-delay', statements: purgeDelay },
+  { number: 15, name: 'names-by-tenant', statements: namesByTenant },
 ]
 
 /** Brings a database up to date. The caller holds a lock and a transaction around it. */

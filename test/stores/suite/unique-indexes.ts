@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import type { Backend } from '../backends.ts'
-import { conflict, insert, remove, replace, tenant, useStore, winners, writeOne, racing } from './rows.ts'
+import { conflict, insert, remove, replace, tenant, user, useStore, winners, writeOne, racing } from './rows.ts'
 
 export function uniqueIndexes(backend: Backend): void {
   const use = useStore(backend)
@@ -57,6 +57,35 @@ export function uniqueIndexes(backend: Backend): void {
     const row = tenant()
     await assert.rejects(store.write([insert('tenants', row), remove('tenants', { id: randomUUID() }, 'any')]), conflict(1))
     await store.write([insert('tenants', tenant({ name: row.name }))])
+  })
+
+  test('several columns hold rows apart together, and not where one of them is null', async () => {
+    const { store } = use
+    const [a, b] = [randomUUID(), randomUUID()]
+    const username = `name ${randomUUID()}`
+    const own = user({ tenant_id: a, username })
+    const version = await writeOne(store, insert('users', own))
+    const other = user({ tenant_id: b, username })
+    const versionB = await writeOne(store, insert('users', other))
+    await assert.rejects(store.write([insert('users', user({ tenant_id: a, username }))]), conflict(0))
+    await assert.rejects(store.write([replace('users', { ...other, tenant_id: a }, versionB)]), conflict(0))
+    const nowhere = [user({ username }), user({ username })]
+    const [first] = await store.write(nowhere.map((row) => insert('users', row)))
+    await assert.rejects(store.write([replace('users', { ...nowhere[0]!, tenant_id: a }, first!)]), conflict(0))
+    const named = await store.list('users', { index: 'by_username', where: { username }, limit: 5 })
+    const ids = [own, other, ...nowhere].map(({ id }) => id).toSorted()
+    assert.deepEqual(
+      named.map(({ id }) => id),
+      ids,
+    )
+    // Without a tenant it keeps no name, and gets one back only where that is free.
+    const [loose] = await store.write([replace('users', { ...own, tenant_id: null }, version)])
+    const heir = user({ tenant_id: a, username })
+    await store.write([insert('users', heir)])
+    await assert.rejects(store.write([replace('users', own, loose!)]), conflict(0))
+    await store.write([remove('users', heir, 'any'), replace('users', own, loose!)])
+    await store.write([remove('users', own, 'any'), ...nowhere.map((row) => remove('users', row, 'any'))])
+    await store.write([insert('users', user({ tenant_id: a, username }))])
   })
 
   racing(backend)('of fifty that want one value one gets it', async () => {
