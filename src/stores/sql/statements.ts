@@ -22,6 +22,8 @@ export interface Statement {
   readonly sql: string
   readonly parameters: number
   readonly expects: Expectation
+  /** The same for many rows at once: each parameter is an array, and a last one says how many rows there are. */
+  readonly many?: Statement | undefined
 }
 
 export interface BoundStatement {
@@ -48,8 +50,8 @@ interface ListQuery extends Query {
 
 let statements = 0
 
-function newStatement(expects: Expectation, sql: string, parameters: number): Statement {
-  return { id: statements++, sql, parameters, expects }
+function newStatement(expects: Expectation, sql: string, parameters: number, many?: Statement): Statement {
+  return { id: statements++, sql, parameters, expects, many }
 }
 
 export class Statements {
@@ -209,8 +211,20 @@ export class Statements {
     const columns = [...drawn.map(quote), this.#selection(table, written)].join(', ')
     const numbers = drawn.map((name) => this.#dialect.drawn(table.entity, name))
     const values = [...numbers, ...[...written, -1].map((_, i) => this.#dialect.placeholder(i + 1))].join(', ')
-    const sql = `insert into ${quote(table.entity)} (${columns}) values (${values}) on conflict do nothing`
-    return this.#newStep('written', sql, written.length + 1)
+    const insert = (rows: string): string => `insert into ${quote(table.entity)} (${columns}) ${rows} on conflict do nothing`
+    const sql = this.#dialect.expecting('written', insert(`values (${values})`))
+    // Of rows that are inserted together it is not said in which order they are numbered.
+    const many = drawn.length > 0 ? undefined : this.#buildInsertMany(table, insert)
+    return newStatement('written', sql, written.length + 1, many)
+  }
+
+  #buildInsertMany(table: Table, insert: (rows: string) => string): Statement | undefined {
+    const { arrays, placeholder, expecting } = this.#dialect
+    if (arrays === undefined) return undefined
+    const types = [...table.written.map((position) => table.columns[position]!.type), 'version'] as const
+    const columns = types.map((type, i) => `cast(${placeholder(i + 1)} as ${arrays[type]})`)
+    const sql = expecting('written', insert(`select * from unnest(${columns.join(', ')})`), placeholder(types.length + 1))
+    return newStatement('written', sql, types.length + 1)
   }
 
   #buildReplace(table: Table, rest: readonly number[]): Statement {
