@@ -99,7 +99,7 @@ export class LogRound {
     const at = Math.max(this.#head.at, Math.min(row.timestamp_ms, this.#now))
     const hash = hashOf(this.#head.hash, row, { position, at }, operations)
     const { version: expected } = row
-    this.#commits.push({ op: 'replace', entity: 'commits', row: { ...row, position }, expected })
+    this.#commits.push({ op: 'replace', entity: 'commits', row: { ...row, position }, expected, changed: ['position'] })
     this.#positions.push({ op: 'insert', entity: 'positions', row: { ...this.#key, position, commit_id: row.id, at, hash } })
     this.#ofLine.clear()
     for (const effect of effects) this.#carryOut(effect, position)

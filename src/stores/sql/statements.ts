@@ -95,17 +95,21 @@ export class Statements {
     switch (step.op) {
       case 'insert': {
         const statement = remember(this.#steps, table, 'insert', () => this.#buildInsert(table))
-        const values = this.encode(table, undefined, step.values)
-        const parameters = table.written.map((position) => values[position] as SqlValue)
+        const parameters: SqlValue[] = []
+        this.#encodeOf(table, table.written, step.values, parameters)
         parameters.push(step.version)
         return { statement, parameters }
       }
       case 'replace': {
-        const { selected } = this.get(table)
-        const statement = remember(this.#steps, table, 'replace', () => this.#buildReplace(table, selected))
-        const values = this.encode(table, undefined, step.values)
-        const pick = (position: number): SqlValue => values[position] as SqlValue
-        return { statement, parameters: [...selected.map(pick), step.version, ...table.key.map(pick), step.expected] }
+        const { changed = this.get(table).selected } = step
+        const shape = step.changed === undefined ? 'replace' : `replace ${changed.join()}`
+        const statement = remember(this.#steps, table, shape, () => this.#buildReplace(table, changed))
+        const parameters: SqlValue[] = []
+        this.#encodeOf(table, changed, step.values, parameters)
+        parameters.push(step.version)
+        this.#encodeOf(table, table.key, step.values, parameters)
+        parameters.push(step.expected)
+        return { statement, parameters }
       }
       case 'remove':
       case 'require': {
@@ -127,17 +131,19 @@ export class Statements {
     }
   }
 
-  /** The values of some columns (all, in order, when `positions` is undefined) as the database takes them. */
-  encode(table: Table, positions: readonly number[] | undefined, values: readonly Value[]): SqlValue[] {
-    const encoders = this.#dialect.encode
-    const result: SqlValue[] = []
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as Value
-      const type = table.columns[positions === undefined ? i : (positions[i] as number)]?.type ?? 'text'
-      const encoder = encoders[type]
-      result.push(encoder === undefined || value === null ? value : encoder(value))
-    }
-    return result
+  /** The values of the first of these columns as the database takes them. */
+  encode(table: Table, positions: readonly number[], values: readonly Value[]): SqlValue[] {
+    return values.map((value, i) => this.#encodeOne(table, positions[i] as number, value))
+  }
+
+  /** Those of these columns among the values of a whole row. */
+  #encodeOf(table: Table, positions: readonly number[], row: readonly Value[], into: SqlValue[]): void {
+    for (const position of positions) into.push(this.#encodeOne(table, position, row[position] as Value))
+  }
+
+  #encodeOne(table: Table, position: number, value: Value): SqlValue {
+    const encoder = this.#dialect.encode[table.columns[position]?.type ?? 'text']
+    return encoder === undefined || value === null ? value : encoder(value)
   }
 
   /** A row as the database returned it, with what the caller knew of it. */
