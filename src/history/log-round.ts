@@ -3,9 +3,8 @@
  * names of the catalog, so that the past can be read at any position.
  */
 import type { NewRow, Row } from '../stores/entities.ts'
-import { stringify } from '../iceberg/json.ts'
 import type { Mutation, Store, Version } from '../stores/store.ts'
-import { FIRST_HASH, hashOf } from './chain.ts'
+import { FIRST_HASH, hashOf, textOf } from './chain.ts'
 import type { LogKey } from './logs.ts'
 import { effectsOf, namesOf, type Effect, type Identity, type Name, type Properties } from './effects.ts'
 
@@ -22,7 +21,7 @@ export interface Line {
 export const lineOf = (row: Row<'commits'>): Line => ({
   row,
   effects: effectsOf(row.operations),
-  operations: stringify(row.operations),
+  operations: textOf(row.operations),
 })
 
 /** A state that has not ended, as far as is known. */
