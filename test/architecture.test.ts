@@ -58,6 +58,7 @@ const PLAIN_JSON = new Set([
   'cli/banner.ts',
   'cli/store.ts',
   'config.ts',
+  'history/chain.ts',
   'setting-kinds.ts',
   'http/body.ts',
   'http/query.ts',

@@ -3,9 +3,8 @@
  * names of the catalog, so that the past can be read at any position.
  */
 import type { NewRow, Row } from '../stores/entities.ts'
-import { stringify } from '../iceberg/json.ts'
 import type { Mutation, Store, Version } from '../stores/store.ts'
-import { FIRST_HASH, hashOf } from './chain.ts'
+import { FIRST_HASH, hashOf, textOf } from './chain.ts'
 import type { LogKey } from './logs.ts'
 import { effectsOf, namesOf, type Effect, type Identity, type Name, type Properties } from './effects.ts'
 
@@ -22,7 +21,7 @@ export interface Line {
 export const lineOf = (row: Row<'commits'>): Line => ({
   row,
   effects: effectsOf(row.operations),
-  operations: stringify(row.operations),
+  operations: textOf(row.operations),
 })
 
 /** A state that has not ended, as far as is known. */
@@ -50,11 +49,14 @@ export class LogRound {
   readonly #key: LogKey
   readonly #memory: LogMemory
   readonly #now: number
-  readonly #steps: Mutation[] = []
+  /** Steps by entity: a database may take rows of one entity together. */
+  readonly #commits: Mutation[] = []
+  readonly #positions: Mutation[] = []
+  readonly #versions: Mutation[] = []
   /** States that this round begins or ends. */
   readonly #changed = new Set<Open>()
   /** Of the line that is being placed, by name. */
-  readonly #versions = new Map<string, NewRow<'versions'>>()
+  readonly #ofLine = new Map<string, NewRow<'versions'>>()
   #head: NewRow<'logs'>
 
   constructor(key: LogKey, memory: LogMemory, now: number) {
@@ -95,14 +97,12 @@ export class LogRound {
     const position = this.#head.position + 1
     const at = Math.max(this.#head.at, Math.min(row.timestamp_ms, this.#now))
     const hash = hashOf(this.#head.hash, row, { position, at }, operations)
-    const { version: expected, ...rest } = row
-    this.#steps.push(
-      { op: 'replace', entity: 'commits', row: { ...rest, position }, expected },
-      { op: 'insert', entity: 'positions', row: { ...this.#key, position, commit_id: row.id, at, hash } },
-    )
-    this.#versions.clear()
+    const { version: expected } = row
+    this.#commits.push({ op: 'replace', entity: 'commits', row: { ...row, position }, expected, changed: ['position'] })
+    this.#positions.push({ op: 'insert', entity: 'positions', row: { ...this.#key, position, commit_id: row.id, at, hash } })
+    this.#ofLine.clear()
     for (const effect of effects) this.#carryOut(effect, position)
-    for (const version of this.#versions.values()) this.#steps.push({ op: 'insert', entity: 'versions', row: version })
+    for (const version of this.#ofLine.values()) this.#versions.push({ op: 'insert', entity: 'versions', row: version })
     this.#head = { ...this.#head, position, at, hash }
   }
 
@@ -118,13 +118,13 @@ export class LogRound {
         ? { op: 'insert', entity: 'states', row }
         : { op: 'replace', entity: 'states', row, expected: version },
     )
-    return [headStep, ...this.#steps, ...states]
+    return [headStep, ...this.#commits, ...this.#positions, ...this.#versions, ...states]
   }
 
   /** Told the versions of the rows that `steps` wrote. */
   written(versions: readonly (Version | undefined)[]): void {
     this.#memory.head = { ...this.#head, version: versions[0]! }
-    const first = 1 + this.#steps.length
+    const first = 1 + this.#commits.length + this.#positions.length + this.#versions.length
     for (const [at, open] of [...this.#changed].entries()) open.version = versions[first + at]
   }
 
@@ -190,7 +190,7 @@ export class LogRound {
 
   /** The last of a line counts. */
   #version({ parent: namespace, name }: Name, metadata_location: string, position: number): void {
-    this.#versions.set(`${namespace}\n${name}`, { ...this.#key, namespace, name, position, metadata_location })
+    this.#ofLine.set(`${namespace}\n${name}`, { ...this.#key, namespace, name, position, metadata_location })
   }
 }
 

@@ -40,12 +40,13 @@ export interface Sequencer {
 const MOST_ROWS = 256
 const MOST_EFFECTS = 1000
 const MOST_LENGTH = 1024 * 1024
-/** So long changes are gathered for a round: each costs a transaction. A reader of the past has one made at once. */
-const GATHER_MS = 100
+/**
+ * So long changes are gathered for a round, from the beginning of the one before: a round costs as much as some thirty changes in
+ * it. A reader of the past has one made at once.
+ */
+const GATHER_MS = 200
 const LEASE_MS = 800
-/** While it has the lease, a process looks for changes of others. */
-const POLL_MS = 100
-/** And otherwise, for those of processes that are gone. */
+/** So often a process without the lease looks for changes of processes that are gone. */
 const SWEEP_MS = 10_000
 const MOST_LOGS = 1000
 const ATTEMPTS = 40
@@ -162,10 +163,11 @@ class Rounds implements Sequencer {
       const lease = await this.#lease()
       if (lease === 'of another') return this.#othersUntil - performance.now()
       // It ends by itself when there is no more to do.
-      if (lease === 'not needed') return now + POLL_MS < this.#ownUntil ? POLL_MS : undefined
+      if (lease === 'not needed') return now + GATHER_MS < this.#ownUntil ? GATHER_MS : undefined
     }
     if (!(await this.#round())) return 0
-    return POLL_MS
+    // While it has the lease, this process looks for changes of others too.
+    return GATHER_MS - (performance.now() - now)
   }
 
   /** Takes or prolongs the lease, where there is something to do. */

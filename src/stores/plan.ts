@@ -3,7 +3,7 @@
  * that a call is refused for its form never depends on the engine, and nothing of a batch has happened when it is.
  */
 import type { ListOptions, Mutation, Version } from './store.ts'
-import { encodeColumns, encodeRow, indexOf, tableOf } from './tables.ts'
+import { columnOf, encodeColumns, encodePart, encodeRow, indexOf, tableOf } from './tables.ts'
 import type { Index, Table, Value } from './tables.ts'
 import type { EntityName } from './entities.ts'
 import { newVersion } from './versions.ts'
@@ -16,6 +16,8 @@ export type Step =
       readonly op: 'replace'
       readonly table: Table
       readonly values: readonly Value[]
+      /** The columns to write, where that is not all of them; then the others, but for the key, may be null in `values`. */
+      readonly changed?: readonly number[] | undefined
       readonly expected: Version
       readonly version: Version
     }
@@ -36,23 +38,27 @@ export interface Listing {
 
 export const planKey = (table: Table, key: object): Value[] => encodeColumns(table, table.key, key as Fields)
 
-export function planBatch(mutations: readonly Mutation[]): Step[] {
-  return mutations.map(planStep)
+/** `inPart`: of rows that change in part, the engine takes that part alone. */
+export function planBatch(mutations: readonly Mutation[], inPart = false): Step[] {
+  return mutations.map((mutation) => planStep(mutation, inPart))
 }
 
-function planStep(mutation: Mutation): Step {
+function planStep(mutation: Mutation, inPart: boolean): Step {
   const table = tableOf(mutation.entity)
   switch (mutation.op) {
     case 'insert':
       return { op: 'insert', table, values: encodeRow(table, mutation.row), version: newVersion() }
-    case 'replace':
+    case 'replace': {
+      const changed = mutation.changed && planChanged(table, mutation.changed)
       return {
         op: 'replace',
         table,
-        values: encodeRow(table, mutation.row, true),
+        values: inPart && changed ? encodePart(table, changed, mutation.row) : encodeRow(table, mutation.row, true),
+        changed,
         expected: checkExpected(table, mutation.expected, []),
         version: newVersion(),
       }
+    }
     case 'remove':
       return {
         op: 'remove',
@@ -71,6 +77,12 @@ function planStep(mutation: Mutation): Step {
     default:
       throw new TypeError(`Unknown step: ${String((mutation as { op: unknown }).op)}`)
   }
+}
+
+function planChanged(table: Table, names: readonly string[]): number[] {
+  const changed = names.map((name) => columnOf(table, name))
+  if (changed.some((position) => table.key.includes(position))) throw new TypeError(`${table.entity}: a key never changes`)
+  return changed
 }
 
 function checkExpected<W extends string>(table: Table, expected: Version | W, words: readonly W[]): Version | W {

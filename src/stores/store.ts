@@ -18,8 +18,17 @@ export type Version = number
 export type Mutation<E extends EntityName = EntityName> = E extends EntityName
   ?
       | { readonly op: 'insert'; readonly entity: E; readonly row: NewRow<E> }
-      /** Replaces the row with the key of `row`, if its version is `expected`. A `version` in `row` is passed over. */
-      | { readonly op: 'replace'; readonly entity: E; readonly row: NewRow<E>; readonly expected: Version }
+      /**
+       * Replaces the row with the key of `row`, if its version is `expected`. A `version` in `row` is passed over. `changed`: all
+       * other columns are as they were in that version, so that an engine need not write them.
+       */
+      | {
+          readonly op: 'replace'
+          readonly entity: E
+          readonly row: NewRow<E>
+          readonly expected: Version
+          readonly changed?: readonly (keyof NewRow<E>)[]
+        }
       /** Removes a row that exists, at this version or at all (`any`). */
       | { readonly op: 'remove'; readonly entity: E; readonly key: Key<E>; readonly expected: Version | 'any' }
       /** Holds until the batch is committed: the row is at this version, exists at all (`any`), or does not (`none`). */

@@ -106,6 +106,18 @@ export function encodeRow(table: Table, row: Fields, withDrawn = false): Value[]
   return values
 }
 
+/** Of a row, the key and these columns; the others are null. */
+export function encodePart(table: Table, positions: readonly number[], row: Fields): Value[] {
+  const values: Value[] = Array.from({ length: table.columns.length }, () => null)
+  for (const part of [table.key, positions]) {
+    for (const position of part) {
+      const column = table.columns[position] as Column
+      values[position] = encodeValue(table, column, row[column.name])
+    }
+  }
+  return values
+}
+
 /** The values of some columns of `fields`, all of which must be there. */
 export function encodeColumns(table: Table, positions: readonly number[], fields: Fields): Value[] {
   const values: Value[] = []

@@ -46,8 +46,13 @@ export interface Dialect {
    * inserted and removed again.
    */
   readonly takesAbsentKeys: boolean
-  /** A step's statement in the form in which it fails, rather than answers something, when its expectation does not hold. */
-  expecting(expects: 'written' | 'found' | 'absent', sql: string): string
+  /**
+   * A step's statement in the form in which it fails, rather than answers something, when its expectation does not hold. `rows`:
+   * how many it must write, if not one.
+   */
+  expecting(expects: 'written' | 'found' | 'absent', sql: string, rows?: string): string
+  /** Types of arrays, of which `unnest` makes rows, where one statement for many rows is worth it. */
+  readonly arrays?: Readonly<Record<ScalarType | 'version', string>>
   /** How values other than `null` go in and come out, for the types that don't travel as they are. */
   readonly encode: Partial<Readonly<Record<ScalarType, (value: Value) => SqlValue>>>
   readonly decode: Partial<Readonly<Record<ScalarType | 'version', (value: SqlValue) => Value>>>

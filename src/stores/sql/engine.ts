@@ -132,7 +132,7 @@ class SqlStore implements Store {
 
   async write(mutations: readonly Mutation[]): Promise<(number | undefined)[]> {
     this.#checkOpen()
-    const steps = planBatch(mutations)
+    const steps = planBatch(mutations, true)
     if (steps.length === 0) return []
     const failed = await this.#driver.write(steps.map((step) => this.#statements.step(step)))
     if (failed !== undefined) {

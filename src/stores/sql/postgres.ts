@@ -18,6 +18,7 @@ import { connect, isStale, itemOf, unavailable } from './postgres-connection.ts'
 import type { Connection, Item, Outcome, ServerError } from './postgres-connection.ts'
 import { Pool } from './postgres-pool.ts'
 import { proveOnce, provePostgres } from './postgres-proof.ts'
+import { oneByOne, together } from './postgres-items.ts'
 import { PostgresReader } from './postgres-reader.ts'
 import { snapshotOf } from './postgres-snapshot.ts'
 import type { BoundStatement, SqlRow, Statement } from './statements.ts'
@@ -49,13 +50,14 @@ export const postgresDialect: Dialect = {
   // A lock on the key alone would let a `replace` pass, which has to wait as a `remove` does.
   shareLock: ' for share',
   takesAbsentKeys: true,
-  expecting: (expects, sql) => {
+  expecting: (expects, sql, rows = '1') => {
     const step = expects === 'written' ? `${sql} returning 1` : sql
-    const wanted = expects === 'absent' ? 0 : 1
+    const wanted = expects === 'absent' ? '0' : rows
     // The count keeps the planner from working out the failing branch beforehand.
     const outcome = `case when count(*) = ${wanted} then 1 else cast('${UNEXPECTED}: ' || count(*) as integer) end`
     return `with step as (${step}) select ${outcome} from step`
   },
+  arrays: { text: 'text[]', integer: 'bigint[]', boolean: 'boolean[]', json: 'text[]', version: 'bigint[]' },
   encode: { text: (value) => encodeText(value as string) },
   decode: {
     text: (value) => decodeText(value as string),
@@ -140,22 +142,19 @@ class PostgresDriver implements SqlDriver {
   }
 
   async write(steps: readonly BoundStatement[]): Promise<number | undefined> {
-    const items: Item[] = []
-    const stepOf: number[] = []
-    steps.forEach((step, position) => {
-      for (let part: BoundStatement | undefined = step; part !== undefined; part = part.second) {
-        items.push(itemOf(part.statement, part.parameters))
-        stepOf.push(position)
-      }
-    })
-    items.push(COMMIT)
+    let batch = together(steps)
     this.#writes++
     try {
       for (let attempt = 1; ; attempt++) {
-        const result = await this.#attempt(items)
+        const result = await this.#attempt([...batch.items, COMMIT])
         if (result === 'committed') return undefined
-        if (typeof result === 'number') return stepOf[result]
-        if (attempt === ATTEMPTS) throw result
+        if (typeof result === 'number') {
+          const step = batch.stepOf[result]
+          if (step !== undefined) return step
+          batch = oneByOne(steps)
+          continue
+        }
+        if (attempt >= ATTEMPTS) throw result
         await sleep(PAUSE_MS * attempt * (1 + Math.random()))
       }
     } finally {

@@ -22,6 +22,8 @@ export interface Statement {
   readonly sql: string
   readonly parameters: number
   readonly expects: Expectation
+  /** The same for many rows at once: each parameter is an array, and a last one says how many rows there are. */
+  readonly many?: Statement | undefined
 }
 
 export interface BoundStatement {
@@ -48,8 +50,8 @@ interface ListQuery extends Query {
 
 let statements = 0
 
-function newStatement(expects: Expectation, sql: string, parameters: number): Statement {
-  return { id: statements++, sql, parameters, expects }
+function newStatement(expects: Expectation, sql: string, parameters: number, many?: Statement): Statement {
+  return { id: statements++, sql, parameters, expects, many }
 }
 
 export class Statements {
@@ -93,17 +95,21 @@ export class Statements {
     switch (step.op) {
       case 'insert': {
         const statement = remember(this.#steps, table, 'insert', () => this.#buildInsert(table))
-        const values = this.encode(table, undefined, step.values)
-        const parameters = table.written.map((position) => values[position] as SqlValue)
+        const parameters: SqlValue[] = []
+        this.#encodeOf(table, table.written, step.values, parameters)
         parameters.push(step.version)
         return { statement, parameters }
       }
       case 'replace': {
-        const { selected } = this.get(table)
-        const statement = remember(this.#steps, table, 'replace', () => this.#buildReplace(table, selected))
-        const values = this.encode(table, undefined, step.values)
-        const pick = (position: number): SqlValue => values[position] as SqlValue
-        return { statement, parameters: [...selected.map(pick), step.version, ...table.key.map(pick), step.expected] }
+        const { changed = this.get(table).selected } = step
+        const shape = step.changed === undefined ? 'replace' : `replace ${changed.join()}`
+        const statement = remember(this.#steps, table, shape, () => this.#buildReplace(table, changed))
+        const parameters: SqlValue[] = []
+        this.#encodeOf(table, changed, step.values, parameters)
+        parameters.push(step.version)
+        this.#encodeOf(table, table.key, step.values, parameters)
+        parameters.push(step.expected)
+        return { statement, parameters }
       }
       case 'remove':
       case 'require': {
@@ -125,17 +131,19 @@ export class Statements {
     }
   }
 
-  /** The values of some columns (all, in order, when `positions` is undefined) as the database takes them. */
-  encode(table: Table, positions: readonly number[] | undefined, values: readonly Value[]): SqlValue[] {
-    const encoders = this.#dialect.encode
-    const result: SqlValue[] = []
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as Value
-      const type = table.columns[positions === undefined ? i : (positions[i] as number)]?.type ?? 'text'
-      const encoder = encoders[type]
-      result.push(encoder === undefined || value === null ? value : encoder(value))
-    }
-    return result
+  /** The values of the first of these columns as the database takes them. */
+  encode(table: Table, positions: readonly number[], values: readonly Value[]): SqlValue[] {
+    return values.map((value, i) => this.#encodeOne(table, positions[i] as number, value))
+  }
+
+  /** Those of these columns among the values of a whole row. */
+  #encodeOf(table: Table, positions: readonly number[], row: readonly Value[], into: SqlValue[]): void {
+    for (const position of positions) into.push(this.#encodeOne(table, position, row[position] as Value))
+  }
+
+  #encodeOne(table: Table, position: number, value: Value): SqlValue {
+    const encoder = this.#dialect.encode[table.columns[position]?.type ?? 'text']
+    return encoder === undefined || value === null ? value : encoder(value)
   }
 
   /** A row as the database returned it, with what the caller knew of it. */
@@ -209,8 +217,20 @@ export class Statements {
     const columns = [...drawn.map(quote), this.#selection(table, written)].join(', ')
     const numbers = drawn.map((name) => this.#dialect.drawn(table.entity, name))
     const values = [...numbers, ...[...written, -1].map((_, i) => this.#dialect.placeholder(i + 1))].join(', ')
-    const sql = `insert into ${quote(table.entity)} (${columns}) values (${values}) on conflict do nothing`
-    return this.#newStep('written', sql, written.length + 1)
+    const insert = (rows: string): string => `insert into ${quote(table.entity)} (${columns}) ${rows} on conflict do nothing`
+    const sql = this.#dialect.expecting('written', insert(`values (${values})`))
+    // Of rows that are inserted together it is not said in which order they are numbered.
+    const many = drawn.length > 0 ? undefined : this.#buildInsertMany(table, insert)
+    return newStatement('written', sql, written.length + 1, many)
+  }
+
+  #buildInsertMany(table: Table, insert: (rows: string) => string): Statement | undefined {
+    const { arrays, placeholder, expecting } = this.#dialect
+    if (arrays === undefined) return undefined
+    const types = [...table.written.map((position) => table.columns[position]!.type), 'version'] as const
+    const columns = types.map((type, i) => `cast(${placeholder(i + 1)} as ${arrays[type]})`)
+    const sql = expecting('written', insert(`select * from unnest(${columns.join(', ')})`), placeholder(types.length + 1))
+    return newStatement('written', sql, types.length + 1)
   }
 
   #buildReplace(table: Table, rest: readonly number[]): Statement {

@@ -61,6 +61,33 @@ export function batches(backend: Backend): void {
     await assert.rejects(store.write([require('tenants', missing, 'any'), remove('tenants', missing, 'any')]), conflict(0))
   })
 
+  test('among rows that one batch inserts into one table, the first that is there already is named', async () => {
+    const { store } = use
+    const tenant_id = randomUUID()
+    const rows = Array.from({ length: 20 }, (_, i) => entry({ tenant_id, name: `t${i}` }))
+    const others = Array.from({ length: 10 }, () => tenant())
+    await store.write([insert('entries', rows[12]!), insert('entries', rows[15]!), insert('tenants', others[9]!)])
+    const steps = [
+      ...others.slice(0, 2).map((row) => insert('tenants', row)),
+      ...rows.slice(0, 12).map((row) => insert('entries', row)),
+    ]
+    const rest = rows.slice(12).map((row) => insert('entries', row))
+    await assert.rejects(store.write([...steps, ...rest, insert('tenants', others[9]!)]), conflict(14))
+    await assert.rejects(store.write([...steps, insert('tenants', others[9]!)]), conflict(14))
+    const taken = others.map(({ name }) => insert('tenants', tenant({ name })))
+    await assert.rejects(store.write([...steps.slice(2), ...taken]), conflict(21), 'by a unique index')
+    const twice = [insert('entries', { ...rows[3]!, epoch: 5 }), insert('entries', rows[13]!)]
+    await assert.rejects(store.write([...steps, ...twice]), conflict(14), 'within the batch')
+    assert.equal(await store.get('tenants', others[0]!), undefined)
+    assert.equal((await store.list('entries', { index: 'primary', where: { tenant_id }, limit: 30 })).length, 2)
+    const versions = await store.write(steps)
+    const read = await store.getMany('entries', rows.slice(0, 12))
+    assert.deepEqual(
+      read.map((row) => row?.version),
+      versions.slice(2),
+    )
+  })
+
   test('a step sees the steps before it, and none behind it', async () => {
     const { store } = use
     const a = tenant()

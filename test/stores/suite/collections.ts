@@ -78,8 +78,10 @@ export function collections(backend: Backend): void {
     assert.equal(new Set([...numbers, ...(await Promise.all(['e', 'd', 'f'].map(numberOf)))]).size, 6)
     assert.ok((await numberOf('e')) > numbers.at(-1)!)
     const { version, ...row } = (await store.get('commits', { ...scope, id: 'c' }))!
-    await store.write([replace('commits', { ...row, message: 'other' }, version)])
+    const [other] = await store.write([replace('commits', { ...row, message: 'other' }, version)])
+    const [again] = await store.write([replace('commits', { ...row, message: 'third' }, other!, ['message'])])
     assert.equal(await numberOf('c'), numbers[0])
+    assert.deepEqual(await store.get('commits', { ...scope, id: 'c' }), { ...row, message: 'third', version: again })
     const pending = await store.list('commits', { index: 'pending', where: { position: null }, limit: 10_000 })
     const own = pending.filter(({ tenant_id }) => tenant_id === scope.tenant_id).map(({ id }) => id)
     assert.deepEqual(
@@ -145,6 +147,9 @@ export function collections(backend: Backend): void {
       { op: 'insert', entity: 'tenants', row: { id: row.id } },
       { op: 'replace', entity: 'tenants', row, expected: 'any' },
       { op: 'replace', entity: 'tenants', row },
+      { op: 'replace', entity: 'tenants', row, expected: 1, changed: ['extra'] },
+      { op: 'replace', entity: 'tenants', row, expected: 1, changed: ['id'] },
+      { op: 'replace', entity: 'tenants', row: { ...row, name: 1 }, expected: 1, changed: ['name'] },
       { op: 'remove', entity: 'tenants', key: { id: row.id }, expected: 'none' },
       { op: 'remove', entity: 'tenants', key: {}, expected: 'any' },
       { op: 'require', entity: 'tenants', key: { id: 1 }, expected: 'any' },

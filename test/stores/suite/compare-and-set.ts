@@ -1,5 +1,6 @@
 /** Versions: who wrote last is known exactly, and only who knows it may write next. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import type { Backend } from '../backends.ts'
 import { conflict, entry, insert, remove, replace, require, tenant, useStore, winners, writeOne, racing } from './rows.ts'
@@ -18,6 +19,41 @@ export function compareAndSet(backend: Backend): void {
     await assert.rejects(store.write([require('tenants', row, first)]), conflict(0))
     assert.deepEqual(await store.get('tenants', row), { ...row, created_at: 2, version: second })
     await store.write([require('tenants', row, second), remove('tenants', row, second)])
+  })
+
+  test('a replacement that names what it changes leaves the rest, and every index, as it should be', async () => {
+    const { store } = use
+    const row = entry({ uuid: 'u', location: `file:///${randomUUID()}/` })
+    const first = await writeOne(store, insert('entries', row))
+    const moved = { ...row, location: `file:///${randomUUID()}/`, uuid: null }
+    const second = await writeOne(store, replace('entries', moved, first, ['location', 'uuid']))
+    await assert.rejects(store.write([replace('entries', row, first, ['location', 'uuid'])]), conflict(0))
+    const expected = { ...moved, version: second }
+    assert.deepEqual(await store.get('entries', row), expected)
+    const at = (location: string) =>
+      store.list('entries', { index: 'by_location', where: { tenant_id: row.tenant_id, location }, limit: 2 })
+    assert.deepEqual([await at(row.location), await at(moved.location)], [[], [expected]])
+    // In one batch with others of its kind, which change more and less.
+    const all = { ...moved, metadata_location: 'm', epoch: 7 }
+    const steps = [replace('entries', moved, second, []), insert('tenants', tenant()), replace('entries', all, 1, ['epoch'])]
+    await assert.rejects(store.write(steps), conflict(2))
+    const third = await writeOne(store, replace('entries', all, second, ['metadata_location', 'epoch']))
+    const fourth = await writeOne(store, replace('entries', all, third, []))
+    assert.notEqual(fourth, third)
+    assert.deepEqual(await store.get('entries', row), { ...all, version: fourth })
+  })
+
+  test('a replacement in part meets unique indexes like any other', async () => {
+    const { store } = use
+    const [a, b] = [tenant({ properties: { kept: [1] } }), tenant()]
+    const [versionA] = await store.write([insert('tenants', a), insert('tenants', b)])
+    await assert.rejects(store.write([replace('tenants', { ...a, name: b.name }, versionA!, ['name'])]), conflict(0))
+    const renamed = { ...a, name: `renamed ${a.id}` }
+    const version = await writeOne(store, replace('tenants', renamed, versionA!, ['name']))
+    assert.deepEqual(await store.list('tenants', { index: 'by_name', where: { name: renamed.name }, limit: 2 }), [
+      { ...renamed, version },
+    ])
+    await store.write([insert('tenants', tenant({ name: a.name }))])
   })
 
   test('what is missing can be neither replaced nor removed nor required', async () => {

@@ -43,6 +43,36 @@ export function hostileValues(backend: Backend): void {
     })
   }
 
+  test('all of them in one batch, beside what is null', async () => {
+    const { store } = use
+    const texts = [...TEXTS, 'NULL', '{', '}', ',', '{"a",NULL}', '\\"']
+    const rows = texts.map((text, i) =>
+      user({
+        id: `${text} ${randomUUID()}`,
+        tenant_id: i % 3 === 0 ? null : text,
+        email: i % 3 === 1 ? null : text,
+        password_hash: text,
+        active: i % 2 === 0,
+        created_at: i % 2 === 0 ? Number.MAX_SAFE_INTEGER : -i,
+      }),
+    )
+    const tenants = texts.map((text) =>
+      tenant({ id: `${text} ${randomUUID()}`, properties: { [text]: [text, null, true, 1.5] } }),
+    )
+    const versions = await store.write([
+      ...rows.map((row) => insert('users', row)),
+      ...tenants.map((row) => insert('tenants', row)),
+    ])
+    assert.deepEqual(
+      await store.getMany('users', rows),
+      rows.map((row, i) => ({ ...row, version: versions[i] })),
+    )
+    assert.deepEqual(
+      await store.getMany('tenants', tenants),
+      tenants.map((row, i) => ({ ...row, version: versions[rows.length + i] })),
+    )
+  })
+
   test('texts that look alike are different keys', async () => {
     const { store } = use
     const ids = ['a', 'A', 'a ', ' a', 'a\u0000', 'á', 'a\u0301', 'ａ', '1', '01', '1.0', '+1'].map((id) => `alike ${id} `)

@@ -105,8 +105,12 @@ export function metricsReport(values: Partial<NewRow<'metrics'>> = {}): NewRow<'
 export const mutation = (value: object): Mutation => value as Mutation
 
 export const insert = <E extends EntityName>(entity: E, row: NewRow<E>): Mutation => mutation({ op: 'insert', entity, row })
-export const replace = <E extends EntityName>(entity: E, row: NewRow<E>, expected: number): Mutation =>
-  mutation({ op: 'replace', entity, row, expected })
+export const replace = <E extends EntityName>(
+  entity: E,
+  row: NewRow<E>,
+  expected: number,
+  changed?: readonly (keyof NewRow<E>)[],
+): Mutation => mutation({ op: 'replace', entity, row, expected, ...(changed && { changed }) })
 export const remove = <E extends EntityName>(entity: E, key: Key<E>, expected: number | 'any'): Mutation =>
   mutation({ op: 'remove', entity, key, expected })
 export const require = <E extends EntityName>(entity: E, key: Key<E>, expected: number | 'any' | 'none'): Mutation =>
