@@ -53,7 +53,7 @@ export async function assertReachable(catalog: CatalogHandle, location: string):
   }
 }
 
-/** Writes a new metadata file, durable when this resolves. */
+/** Writes a new metadata file, durable when this resolves. Where the storage is not available it may have got there (`maybeWritten`). */
 export async function writeFile(
   catalog: CatalogHandle,
   location: string,
@@ -63,17 +63,10 @@ export async function writeFile(
   try {
     await catalog.storage.create(location, encoded ?? (await encodeFile(json, codec)))
   } catch (error) {
-    // Perhaps it got there and only the answer was lost.
-    if (error instanceof StorageError && error.kind === 'unavailable') await discardFiles(catalog, [location])
     throw storageFailure(error, location)
   }
 }
 
-/** Removes files that no pointer ever named; best effort, as an orphan does no harm. */
-export async function discardFiles(catalog: CatalogHandle, locations: readonly string[]): Promise<void> {
-  try {
-    await catalog.storage.delete(locations)
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
-  }
-}
+/** Whether a file that could not be written is there perhaps: only the answer may have been lost. */
+export const maybeWritten = (failure: unknown): boolean =>
+  failure instanceof IcebergError && failure.cause instanceof StorageError && failure.cause.kind === 'unavailable'
