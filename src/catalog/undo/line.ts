@@ -38,7 +38,15 @@ export interface Line {
 }
 
 /** What keeps the thing at hand from being undone; where it can be, the later change that did so is named with it. */
-export class ChangedSince extends Error {}
+export class ChangedSince extends Error {
+  /** What of the change it is about, where that is not the operation at hand. */
+  readonly about: Operation | undefined
+
+  constructor(message: string, about?: Operation) {
+    super(message)
+    this.about = about
+  }
+}
 
 /** Of an operation that an earlier version has logged. */
 export const withoutId = (): IcebergError =>
@@ -152,7 +160,10 @@ export async function keptOf(
     if (row !== undefined && row.kept_until > context.now()) return { gone: goneOf(row), row }
     if (row !== undefined || rows.at(-1)!.id < first) break
   }
-  throw conflict('what it dropped is not kept any more')
+  const isPurge = operation['purge-requested'] === true
+  throw conflict(
+    isPurge ? 'it was a drop with purge, and nothing is kept of it any more' : 'what it dropped is not kept any more',
+  )
 }
 
 /** By its id; in lines without one by its name, and that of a table or view by its metadata file, too. */
