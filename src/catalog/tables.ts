@@ -89,10 +89,11 @@ export function loadTable(
   )
 }
 
-/** Something when it exists. @throws IcebergError 404 when not */
+/** Something when it exists, and in the past can still be read. @throws IcebergError 404 when not */
 export function tableExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> {
   assertMayTouch(call, 'table.read', identifier)
-  return getReadableEntry(context, call, identifier, 'table')
+  const entry = getReadableEntry(context, call, identifier, 'table')
+  return soon(entry, (row) => orGone(context, call.catalog, identifier, row, () => row))
 }
 
 export interface NewPlace {
