@@ -165,6 +165,16 @@ test('users and tokens are looked up by id by way of the one function that asks 
   )
 })
 
+/** Their batch of files is what `deletable` answered. */
+const DELETERS = ['catalog/commits/discard.ts', 'tasks/delete-files.ts', 'tasks/purge.ts', 'tasks/remove-folders.ts']
+
+test('what deletes files of a warehouse asks the one function that tells what leads to them', () => {
+  const texts = new Map(sources.map((file) => [nameOf(file), readFileSync(file, 'utf8')]))
+  const deleters = [...texts].filter(([name, text]) => !name.startsWith('storage/') && /torage\b\s*\??\.\s*delete\(/.test(text))
+  assert.deepEqual(deleters.map(([name]) => name).toSorted(), DELETERS)
+  for (const [name, text] of deleters) assert.match(text, /\bdeletable\(/, name)
+})
+
 test('routes find catalogs by way of the one function that asks whether the caller sees them', () => {
   const past = sources.filter((file) => /\bhandles\s*\.\s*resolve\b/.test(readFileSync(file, 'utf8'))).map(nameOf)
   assert.deepEqual(

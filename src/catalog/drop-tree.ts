@@ -2,7 +2,7 @@
  * A namespace dropped with all that is in it: one batch, so that what is seen of it is there or gone as a whole, and bounded for
  * that reason. What went with a namespace comes back with it (`undrop.ts`).
  */
-import { change } from '../changes/change.ts'
+import { change, type Attempt } from '../changes/change.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Operation } from '../changes/write.ts'
 import { displayNamespace, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
@@ -22,7 +22,7 @@ interface Space {
   readonly row: Row<'namespaces'>
 }
 
-interface Tree {
+export interface Tree {
   /** Outermost first. */
   readonly spaces: readonly Space[]
   readonly entries: readonly Row<'entries'>[]
@@ -53,6 +53,34 @@ async function readTree(context: CatalogContext, call: CatalogCall, top: Namespa
   return { spaces, entries }
 }
 
+/**
+ * The drop of a namespace with what `check` finds to be in it.
+ * @throws IcebergError 404, 409 for what is protected and for what is too much
+ */
+export async function droppingTree(
+  context: CatalogContext,
+  call: CatalogCall,
+  top: Namespace,
+  { force = false, check = () => {} }: Pick<DropOptions, 'force'> & { readonly check?: (tree: Tree) => void } = {},
+): Promise<Pick<Attempt<unknown>, 'message' | 'operations' | 'steps'>> {
+  // Read before what is protected is looked for: a protection changes it.
+  const branch = await context.store.get('branches', branchKey(call.catalog))
+  if (branch === undefined) throw noSuchWarehouse(call.catalog.name)
+  const tree = await readTree(context, call, top)
+  check(tree)
+  return {
+    message: `Drop namespace ${displayNamespace(top)} with all that is in it`,
+    operations: operationsOf(tree),
+    steps: [
+      { op: 'require', entity: 'branches', key: branchKey(call.catalog), expected: branch.version },
+      ...removals(call, tree),
+      ...(await guards(context, call, tree, force)),
+      ...(await Promise.all(tree.entries.map(({ id }) => freedPlaces(context, call.catalog, id)))).flat(),
+      ...keptOf(context, call, tree),
+    ],
+  }
+}
+
 /** @throws IcebergError 404, 409 for what is protected and for what is too much */
 export async function dropNamespaceTree(
   context: CatalogContext,
@@ -63,26 +91,12 @@ export async function dropNamespaceTree(
   return change<void>(context, call, {
     what: `namespace ${displayNamespace(top)}`,
     log: call.catalog,
-    attempt: async () => {
-      // Read before what is protected is looked for: a protection changes it.
-      const branch = await context.store.get('branches', branchKey(call.catalog))
-      if (branch === undefined) throw noSuchWarehouse(call.catalog.name)
-      const tree = await readTree(context, call, top)
-      return {
-        message: `Drop namespace ${displayNamespace(top)} with all that is in it`,
-        operations: operationsOf(tree),
-        steps: [
-          { op: 'require', entity: 'branches', key: branchKey(call.catalog), expected: branch.version },
-          ...removals(call, tree),
-          ...(await guards(context, call, tree, force)),
-          ...(await Promise.all(tree.entries.map(({ id }) => freedPlaces(context, call.catalog, id)))).flat(),
-          ...keptOf(context, call, tree),
-        ],
-        status: 204,
-        outcome: null,
-        answer: () => undefined,
-      }
-    },
+    attempt: async () => ({
+      ...(await droppingTree(context, call, top, { force })),
+      status: 204,
+      outcome: null,
+      answer: () => undefined,
+    }),
     replay: () => undefined,
   })
 }

@@ -13,7 +13,7 @@ import type { EntityName, IndexName, Key, NewRow, Row } from '../stores/entities
 import { listed, pagesBy } from '../stores/pages.ts'
 import { listColumn, type ListOptions } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, PageRequest } from './call.ts'
-import { isPast, pastNames, pastNamesAmong, type PastHandle } from './past.ts'
+import { behindName, isPast, pastNames, pastNamesAmong, type PastHandle, type PastListing } from './past.ts'
 import { soon, type Soon } from './soon.ts'
 
 const MAC_BYTES = 16
@@ -126,7 +126,7 @@ interface NameListing<E extends EntityName> extends Listing<E> {
   readonly kind: Kind
 }
 
-/** The same of what was there at the position at which the catalog is read. */
+/** The same of what was there at the position at which the catalog is read. A page may be shorter than asked for, or empty. */
 function listPastNames<E extends EntityName>(
   context: CatalogContext,
   call: CatalogCall & { readonly catalog: PastHandle },
@@ -137,19 +137,34 @@ function listPastNames<E extends EntityName>(
   const { kind, among, where, name } = listing
   const { namespace, parent = namespace } = where as { readonly namespace?: string; readonly parent?: string }
   const place = { kind, parent: parent ?? '', call }
-  return paged(
-    context,
-    call,
-    page,
-    { ...listing, name: [...name, `at ${catalog.at}`] },
-    {
-      read: async (after, limit) => {
-        if (among === undefined) return pastNames(context, catalog, place, after, limit)
-        return (await pastNamesAmong(context, catalog, place, namesBehind(among, after))).slice(0, limit)
-      },
-      positionOf: (one) => one,
-    },
-  )
+  const named = [...name, `at ${catalog.at}`]
+  if (among !== undefined) {
+    const read = async (after: string | undefined, limit: number): Promise<string[]> =>
+      (await pastNamesAmong(context, catalog, place, namesBehind(among, after))).slice(0, limit)
+    return paged(context, call, page, { ...listing, name: named }, { read, positionOf: (one) => one })
+  }
+  if (page.pageToken !== undefined) return pastPage(context, { ...place, catalog }, page, named)
+  const read = async (after: string | undefined, limit: number): Promise<string[]> => {
+    const behind = after === undefined ? undefined : behindName(after)
+    return [...(await pastNames(context, catalog, place, behind, { limit, isAll: true })).names]
+  }
+  return everything({ read, positionOf: (one) => one }, false)
+}
+
+async function pastPage(
+  context: CatalogContext,
+  { catalog, ...place }: PastListing & { readonly catalog: PastHandle },
+  page: PageRequest,
+  named: readonly string[],
+): Promise<Page<string>> {
+  const { call } = place
+  const limit = pageLimit(page)
+  const behind = page.pageToken ? redeem(context, call, named, page.pageToken) : undefined
+  const { names, position } = await pastNames(context, catalog, place, behind, { limit: limit + 1 })
+  const rows = names.slice(0, limit)
+  // One name more than asked for says whether there is a next page.
+  const last = names.length > limit ? behindName(rows.at(-1)!) : position
+  return { rows, next: last === undefined ? null : issue(context, call, named, last) }
 }
 
 /** The same of the column `by` alone, which costs a fraction of whole rows. */

@@ -12,7 +12,7 @@ import { StorageError } from '../storage/storage.ts'
 import type { Key, Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import type { CatalogCall, CatalogContext, CatalogHandle, TableIdentifier } from './call.ts'
-import { assertPresent } from './documents/metadata-files.ts'
+import { assertStillThere, type Seen } from './documents/metadata-files.ts'
 import { namespaceIds, type Entry } from './entries.ts'
 import type { Soon } from './soon.ts'
 
@@ -110,7 +110,7 @@ export async function pastNamespace(
 const READ_AT_ONCE = 1000
 
 /** What is listed, for whom. */
-type PastListing = Pick<Place, 'kind' | 'parent'> & { readonly call: CatalogCall }
+export type PastListing = Pick<Place, 'kind' | 'parent'> & { readonly call: CatalogCall }
 
 /** Those that the caller may still read; of namespaces all. */
 async function readable(
@@ -124,28 +124,53 @@ async function readable(
   return states.filter((_, at) => are[at])
 }
 
-/** Names of a kind in a namespace, in their order, behind a name. */
+/** Between a name and a position in a text that stands for both. No name holds it. */
+const MARK = '\u001f'
+
+/** The position of a name, behind all that ever had it. */
+export const behindName = (name: string): string => `${name}${MARK}${Number.MAX_SAFE_INTEGER}`
+
+/** Of one name there may be as many states as of many. */
+function rowBehind(position: string): Pick<Row<'states'>, 'name' | 'since'> {
+  const [name = '', since] = position.split(MARK)
+  return { name, since: Number(since ?? Number.MAX_SAFE_INTEGER) }
+}
+
+export interface PastNames {
+  readonly names: readonly string[]
+  /** Where there may be more; undefined at the end. */
+  readonly position: string | undefined
+}
+
+/** Looked at for one page, where most of what there is was not there at the time. */
+const MAX_SCANNED = 10_000
+/** Where each name has to be looked up, since rights depend on the last one that a thing had. */
+const MAX_SCANNED_NARROWED = 1000
+
+/** Names of a kind in a namespace, in their order, behind a position. Fewer than `limit` where that takes too much, unless all are wanted. */
 export async function pastNames(
   context: CatalogContext,
   catalog: PastHandle,
   listing: PastListing,
   behind: string | undefined,
-  limit: number,
-): Promise<string[]> {
-  const { kind, parent } = listing
+  { limit, isAll = false }: { readonly limit: number; readonly isAll?: boolean },
+): Promise<PastNames> {
+  const { kind, parent, call } = listing
   const where = { ...logKeyOf(catalog), kind, parent }
   const names: string[] = []
-  let after = behind === undefined ? undefined : { ...where, name: behind, since: Number.MAX_SAFE_INTEGER }
-  for (;;) {
-    const most = Math.min(READ_AT_ONCE, Math.max(16, limit - names.length))
-    const rows = await context.store.list('states', { index: 'primary', where, limit: most, ...(after && { after }) })
+  const most = isAll ? Infinity : call.principal.bounds?.within === undefined ? MAX_SCANNED : MAX_SCANNED_NARROWED
+  let after = behind === undefined ? undefined : { ...where, ...rowBehind(behind) }
+  for (let [scanned, size] = [0, Math.min(READ_AT_ONCE, Math.max(16, limit))]; ; size = Math.min(READ_AT_ONCE, 2 * size)) {
+    const rows = await context.store.list('states', { index: 'primary', where, limit: size, ...(after && { after }) })
     const there = rows.filter((row) => isThere(row, catalog.at))
     for (const { name } of await readable(context, listing, there)) {
       names.push(name)
-      if (names.length === limit) return names
+      if (names.length === limit) return { names, position: behindName(name) }
     }
     const last = rows.at(-1)
-    if (last === undefined || rows.length < most) return names
+    if (last === undefined || rows.length < size) return { names, position: undefined }
+    scanned += rows.length
+    if (scanned >= most) return { names, position: `${last.name}${MARK}${last.since}` }
     after = { ...where, name: last.name, since: last.since }
     await turn()
   }
@@ -245,29 +270,35 @@ export async function explainGone(
   throw new IcebergError(kind === 'view' ? 'NoSuchViewException' : 'NoSuchTableException', message, { cause: error })
 }
 
-/** A file of the past that was there is not asked about again for so long, where asking costs a request. */
-const PRESENT_MS = 1000
-const presentAt = new WeakMap<Entry, number>()
+/** When a file of the past was last seen. */
+const seen = new WeakMap<Entry, Seen>()
 
-/** What is remembered of a file must not stand for one that is gone, also where the storage can't say so at once. */
-async function assertStillThere({ now }: CatalogContext, catalog: PastHandle, row: Entry): Promise<void> {
-  if (catalog.storage.isMissing !== undefined) return
-  const last = presentAt.get(row)
-  if (last !== undefined && Math.abs(now() - last) < PRESENT_MS) return
-  await assertPresent(catalog, row.metadata_location)
-  presentAt.set(row, now())
+function seenOf(row: Entry): Seen {
+  let known = seen.get(row)
+  if (known === undefined) seen.set(row, (known = { presentAt: -Infinity }))
+  return known
 }
 
-/** Where reads of the past and of now differ. */
+/** Where reads of the past and of now differ: what is remembered of a file must not stand for one that is gone. */
 export const orGone = <T>(
   context: CatalogContext,
   catalog: CatalogHandle,
   identifier: TableIdentifier,
   row: Entry,
   read: () => Soon<T>,
-): Soon<T> => {
-  if (!isPast(catalog)) return read()
-  return assertStillThere(context, catalog, row)
-    .then(read)
-    .catch((error: unknown) => explainGone(context, catalog, identifier, row, error))
+): Soon<T> => (isPast(catalog) ? readPast(context, catalog, identifier, row, read) : read())
+
+async function readPast<T>(
+  context: CatalogContext,
+  catalog: PastHandle,
+  identifier: TableIdentifier,
+  row: Entry,
+  read: () => Soon<T>,
+): Promise<T> {
+  try {
+    await assertStillThere(context, catalog, row.metadata_location, seenOf(row))
+    return await read()
+  } catch (error) {
+    return explainGone(context, catalog, identifier, row, error)
+  }
 }

@@ -88,9 +88,9 @@ export function loadTable(
   )
 }
 
-/** Something when it exists. @throws IcebergError 404 when not */
+/** Something when it exists, and in the past can still be read. @throws IcebergError 404 when not */
 export const tableExists = (context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Soon<unknown> =>
-  resolveEntry(context, call, identifier, 'table')
+  soon(resolveEntry(context, call, identifier, 'table'), (row) => orGone(context, call.catalog, identifier, row, () => row))
 
 export interface NewPlace {
   readonly identifier: TableIdentifier

@@ -88,12 +88,11 @@ export async function undrop(context: CatalogContext, call: CatalogCall, request
       const { claim, ...back } =
         gone.kind === 'namespace'
           ? { ...(await backTree(context, call, [...place.namespace, place.name], gone.row, parts)), claim: undefined }
-          : await backEntry(context, call, place, gone.row, purge?.id)
+          : await backEntry(context, call, place, gone.row, purge)
       const claims = claim && claimSteps([claim])
       return {
         ...back,
-        // Of this and the server that takes the task the one comes to pass.
-        steps: [...(claims ?? []), ...back.steps, forget(row), ...(purge === undefined ? [] : [withoutPurge(purge)])],
+        steps: [...(claims ?? []), ...back.steps, forget(row)],
         status: 200,
         outcome: answer as unknown as Json,
         answer: () => answer,
@@ -120,13 +119,13 @@ const inTheWay = (error: unknown): never => {
   throw conflict(`It can't come back: ${error.message}`, { cause: error })
 }
 
-/** `claim` is of its place, which the batch has to take. */
+/** `claim` is of its place, which the batch has to take. `purge`: the one that waits for it, and does not come to pass. */
 export async function backEntry(
   context: CatalogContext,
   call: CatalogCall,
   identifier: TableIdentifier,
   row: NewRow<'entries'>,
-  ownPurge?: string,
+  purge?: Row<'tasks'>,
 ): Promise<Back & { readonly claim: Claim }> {
   const { catalog } = call
   const kind = row.kind as 'table' | 'view'
@@ -136,12 +135,13 @@ export async function backEntry(
   // Refuses a namespace of no or unusable levels, before what is in the way is looked for.
   namespaceKey(catalog, identifier.namespace)
   const next = { ...row, ...entryKey(catalog, identifier), updated_at: context.now() }
-  const { steps, claim } = await takeBack(context, call, identifier, next, ownPurge).catch(inTheWay)
+  const { steps, claim } = await takeBack(context, call, identifier, next, purge?.id).catch(inTheWay)
   return {
     claim,
     message: `Undrop ${kind} ${displayIdentifier(identifier)}`,
     operations: [entryOperation(`undrop-${kind}`, { identifier, before: undefined, after: row })],
-    steps: [...steps, ...guard],
+    // Of this and the server that takes the task the one comes to pass.
+    steps: [...steps, ...guard, ...(purge === undefined ? [] : [withoutPurge(purge)])],
   }
 }
 

@@ -1,12 +1,11 @@
 /** Commits to a table: what they make of its metadata. How that becomes the current state is `commits/commit.ts`. */
 import { IcebergError } from '../iceberg/errors.ts'
-import { canonicalFile, isBelow } from '../iceberg/location.ts'
 import { foreignFiles } from '../iceberg/named-files.ts'
 import { commitTable } from '../iceberg/table-commit.ts'
 import { serializeTableMetadata } from '../iceberg/table-metadata.ts'
 import { placeCheck } from './places/areas.ts'
 import { assertMayCommit, assertMayTouch } from './authorize.ts'
-import type { CatalogCall, CatalogContext, CatalogHandle, MetadataAnswer, TableIdentifier } from './call.ts'
+import type { CatalogCall, CatalogContext, MetadataAnswer, TableIdentifier } from './call.ts'
 import { claimed, commitEntry, stage } from './commits/commit.ts'
 import type { Plan, Staged } from './commits/commit.ts'
 import { assertFilesKept } from './places/deletions.ts'
@@ -16,10 +15,11 @@ import { findEntry, laneOf, nameTaken, noSuch } from './entries.ts'
 import type { Entry } from './entries.ts'
 import { parseTableCommit, type Identity } from './commits/format-work.ts'
 import { isLarge, planLarge, readLarge, smallChange, type TableChange } from './commits/large-commit.ts'
-import { checkedLocation, groundOf, withLocation } from './places/locations.ts'
+import { groundOf, withLocation } from './places/locations.ts'
 import type { Claim } from './places/locations.ts'
 import { homeOf } from './places/namespace-locations.ts'
 import { takePlaces } from './places/places.ts'
+import { obsoleteFiles } from './places/reachable.ts'
 import type { CommitTableRequest } from './shapes.ts'
 import { landedWithCredentials } from './delegation/vending.ts'
 
@@ -132,19 +132,8 @@ async function finished(
 ): Promise<Staged> {
   await assertFilesKept(context, catalog, foreign)
   const beside = await takePlaces(context, catalog, metadata, { base, id: row?.id, ground })
-  const staged = stage(obsoleteFiles(catalog, metadata, removed))
+  const staged = stage(obsoleteFiles(metadata, removed))
   return claimed(context, catalog, { ...staged, beside }, { ground, uuid: metadata['table-uuid'], made: madeUp })
-}
-
-/** Of those that fell off the log, the ones to delete. */
-export function obsoleteFiles(catalog: CatalogHandle, metadata: Identity, removed: readonly string[]): string[] {
-  if (metadata.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return []
-  const own = checkedLocation(catalog, metadata.location)
-  // Only what is the table's own: a table registered from elsewhere keeps the history that it brought.
-  return removed.filter((file) => {
-    const canonical = canonicalFile(file)
-    return canonical !== undefined && isBelow(own, canonical)
-  })
 }
 
 export async function updateTable(

@@ -76,9 +76,10 @@ export async function loadView(
   return orGone(context, call.catalog, identifier, row, () => answerWithEntry(context, call.catalog, row, { ifNoneMatch }))
 }
 
-/** Resolves when it exists, throws 404 when not. */
+/** Resolves when it exists, and in the past can still be read; throws 404 when not. */
 export async function viewExists(context: CatalogContext, call: CatalogCall, identifier: TableIdentifier): Promise<void> {
-  await resolveEntry(context, call, identifier, 'view')
+  const row = await resolveEntry(context, call, identifier, 'view')
+  await orGone(context, call.catalog, identifier, row, () => row)
 }
 
 /** A commit to a view. */

@@ -14,7 +14,7 @@ import { INLINE_REQUEST, LARGE_JSON, SMALL_JSON } from '../catalog/request-limit
 import { soon, type Soon } from '../catalog/soon.ts'
 import type { Credentials } from '../access/authenticate.ts'
 import type { Principal } from '../access/principal.ts'
-import { badRequest, IcebergError, noSuchWarehouse } from '../iceberg/errors.ts'
+import { badRequest, IcebergError, noSuchWarehouse, readOnlyPast } from '../iceberg/errors.ts'
 import { decodeNamespacePath, decodePathSegment } from '../iceberg/identifier.ts'
 import { parse, type JsonValue } from '../iceberg/json.ts'
 import { explainMissing } from '../management/catalogs.ts'
@@ -187,9 +187,15 @@ export class Exchange {
     return { principal: this.caller, idempotency: this.#idempotency(), origin }
   }
 
-  /** For those about a catalog that the management API names. @throws IcebergError 404 where the caller does not see it */
+  /**
+   * For those about a catalog that the management API names, which speaks of catalogs as they are.
+   * @throws IcebergError 404 where the caller does not see it; 400 for a moment of its past, 403 to change that
+   */
   async callIn(name: string): Promise<CatalogCall> {
-    return { ...this.changeCall, catalog: await this.catalogNamed(name) }
+    const catalog = await this.catalogNamed(name)
+    if (catalog.at === undefined) return { ...this.changeCall, catalog }
+    if (this.route?.mutation === true) throw readOnlyPast(catalog.at)
+    throw badRequest(`This is about a catalog as it is, not as it was at position ${catalog.at}: ask for ${catalog.name}`)
   }
 
   /** For the use cases of the catalog. */

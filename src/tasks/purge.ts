@@ -6,11 +6,11 @@
  * Resumable at any point: files go before what names them, and the metadata file goes last, so that a task which was cut off
  * finds what is left; a file that is missing was deleted before.
  */
+import { deletable } from '../catalog/places/reachable.ts'
 import { canonicalFile, canonicalLocation, isBelow, type Location } from '../iceberg/location.ts'
 import type { Json, Row } from '../stores/entities.ts'
 import type { Store } from '../stores/store.ts'
 import { StorageError, type ObjectStore } from '../storage/storage.ts'
-import { findOwner } from './ownership.ts'
 import { contentFilesOf, manifestsOf, readNamedFiles } from './reachable-files.ts'
 import { TaskRefused, type TaskContext, type TaskHandler } from './runner.ts'
 
@@ -20,6 +20,7 @@ export type OpenStorageFor = (tenantId: string, warehouseName: string) => Promis
 export interface PurgeOptions {
   readonly store: Store
   readonly openStorageFor: OpenStorageFor
+  readonly now: () => number
   readonly log: (event: string, details: Readonly<Record<string, unknown>>) => void
 }
 
@@ -42,10 +43,10 @@ export function locationOf(payload: Json): Location {
   }
 }
 
-/** Thrown when another entry lives where the table was: nothing more is deleted, and there is nothing left to do. */
+/** Thrown when another entry lives where the table was, or can come back there: nothing more is deleted or left to do. */
 class Occupied extends Error {}
 
-/** Deletes files in batches, none but those below `location`, and none while another entry is there. */
+/** Deletes files in batches: those below `location` that nothing leads to, and none once another entry is there. */
 class Remover {
   readonly #options: PurgeOptions
   readonly #task: Row<'tasks'>
@@ -64,10 +65,19 @@ class Remover {
     this.#signal = signal
   }
 
-  async check(): Promise<void> {
+  /** Those that may be deleted. Asked with none: whether any may. */
+  async #deletable(batch: readonly string[]): Promise<readonly string[]> {
     this.#signal.throwIfAborted()
-    const owner = await findOwner(this.#options.store, this.#task.tenant_id, this.#location)
-    if (owner !== undefined) throw new Occupied(`${owner.kind} ${owner.id} is at ${owner.location}`)
+    const { id, tenant_id: tenantId } = this.#task
+    const doomed = { tenantId, location: this.#location, files: batch, owner: { is: 'gone', purge: id } } as const
+    const { files, keptBy } = await deletable(this.#options, doomed)
+    if (keptBy === undefined || keptBy.kind === 'place') return files
+    const { kind, isDropped, location } = keptBy
+    throw new Occupied(`${kind} ${keptBy.id} ${isDropped ? 'was dropped and can come back' : 'is'} at ${location}`)
+  }
+
+  async check(): Promise<void> {
+    await this.#deletable([])
   }
 
   async add(files: readonly string[]): Promise<void> {
@@ -86,9 +96,19 @@ class Remover {
     const batch = this.#batch
     this.#batch = []
     if (batch.length === 0) return
-    await this.check()
-    await this.#storage.delete(batch)
-    this.deleted += batch.length
+    const files = await this.#deletable(batch)
+    await this.#storage.delete(files)
+    this.deleted += files.length
+    this.kept += batch.length - files.length
+  }
+
+  /** The folders that are left, where storage has such. A table that was at the root of a warehouse leaves that alone. */
+  async removeFolder(): Promise<void> {
+    try {
+      await this.#storage.delete(await this.#deletable([`${this.#location}/`]))
+    } catch (error) {
+      if (!(error instanceof StorageError && error.kind === 'forbidden')) throw error
+    }
   }
 }
 
@@ -136,17 +156,8 @@ async function purge(options: PurgeOptions, task: Row<'tasks'>, { signal }: Task
     await remover.add([metadataLocation])
     await remover.flush()
   }
-  await removeFolder(storage, location)
+  await remover.removeFolder()
   options.log('table-purged', { task: task.id, location, deleted: remover.deleted, kept: remover.kept })
-}
-
-/** The folders that are left, where storage has such. A table that was at the root of a warehouse leaves that alone. */
-async function removeFolder(storage: ObjectStore, location: Location): Promise<void> {
-  try {
-    await storage.delete([`${location}/`])
-  } catch (error) {
-    if (!(error instanceof StorageError && error.kind === 'forbidden')) throw error
-  }
 }
 
 /** The task kind `purge-table`: payload `warehouse_name`, `location`, `metadata_location`. */

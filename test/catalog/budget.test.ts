@@ -83,3 +83,23 @@ test('creating and listing', async (t) => {
   await costs('list tables', 2, () => listTables(context, call, ['ns'], {}))
   await costs('list namespaces', 2, () => listNamespaces(context, call, undefined, {}))
 })
+
+test('a commit that lets metadata files fall off the log, to be deleted, costs what any commit does', async (t) => {
+  const { context, call, costs } = await budgets(t)
+  const wants = { 'write.metadata.delete-after-commit.enabled': 'true', 'write.metadata.previous-versions-max': '1' }
+  const commit = (name: string, updates: Record<string, string>) => () =>
+    updateTable(context, call, ident(name), { requirements: [], updates: [set(updates)] })
+  for (const [name, updates] of [
+    ['a', { x: '0' }],
+    ['b', wants],
+  ] as const) {
+    await commit(name, updates)()
+    await commit(name, { x: '1' })()
+  }
+  const tasks = async (): Promise<number> =>
+    (await context.store.list('tasks', { index: 'primary', where: {}, limit: 10 })).length
+  const before = await tasks()
+  const plain = await costs('commit', 1, commit('a', { x: '2' }))
+  assert.deepEqual(await costs('commit with clean-up', 1, commit('b', { x: '2' })), plain)
+  assert.equal(await tasks(), before + 1)
+})

@@ -4,17 +4,19 @@ import { describe, test, type TestContext } from 'node:test'
 import { dropTable } from '../../src/catalog/drop.ts'
 import { dropNamespaceTree } from '../../src/catalog/drop-tree.ts'
 import { listDropped, type Dropped } from '../../src/catalog/dropped.ts'
-import { createNamespace } from '../../src/catalog/namespaces.ts'
+import { createNamespace, dropNamespace, updateProperties } from '../../src/catalog/namespaces.ts'
 import { protect } from '../../src/catalog/protection.ts'
+import { renameTable } from '../../src/catalog/rename.ts'
 import { createTable, loadTable } from '../../src/catalog/tables.ts'
 import { undo } from '../../src/catalog/undo/undo.ts'
 import { undrop } from '../../src/catalog/undrop.ts'
 import { faultyStore } from '../stores/faulty.ts'
 import { bodyOf, open, rejects, schema, set, type Fixture } from './setup.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
+import { last, undoOf } from './undo.ts'
 
 const TOP = ['a']
-const at = (namespace: readonly string[], name: string) => ({ namespace, name })
+const at = (namespace: readonly string[], name: string) => ({ namespace: [...namespace], name })
 const all = (fixture: Fixture, entity: 'entries' | 'namespaces' | 'dropped' | 'places' | 'protections') =>
   fixture.store.list(entity, { index: 'primary', where: {}, limit: 1000 })
 const drop = ({ context, call }: Fixture, options = {}) => dropNamespaceTree(context, call, TOP, options)
@@ -193,6 +195,113 @@ describe('a namespace with all that is in it', () => {
         metadata: { properties: { round?: string } }
       }
       assert.equal(metadata.properties.round === `${round}`, committed === 200)
+    }
+  })
+})
+
+describe('a namespace that came back with all that was in it', () => {
+  /** The change that brought it back. */
+  async function back(t: TestContext): Promise<{ readonly fixture: Fixture; readonly change: string }> {
+    const fixture = await filled(t)
+    await drop(fixture)
+    await undrop(fixture.context, fixture.call, { id: await whole(fixture) })
+    return { fixture, change: await last(fixture) }
+  }
+
+  test('goes again with it when that is undone, and comes back when that is', async (t) => {
+    const { fixture, change } = await back(t)
+    const { context, call } = fixture
+    const before = await state(fixture)
+    const told = await undoOf(fixture, change, true)
+    assert.deepEqual(await state(fixture), before)
+    const gone = await undoOf(fixture, change)
+    assert.deepEqual(gone.operations, told.operations)
+    assert.equal(gone.message, `Undo ${change}: Drop namespace a with all that is in it`)
+    assert.deepEqual(
+      (await all(fixture, 'entries')).map(({ name }: Record<string, unknown>) => name),
+      ['v'],
+    )
+    assert.deepEqual(await all(fixture, 'places'), [])
+    await assert.rejects(undoOf(fixture, change), rejects(409, /was undone already by/))
+    await undoOf(fixture, await last(fixture))
+    assert.deepEqual(await state(fixture), before)
+    // What an undo brought back goes by an undo, too.
+    await undoOf(fixture, await last(fixture))
+    assert.equal((await dropped(fixture)).length, 5)
+    await undrop(context, call, { id: await whole(fixture), namespace: ['ab'], name: 'moved' })
+    await undoOf(fixture, await last(fixture))
+    assert.equal((await all(fixture, 'namespaces')).length, 2)
+  })
+
+  const table = at(['a', 'b'], 'u')
+  const since: Readonly<Record<string, [(fixture: Fixture) => Promise<unknown>, RegExp]>> = {
+    'a commit': [
+      ({ context, call }) => updateTable(context, call, table, { requirements: [], updates: [set({ x: '1' })] } as never),
+      /Table a\.b\.u was changed since by .*: Commit to table a\.b\.u/,
+    ],
+    'a drop': [
+      ({ context, call }) => dropTable(context, call, table),
+      /Table a\.b\.u was changed since by .*: Drop table a\.b\.u/,
+    ],
+    'a new name': [
+      ({ context, call }) => renameTable(context, call, { source: table, destination: at(['a'], 'w') }),
+      /Table a\.b\.u was changed since by .*: Rename table a\.b\.u to a\.w/,
+    ],
+    'a new name elsewhere': [
+      ({ context, call }) => renameTable(context, call, { source: table, destination: at(['ab'], 'w') }),
+      /Table a\.b\.u was changed since by .*: Rename table a\.b\.u to ab\.w/,
+    ],
+    'a table in it': [
+      ({ context, call }) => createTable(context, call, ['a', 'b', 'c'], { name: 'w', schema }),
+      /Namespace a was changed since by .*: Create table a\.b\.c\.w/,
+    ],
+    'a table that came from elsewhere': [
+      ({ context, call }) => renameTable(context, call, { source: at(['ab'], 'v'), destination: at(['a', 'b'], 'v') }),
+      /Namespace a was changed since by .*: Rename table ab\.v to a\.b\.v/,
+    ],
+    'a namespace in it': [
+      ({ context, call }) => createNamespace(context, call, { namespace: ['a', 'n'] }),
+      /Namespace a was changed since by .*: Create namespace a\.n/,
+    ],
+    properties: [
+      ({ context, call }) => updateProperties(context, call, ['a', 'b'], { updates: { x: '1' } }),
+      /Namespace a\.b was changed since by .*: Update properties of namespace a\.b/,
+    ],
+    'a namespace less': [
+      ({ context, call }) => dropNamespace(context, call, ['a', 'b', 'c']),
+      /Namespace a\.b\.c was changed since by .*: Drop namespace a\.b\.c/,
+    ],
+    'a drop of all': [(fixture) => drop(fixture), /Namespace a was changed since by .*: Drop namespace a with all that is in it/],
+    protection: [({ context, call }) => protect(context, call, table, 'table', true), /The table a\.b\.u is protected/],
+  }
+  for (const [what, [changed, message]] of Object.entries(since)) {
+    test(`stays when that is to be undone after ${what}`, async (t) => {
+      const { fixture, change } = await back(t)
+      await changed(fixture)
+      const before = await state(fixture)
+      for (const dryRun of [true, false]) await assert.rejects(undoOf(fixture, change, dryRun), rejects(409, message))
+      assert.deepEqual(await state(fixture), before)
+    })
+  }
+
+  test('goes as a whole or not at all beside what is made and committed in it', async (t) => {
+    const { fixture, change } = await back(t)
+    const { context, call } = fixture.another()
+    for (let round = 0, undone = change; round < 10; round++) {
+      const outcomes = await Promise.allSettled([
+        undoOf(fixture, undone),
+        createTable(context, call, ['a', 'b'], { name: 'w', schema }),
+        updateTable(context, call, table, { requirements: [], updates: [set({ round: `${round}` })] } as never),
+      ])
+      const [gone, ...others] = outcomes.map(({ status }) => status === 'fulfilled')
+      assert.ok(!(gone && others.includes(true)), 'something was lost with it')
+      assert.equal((await all(fixture, 'entries')).length, gone ? 1 : others[0] ? 4 : 3)
+      if (!gone) {
+        if (others[0]) await dropTable(context, call, at(['a', 'b'], 'w'))
+        await drop(fixture)
+      }
+      await undrop(fixture.context, fixture.call, { id: await whole(fixture) })
+      undone = await last(fixture)
     }
   })
 })

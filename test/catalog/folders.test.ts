@@ -50,7 +50,12 @@ describe('folders of a local warehouse', () => {
     await catalog.storage.create(`${used.location}/data/x`, Buffer.from('x'))
     const updates = [{ action: 'assign-uuid', uuid: committed['table-uuid'] }, ...creation(committed.location)]
     await updateTable(context, call, ident('c'), { ...NEW, updates })
-    const handler = removeFolders({ store, log: () => {}, openStorageFor: async () => ({ storage: catalog.storage }) })
+    const handler = removeFolders({
+      store,
+      now: () => 0,
+      log: () => {},
+      openStorageFor: async () => ({ storage: catalog.storage }),
+    })
     const tasks = await store.list('tasks', { index: 'by_due', where: {}, limit: 10 })
     assert.equal(tasks.length, 3)
     for (const task of tasks) await handler(task, { signal: new AbortController().signal })

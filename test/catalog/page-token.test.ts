@@ -3,9 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { listTables } from '../../src/catalog/tables.ts'
 import { createView } from '../../src/catalog/views.ts'
-import { VIEW_VERSION, newTable, open, schema } from './setup.ts'
-
-const newView = { schema: { ...schema, 'schema-id': 0 }, 'view-version': VIEW_VERSION, properties: {} }
+import { newTable, newView, open } from './setup.ts'
 
 test('listing pages of tables and views, each without the other', async (t) => {
   const fixture = await open(t)

@@ -17,6 +17,7 @@ import type { ObjectStore } from '../../src/storage/storage.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Mutation, Store } from '../../src/stores/store.ts'
+import { viewVersion } from '../requests.ts'
 import { startMongo } from '../services/mongo.ts'
 import { startPostgres } from '../services/postgres.ts'
 
@@ -207,11 +208,5 @@ export async function forgetPlaces(store: Store): Promise<void> {
   }
 }
 
-export const VIEW_VERSION = {
-  'version-id': 1,
-  'timestamp-ms': 1,
-  'schema-id': 0,
-  summary: {},
-  'default-namespace': ['ns'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
+export const VIEW_VERSION = viewVersion('ns')
+export const newView = { schema: { ...schema, 'schema-id': 0 }, 'view-version': VIEW_VERSION, properties: {} }

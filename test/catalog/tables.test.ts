@@ -12,10 +12,9 @@ import { registerTable, unregisterTable } from '../../src/catalog/register.ts'
 import { renameTable } from '../../src/catalog/rename.ts'
 import { createTable, listTables, loadTable, tableExists } from '../../src/catalog/tables.ts'
 import { createView } from '../../src/catalog/views.ts'
-import { VIEW_VERSION, bodyOf, ident, newTable, open, rejects, schema, set } from './setup.ts'
+import { bodyOf, ident, newTable, newView, open, rejects, schema, set } from './setup.ts'
 
 const path = (location: string): string => location.replace(/^file:\/\//, '')
-const newView = { schema: { ...schema, 'schema-id': 0 }, 'view-version': VIEW_VERSION, properties: {} }
 
 test('a table is created, loaded, listed and dropped', async (t) => {
   const { context, call, catalog } = await open(t)

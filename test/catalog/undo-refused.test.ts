@@ -18,8 +18,8 @@ import { createView } from '../../src/catalog/views.ts'
 import { openMemoryStore } from '../../src/stores/memory.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { faultyStore } from '../stores/faulty.ts'
-import { ident, key7, newTable, open, rejects, schema, set, withKey, type Fixture, type Loose } from './setup.ts'
-import { append, commit, last, loaded, log, newView, rowOf, state, undoLast, undoOf } from './undo.ts'
+import { ident, key7, newTable, newView, open, rejects, schema, set, withKey, type Fixture, type Loose } from './setup.ts'
+import { append, commit, last, loaded, log, rowOf, state, undoLast, undoOf } from './undo.ts'
 
 /** That the undo of the change is refused, and changes nothing. */
 async function refused(fixture: Fixture, change: string, message: RegExp | string, code = 409): Promise<void> {

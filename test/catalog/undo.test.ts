@@ -20,6 +20,7 @@ import {
   ident,
   key7,
   newTable,
+  newView,
   open,
   rejects,
   schema,
@@ -28,7 +29,7 @@ import {
   type Fixture,
   type Loose,
 } from './setup.ts'
-import { append, commit, last, loaded, log, newView, rowOf, state, undoLast, undoOf } from './undo.ts'
+import { append, commit, last, loaded, log, rowOf, state, undoLast, undoOf } from './undo.ts'
 
 const WIDER = { ...schema, fields: [...schema.fields, { id: 3, name: 'more', required: false, type: 'int' }] }
 const widen = [

@@ -6,9 +6,7 @@ import { listCommits, type Commit } from '../../src/catalog/history.ts'
 import { loadTable } from '../../src/catalog/tables.ts'
 import { undo, type UndoAnswer } from '../../src/catalog/undo/undo.ts'
 import { updateTable } from '../../src/catalog/update-table.ts'
-import { VIEW_VERSION, bodyOf, ident, schema, type Fixture, type Loose } from './setup.ts'
-
-export const newView = { schema: { ...schema, 'schema-id': 0 }, 'view-version': VIEW_VERSION, properties: {} }
+import { bodyOf, ident, type Fixture, type Loose } from './setup.ts'
 
 export const log = async ({ context, call }: Fixture): Promise<readonly Commit[]> =>
   (await listCommits(context, call, { pageSize: 1000 })).commits

@@ -13,9 +13,8 @@ import { updateTable } from '../../src/catalog/update-table.ts'
 import { createView, loadView } from '../../src/catalog/views.ts'
 import { StoreError } from '../../src/stores/store.ts'
 import { expire } from '../../src/tasks/expire.ts'
-import { VIEW_VERSION, bodyOf, ident, key7, newTable, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
+import { bodyOf, ident, key7, newTable, newView, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
 
-const newView = { schema: { ...schema, 'schema-id': 0 }, 'view-version': VIEW_VERSION, properties: {} }
 const dropped = async ({ context, call }: Fixture) => (await listDropped(context, call, {})).dropped
 const last = async (fixture: Fixture): Promise<string> => (await dropped(fixture))[0]!.id
 const comeBack = async (fixture: Fixture, more: { namespace?: string[]; name?: string } = {}, id?: string) =>

@@ -1,5 +1,6 @@
 /** Changes of all kinds that a server of the version before makes, and what the catalog was after each of them. */
 import type { RunningServer } from '../clients/server.ts'
+import { setting, viewVersion } from '../requests.ts'
 
 /** What was after a change. */
 export interface Moment {
@@ -13,15 +14,6 @@ export interface Moment {
 }
 
 const schema = { type: 'struct', fields: [{ id: 1, name: 'id', type: 'long', required: true }] }
-const version = {
-  'version-id': 1,
-  'schema-id': 0,
-  'timestamp-ms': 1,
-  summary: {},
-  'default-namespace': ['n'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
-const set = (name: string) => ({ requirements: [], updates: [{ action: 'set-properties', updates: { [name]: 'x' } }] })
 const table = (name: string) => ({ namespace: ['n'], name })
 const within = (path: readonly string[]): string => encodeURIComponent(path.join('\u001f'))
 
@@ -76,16 +68,16 @@ export async function makeOldChanges(ask: Ask): Promise<Moment[]> {
     await change(`table ${name}`, 'POST', `${at}/n/tables`, { name, schema })
   }
   await change('a table further in', 'POST', `${at}/${within(['n', 'inner'])}/tables`, { name: 't', schema })
-  await change('a view', 'POST', `${at}/n/views`, { name: 'v', schema, 'view-version': version, properties: {} })
-  await change('a commit', 'POST', `${at}/n/tables/t`, set('one'))
+  await change('a view', 'POST', `${at}/n/views`, { name: 'v', schema, 'view-version': viewVersion('n'), properties: {} })
+  await change('a commit', 'POST', `${at}/n/tables/t`, setting('one'))
   await change('a commit to the view', 'POST', `${at}/n/views/v`, {
     updates: [{ action: 'set-properties', updates: { a: 'b' } }],
   })
-  const both = ['t', 'renamed'].map((name) => ({ identifier: table(name), ...set('two') }))
+  const both = ['t', 'renamed'].map((name) => ({ identifier: table(name), ...setting('two') }))
   await change('a transaction', 'POST', '/v1/lake/transactions/commit', { 'table-changes': both })
   const names = { source: table('renamed'), destination: { namespace: ['n', 'inner'], name: 'other' } }
   await change('a rename', 'POST', '/v1/lake/tables/rename', names)
-  await change('a commit by the new name', 'POST', `${at}/${within(['n', 'inner'])}/tables/other`, set('three'))
+  await change('a commit by the new name', 'POST', `${at}/${within(['n', 'inner'])}/tables/other`, setting('three'))
   await change('a drop', 'DELETE', `${at}/n/tables/dropped`)
   await change('a purge', 'DELETE', `${at}/n/tables/purged?purgeRequested=true`)
   await change('a drop before the name is used again', 'DELETE', `${at}/n/tables/again`)

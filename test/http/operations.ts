@@ -1,4 +1,6 @@
 /** What each operation is about, and a request for it: a route that is not named here fails the test of all routes. */
+import { viewVersion } from '../requests.ts'
+
 export interface Place {
   readonly catalog: string
   readonly namespace: readonly string[]
@@ -29,18 +31,10 @@ const moved = (place: Place) => ({
   source: identifier(place),
   destination: { ...identifier(place), name: `${place.name}-moved` },
 })
-const viewVersion = {
-  'version-id': 1,
-  'timestamp-ms': 1,
-  'schema-id': 0,
-  summary: {},
-  'default-namespace': ['a'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
 const newView = ({ name }: Place) => ({
   name,
   schema: { ...schema, 'schema-id': 0 },
-  'view-version': viewVersion,
+  'view-version': viewVersion('a'),
   properties: {},
 })
 export const change = (place: Place) => ({

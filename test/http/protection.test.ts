@@ -1,20 +1,14 @@
 /** What is protected is not dropped, in whatever way and race, until its protection ends or an administrator forces it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { viewVersion } from '../requests.ts'
 import { call, startTestServer, type Answer, type TestServer } from './harness.ts'
 
 const schema = { type: 'struct', fields: [{ id: 1, name: 'id', type: 'long', required: false }] }
 const view = {
   name: 'v',
   schema: { ...schema, 'schema-id': 0 },
-  'view-version': {
-    'version-id': 1,
-    'timestamp-ms': 1,
-    'schema-id': 0,
-    summary: {},
-    'default-namespace': ['default'],
-    representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-  },
+  'view-version': viewVersion('default'),
   properties: {},
 }
 const API = '/api/v1/catalogs'

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startServer } from '../clients/server.ts'
+import { setting, viewVersion } from '../requests.ts'
 
 interface Step {
   readonly method: 'POST' | 'DELETE'
@@ -12,15 +13,6 @@ interface Step {
 const key = (n: number): string => `017f22e2-79b0-7cc3-98c4-${n.toString(16).padStart(12, '0')}`
 const NAMESPACE = '/v1/lake/namespaces/n'
 const schema = { type: 'struct', 'schema-id': 0, fields: [] }
-const viewVersion = {
-  'version-id': 1,
-  'schema-id': 0,
-  'timestamp-ms': 1,
-  summary: {},
-  'default-namespace': ['n'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
-const set = (name: string) => ({ requirements: [], updates: [{ action: 'set-properties', updates: { [name]: 'x' } }] })
 const named = (name: string) => ({ namespace: ['n'], name })
 const rename = (from: string, to: string) => ({ source: named(from), destination: named(to) })
 
@@ -31,15 +23,15 @@ const STEPS: readonly Step[] = [
   { method: 'POST', path: `${NAMESPACE}/tables`, body: { name: 'staged', schema, 'stage-create': true } },
   { method: 'POST', path: `${NAMESPACE}/tables`, body: { name: 't', schema } },
   { method: 'POST', path: `${NAMESPACE}/tables`, body: { name: 'gone', schema } },
-  { method: 'POST', path: `${NAMESPACE}/tables/t`, body: set('one') },
+  { method: 'POST', path: `${NAMESPACE}/tables/t`, body: setting('one') },
   {
     method: 'POST',
     path: '/v1/lake/transactions/commit',
-    body: { 'table-changes': [{ identifier: named('t'), ...set('two') }] },
+    body: { 'table-changes': [{ identifier: named('t'), ...setting('two') }] },
   },
   { method: 'POST', path: '/v1/lake/tables/rename', body: rename('t', 'u') },
   { method: 'DELETE', path: `${NAMESPACE}/tables/gone` },
-  { method: 'POST', path: `${NAMESPACE}/views`, body: { name: 'v', schema, 'view-version': viewVersion, properties: {} } },
+  { method: 'POST', path: `${NAMESPACE}/views`, body: { name: 'v', schema, 'view-version': viewVersion('n'), properties: {} } },
   { method: 'POST', path: `${NAMESPACE}/views/v`, body: { updates: [{ action: 'set-properties', updates: { a: 'b' } }] } },
   { method: 'POST', path: '/v1/lake/views/rename', body: rename('v', 'w') },
   { method: 'POST', path: `${NAMESPACE}/tables/u/unregister`, body: {} },

@@ -1,12 +1,14 @@
 /** Files of what was: credentials and signatures below a moment open them to be read, while they are of that table alone. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { after, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startMinio } from '../services/minio.ts'
 import { requireService } from '../services/require.ts'
 import { startSts, type TestSts } from '../services/sts.ts'
 import { call, startTestServer, type Answer, type CallOptions } from './harness.ts'
+import { OPERATIONS } from './operations.ts'
 import { open as openPast } from './past.ts'
 import { openSigning, schema } from './signing-bench.ts'
 
@@ -215,6 +217,8 @@ test('what was purged is not answered from memory', async (t) => {
       assert.match(gone.json.error.message, new RegExp(`its metadata file s3://.* is gone; it was purged by change ${id} at `))
     }
   }
+  assert.equal((await send('HEAD', at(position, 't'))).status, 404)
+  assert.equal((await send('HEAD', '/v1/s3/namespaces/ns/tables/t')).status, 204)
 })
 
 test('a metadata file that was cleaned up since is named, and what is kept is still read', async (t) => {
@@ -238,9 +242,27 @@ test('a metadata file that was cleaned up since is named, and what is kept is st
     gone.json.error.message,
     `Table ns.t can not be read at position ${first}: its metadata file ${file} is gone; ${why}`,
   )
-  assert.equal((await send('HEAD', `/v1/lake@${first}/namespaces/ns/tables/t`)).status, 204)
+  assert.equal((await send('HEAD', `/v1/lake@${first}/namespaces/ns/tables/t`)).status, 404)
+  assert.equal((await send('HEAD', `/v1/lake@${first + 3}/namespaces/ns/tables/t`)).status, 204)
   for (const back of [0, 1]) {
     const { metadata } = (await ok('GET', `/v1/lake@${first + 3 - back}/namespaces/ns/tables/t`)).json
     assert.equal(metadata.properties.n, String(3 - back))
+  }
+  // Of the catalog as it is no file is asked for.
+  const body = OPERATIONS['createView']!.body!({ catalog: 'lake', namespace: ['ns'], name: 'v' })
+  const view = await ok('POST', '/v1/lake/namespaces/ns/views', body)
+  const last = await head()
+  const table = await ok('GET', '/v1/lake/namespaces/ns/tables/t')
+  for (const [path, { json: made }] of [
+    ['tables/t', table],
+    ['views/v', view],
+  ] as const) {
+    const both = async (prefix: string) =>
+      Promise.all(['GET', 'HEAD'].map(async (method) => (await send(method, `/v1/${prefix}/namespaces/ns/${path}`)).status))
+    assert.deepEqual(await both(`lake@${last}`), [200, 204])
+    rmSync(new URL(made['metadata-location']))
+    await sleep(10)
+    assert.deepEqual(await both(`lake@${last}`), [404, 404])
+    assert.deepEqual((await both('lake'))[1], 204)
   }
 })

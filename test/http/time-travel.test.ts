@@ -146,7 +146,7 @@ test('a narrowed token sees of the past what it may see now', async (t) => {
   const report = { token, body: { 'report-type': 'scan-report' } }
   assert.equal((await send('POST', `/v1/lake@${at}/namespaces/a/tables/t/metrics`, report)).status, 404)
   const managed = await send('GET', `/api/v1/catalogs/lake@${at}/namespaces/a/tables/t/protection`, { token })
-  assert.equal(managed.status, 404, managed.text)
+  assert.equal(managed.status, 400, managed.text)
   assert.equal((await narrow('GET', 'namespaces/a/tables/u')).status, 200)
   // Listings leave out what can not be read, also page by page.
   assert.deepEqual(tables(await narrow('GET', 'namespaces/a/tables')), ['u'])

@@ -9,19 +9,12 @@ import { fileURLToPath } from 'node:url'
 import { migrations } from '../../src/stores/sql/migrations.ts'
 import { sqliteDialect } from '../../src/stores/sql/sqlite.ts'
 import { startServer } from '../clients/server.ts'
+import { setting, viewVersion } from '../requests.ts'
 
 /** Of the version before. */
 const RELEASED = 3
 
 const schema = { type: 'struct', fields: [{ id: 1, name: 'id', type: 'long', required: true }] }
-const viewVersion = {
-  'version-id': 1,
-  'schema-id': 0,
-  'timestamp-ms': 1,
-  summary: {},
-  'default-namespace': ['n'],
-  representations: [{ type: 'sql', sql: 'select 1', dialect: 'spark' }],
-}
 const report = {
   'report-type': 'scan-report',
   'table-name': 't',
@@ -32,7 +25,6 @@ const report = {
   'projected-field-names': ['id'],
   metrics: {},
 }
-const set = (name: string) => ({ requirements: [], updates: [{ action: 'set-properties', updates: { [name]: 'x' } }] })
 
 /** Takes back what later migrations added, and with it what a newer server noted there. */
 function takeBack(path: string, number: number): void {
@@ -83,7 +75,7 @@ test('a server starts on a database of the version before and goes on with what 
   for (const name of ['renamed', 'dropped', 'purged', 'purging', 'unregistered']) {
     await ask(200, 'POST', `${at}/n/tables`, { name, schema })
   }
-  await ask(200, 'POST', `${at}/n/views`, { name: 'v', schema, 'view-version': viewVersion, properties: {} })
+  await ask(200, 'POST', `${at}/n/views`, { name: 'v', schema, 'view-version': viewVersion('n'), properties: {} })
   await ask(204, 'POST', `${at}/n/tables/t/metrics`, report)
   const purging = await ask(200, 'GET', `${at}/n/tables/purging`)
 
@@ -105,9 +97,9 @@ test('a server starts on a database of the version before and goes on with what 
 
   const loaded = await ask(200, 'GET', `${at}/n/tables/t`)
   assert.deepEqual([loaded.metadata, loaded['metadata-location']], [created.metadata, created['metadata-location']])
-  await ask(200, 'POST', `${at}/n/tables/t`, set('one'))
+  await ask(200, 'POST', `${at}/n/tables/t`, setting('one'))
   await ask(204, 'POST', '/v1/lake/transactions/commit', {
-    'table-changes': [{ identifier: { namespace: ['n'], name: 't' }, ...set('two') }],
+    'table-changes': [{ identifier: { namespace: ['n'], name: 't' }, ...setting('two') }],
   })
   const { metadata } = await ask(200, 'GET', `${at}/n/tables/t`)
   assert.deepEqual(
@@ -117,7 +109,7 @@ test('a server starts on a database of the version before and goes on with what 
   await ask(200, 'POST', `${at}/n/views/v`, { updates: [{ action: 'set-properties', updates: { a: 'b' } }] })
   const names = { source: { namespace: ['n'], name: 'renamed' }, destination: { namespace: ['n'], name: 'other' } }
   await ask(204, 'POST', '/v1/lake/tables/rename', names)
-  await ask(200, 'POST', `${at}/n/tables/other`, set('one'))
+  await ask(200, 'POST', `${at}/n/tables/other`, setting('one'))
   await ask(204, 'DELETE', `${at}/n/tables/dropped`)
   await ask(204, 'DELETE', `${at}/n/tables/purged?purgeRequested=true`)
   const left = await ask(200, 'POST', `${at}/n/tables/unregistered/unregister`, {})

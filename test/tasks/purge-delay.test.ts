@@ -5,12 +5,14 @@ import { test, type TestContext } from 'node:test'
 import { dropTable } from '../../src/catalog/drop.ts'
 import { listDropped } from '../../src/catalog/dropped.ts'
 import { registerTable } from '../../src/catalog/register.ts'
-import { createTable } from '../../src/catalog/tables.ts'
+import { createTable, loadTable } from '../../src/catalog/tables.ts'
+import { undo } from '../../src/catalog/undo/undo.ts'
 import { undrop } from '../../src/catalog/undrop.ts'
 import { localPath, type Location } from '../../src/iceberg/location.ts'
 import type { Mutation } from '../../src/stores/store.ts'
 import { startTasks, type Tasks } from '../../src/tasks/start.ts'
 import { bodyOf, ident, newTable, open, rejects, schema, type Fixture, type LoadResult } from '../catalog/setup.ts'
+import { last, state, undoOf } from '../catalog/undo.ts'
 import { faultyStore } from '../stores/faulty.ts'
 
 const HOUR = 3_600_000
@@ -72,6 +74,52 @@ test('within the delay the table comes back, and its files stay', async (t) => {
   )
 })
 
+test('within the delay the drop can be undone, which takes the purge away', async (t) => {
+  const fixture = await delayed(t)
+  const { context, call, clock, store, isThere, purge, table } = fixture
+  const change = await last(fixture)
+  const before = await state(fixture)
+  const told = await undoOf(fixture, change, true)
+  assert.deepEqual(await state(fixture), before)
+  clock.now += HOUR - 1000
+  const done = await undoOf(fixture, change)
+  assert.deepEqual([done.operations, done.message], [told.operations, `Undo ${change}: Undrop table ns.t`])
+  assert.deepEqual(await store.list('tasks', { index: 'primary', where: {}, limit: 10 }), [])
+  assert.deepEqual(await kept(fixture), [])
+  clock.now += HOUR
+  await (await purge()).stop()
+  assert.ok(isThere())
+  assert.equal(bodyOf(await loadTable(context, call, ident('t')))['metadata-location'], table['metadata-location'])
+  await assert.rejects(undoOf(fixture, change), rejects(409, /was undone already/))
+  // Undone again it is a drop that can be undone: nothing is purged.
+  await undoOf(fixture, await last(fixture))
+  assert.deepEqual(
+    (await kept(fixture)).map(({ purge: isPurged }) => isPurged),
+    [false],
+  )
+})
+
+test('a purge that has begun, and one that has ended, are not undone', async (t) => {
+  const fixture = await delayed(t)
+  const { clock, isThere, purge, store } = fixture
+  const change = await last(fixture)
+  const [task] = await store.list('tasks', { index: 'primary', where: {}, limit: 1 })
+  const { version, ...row } = task!
+  await store.write([
+    { op: 'replace', entity: 'tasks', row: { ...row, owner: 'another', due_at: row.due_at + 1 }, expected: version },
+  ])
+  for (const dryRun of [true, false]) {
+    await assert.rejects(
+      undoOf(fixture, change, dryRun),
+      rejects(409, /can't be undone: It can't come back: its purge has begun/),
+    )
+  }
+  clock.now += HOUR + 1
+  await purge()
+  assert.equal(isThere(), false)
+  await assert.rejects(undoOf(fixture, change), rejects(409, /it was a drop with purge, and nothing is kept of it any more/))
+})
+
 test('when it is due the files go, and nothing comes back', async (t) => {
   const fixture = await delayed(t)
   const { context, call, clock, isThere, purge } = fixture
@@ -103,10 +151,16 @@ test('nothing takes the place meanwhile, and a new table of the name lies elsewh
 })
 
 test('of bringing back and purging the one comes to pass that has the task', async (t) => {
-  for (const first of ['undrop', 'purge']) {
+  for (const [first, by] of [
+    ['bringing back', 'undrop'],
+    ['purge', 'undrop'],
+    ['bringing back', 'undo'],
+    ['purge', 'undo'],
+  ]) {
     const fixture = await delayed(t)
     const { call, clock, isThere, purge, store } = fixture
     const [row] = await kept(fixture)
+    const change = await last(fixture)
     const takesTask = (steps: unknown): boolean =>
       (steps as Mutation[]).some(({ op, entity }) => entity === 'tasks' && op === 'remove')
     const faulty = faultyStore(store)
@@ -120,7 +174,7 @@ test('of bringing back and purging the one comes to pass that has the task', asy
     // A server whose clock is behind finds that there is time left.
     const context = { ...fixture.context, store: faulty, now: () => clock.now - HOUR }
     clock.now += HOUR
-    const back = undrop(context, call, { id: row!.id }).then(
+    const back = (by === 'undo' ? undo(context, call, { change }) : undrop(context, call, { id: row!.id })).then(
       () => 200,
       (error: { code: number }) => error.code,
     )

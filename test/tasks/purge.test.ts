@@ -33,6 +33,7 @@ async function purge(
   const handler = purgeTable({
     store,
     openStorageFor: async () => storage && { storage },
+    now: () => 0,
     log: (event, details) => events.push({ event, details }),
   })
   const task = {
@@ -342,7 +343,7 @@ function bound(storage: ObjectStore): ObjectStore {
 
 describe('deletion of files that fell off the metadata log', () => {
   const run = async (store: Store, storage: ObjectStore, payload: Record<string, string | string[]>): Promise<void> => {
-    const handler = deleteFiles({ store, openStorageFor: async () => ({ storage }), log: () => {} })
+    const handler = deleteFiles({ store, now: () => 0, openStorageFor: async () => ({ storage }), log: () => {} })
     await handler({ ...taskRow('delete-files', { warehouse_name: 'w1', ...payload }), version: 1 } as Row<'tasks'>, {
       signal: never,
     })

@@ -207,6 +207,21 @@ export async function addEntry(store: Store, row: NewRow<'entries'>): Promise<Ne
   await store.write([{ op: 'insert', entity: 'entries', row }])
   return row
 }
+/** As a drop keeps it. */
+export async function addDropped(
+  store: Store,
+  row: NewRow<'entries'>,
+  keptUntil: number,
+  changes: Partial<NewRow<'dropped'>> = {},
+): Promise<void> {
+  const { tenant_id, catalog_id, branch, kind, location } = row
+  const named = { tenant_id, catalog_id, branch, kind, location, id: randomUUID(), row: { ...row } as unknown as Json }
+  const dropped = { ...named, dropped_at: 0, dropped_by: 'ada', kept_until: keptUntil, ...changes }
+  await store.write([{ op: 'insert', entity: 'dropped', row: dropped }])
+}
+export async function addPlace(store: Store, location: string, entryId: string): Promise<void> {
+  await store.write([{ op: 'insert', entity: 'places', row: { tenant_id: 't1', location, entry_id: entryId } }])
+}
 export const taskRow = (kind: string, payload: Json, changes: Partial<NewRow<'tasks'>> = {}): NewRow<'tasks'> => ({
   id: randomUUID(),
   tenant_id: 't1',

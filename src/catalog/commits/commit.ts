@@ -27,7 +27,7 @@ import {
   rememberCurrent,
   uuidOf,
 } from '../documents/documents.ts'
-import { MAX_METADATA_BYTES, writeFile } from '../documents/metadata-files.ts'
+import { MAX_METADATA_BYTES, maybeWritten, writeFile } from '../documents/metadata-files.ts'
 import type { Identified, NewDocument } from '../documents/documents.ts'
 import type { NewFile } from './format-work.ts'
 import { discard, leave, prepare } from './discard.ts'
@@ -184,11 +184,14 @@ async function writeFiles(context: CatalogContext, catalog: CatalogHandle, stage
   const writes = await Promise.allSettled(staged.map(({ file, document, codec }) => writeFile(catalog, file, document, codec)))
   const failed = writes.find((write) => write.status === 'rejected')
   if (failed === undefined) return
-  const isWritten = (_: Staged, at: number): boolean => writes[at]?.status === 'fulfilled'
-  await discard(context, catalog, staged.filter(isWritten))
+  const isThere = (_: Staged, at: number): boolean => {
+    const write = writes[at]
+    return write?.status !== 'rejected' || maybeWritten(write.reason)
+  }
+  await discard(context, catalog, staged.filter(isThere))
   await leave(
     catalog,
-    staged.filter((one, at) => !isWritten(one, at)),
+    staged.filter((one, at) => !isThere(one, at)),
   )
   throw failed.reason
 }

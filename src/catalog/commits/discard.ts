@@ -1,9 +1,10 @@
 /** What a change leaves on the storage beside its metadata files: nothing where it did not come about, folders where a table is. */
 import type { Location } from '../../iceberg/location.ts'
+import { StorageError } from '../../storage/storage.ts'
 import { StoreError } from '../../stores/store.ts'
 import type { CatalogContext, CatalogHandle } from '../call.ts'
-import { discardFiles } from '../documents/metadata-files.ts'
 import type { Entry, EntryKind } from '../entries.ts'
+import { deletable } from '../places/reachable.ts'
 
 /** See `commit.ts`. */
 interface Staged {
@@ -18,25 +19,25 @@ interface Staged {
  * names, but one that lists the storage may have registered such a file meanwhile: that file stays.
  */
 export async function discard(context: CatalogContext, catalog: CatalogHandle, staged: readonly Staged[]): Promise<void> {
-  const doomed = await Promise.all(
-    staged.map(async ({ file, location }) => ((await isNamed(context, catalog, location, file)) ? [] : [file])),
-  )
-  await discardFiles(catalog, doomed.flat())
+  const doomed = await Promise.all(staged.map((one) => ownFile(context, catalog, one)))
+  try {
+    await catalog.storage.delete(doomed.flat())
+  } catch (error) {
+    // An orphan does no harm.
+    if (!(error instanceof StorageError)) throw error
+  }
   await leave(catalog, staged)
 }
 
-/** Whether an entry points to the file, as far as is known. */
-async function isNamed(
-  { store }: CatalogContext,
-  { tenantId: tenant_id }: CatalogHandle,
-  location: Location,
-  file: string,
-): Promise<boolean> {
+async function ownFile(
+  context: CatalogContext,
+  { tenantId }: CatalogHandle,
+  { location, file }: Staged,
+): Promise<readonly string[]> {
   try {
-    const rows = await store.list('entries', { index: 'by_location', where: { tenant_id, location }, limit: 10 })
-    return rows.some((row) => row.metadata_location === file)
+    return (await deletable(context, { tenantId, location, files: [file], owner: { is: 'to be' } })).files
   } catch (error) {
-    if (error instanceof StoreError) return true
+    if (error instanceof StoreError) return []
     throw error
   }
 }

@@ -2,8 +2,9 @@
 import { IcebergError, unavailable, validationFailed } from '../../iceberg/errors.ts'
 import type { MetadataCodec } from '../../iceberg/metadata-file.ts'
 import { StorageError } from '../../storage/storage.ts'
-import type { CatalogHandle } from '../call.ts'
+import type { CatalogContext, CatalogHandle } from '../call.ts'
 import type { NewDocument } from './documents.ts'
+import { soon, type Soon } from '../soon.ts'
 import { decodeFile, encodeFile } from './large-documents.ts'
 
 /** Of a file, and of what it inflates to. */
@@ -44,6 +45,34 @@ export async function assertPresent(catalog: CatalogHandle, location: string): P
   }
 }
 
+/** When a file that is remembered was last seen. */
+export interface Seen {
+  presentAt: number
+}
+
+/** Asking a local disk costs as much as reading a pointer: of a table that is loaded many times a millisecond, once in it. */
+const FRESH_AT_HAND_MS = 2
+/** Where it takes a request. */
+const FRESH_MS = 1000
+
+/**
+ * For what is answered from memory, or not read at all: that its file is still there. At once where the storage can tell so.
+ * @throws IcebergError 404 when not
+ */
+export function assertStillThere(
+  { now }: Pick<CatalogContext, 'now'>,
+  catalog: CatalogHandle,
+  location: string,
+  seen: Seen,
+): Soon<void> {
+  const { storage } = catalog
+  const at = now()
+  if (Math.abs(at - seen.presentAt) < (storage.isMissing === undefined ? FRESH_MS : FRESH_AT_HAND_MS)) return undefined
+  if (storage.isMissing?.(location) === true) throw storageFailure(new StorageError('missing', location), location)
+  const present = storage.isMissing === undefined ? assertPresent(catalog, location) : undefined
+  return soon(present, () => void (seen.presentAt = at))
+}
+
 /** Whether the storage of a new table answers, without writing to it. @throws IcebergError 503 when not */
 export async function assertReachable(catalog: CatalogHandle, location: string): Promise<void> {
   try {
@@ -53,7 +82,7 @@ export async function assertReachable(catalog: CatalogHandle, location: string):
   }
 }
 
-/** Writes a new metadata file, durable when this resolves. */
+/** Writes a new metadata file, durable when this resolves. Where the storage is not available it may have got there (`maybeWritten`). */
 export async function writeFile(
   catalog: CatalogHandle,
   location: string,
@@ -63,17 +92,10 @@ export async function writeFile(
   try {
     await catalog.storage.create(location, encoded ?? (await encodeFile(json, codec)))
   } catch (error) {
-    // Perhaps it got there and only the answer was lost.
-    if (error instanceof StorageError && error.kind === 'unavailable') await discardFiles(catalog, [location])
     throw storageFailure(error, location)
   }
 }
 
-/** Removes files that no pointer ever named; best effort, as an orphan does no harm. */
-export async function discardFiles(catalog: CatalogHandle, locations: readonly string[]): Promise<void> {
-  try {
-    await catalog.storage.delete(locations)
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error
-  }
-}
+/** Whether a file that could not be written is there perhaps: only the answer may have been lost. */
+export const maybeWritten = (failure: unknown): boolean =>
+  failure instanceof IcebergError && failure.cause instanceof StorageError && failure.cause.kind === 'unavailable'

@@ -13,7 +13,7 @@ import { placeCheck } from '../places/areas.ts'
 import { assertFilesKept } from '../places/deletions.ts'
 import { namedPlaces } from '../places/locations.ts'
 import { takePlaces } from '../places/places.ts'
-import { obsoleteFiles } from '../update-table.ts'
+import { obsoleteFiles } from '../places/reachable.ts'
 import { withoutId, type Inverse, type Operation } from './line.ts'
 
 /** Of the entry as the change left it, which is as it is now. @throws IcebergError 409, 403 for places of a narrowed token */
@@ -45,7 +45,7 @@ export async function commitBack(
   const beside = await takePlaces(context, catalog, metadata, { base, id: row.id })
   const staged = {
     ...stageMade(context, catalog, { identifier, kind, row }, metadata, made, current.json.length),
-    obsolete: obsoleteFiles(catalog, metadata, removedMetadataLocations),
+    obsolete: obsoleteFiles(metadata, removedMetadataLocations),
     beside,
   }
   return {

@@ -1,9 +1,9 @@
 /** The inverse of what was done to a table or view: found as the change left it, or not at all. */
-import { conflict, displayIdentifier } from '../../iceberg/errors.ts'
+import { displayIdentifier } from '../../iceberg/errors.ts'
 import type { NewRow } from '../../stores/entities.ts'
 import type { CatalogCall, CatalogContext, TableIdentifier } from '../call.ts'
 import { dropping } from '../drop.ts'
-import { forget } from '../dropped.ts'
+import { forget, purgeOf } from '../dropped.ts'
 import { entryKey, FIRST_EPOCH, titleOf, type Entry, type EntryKind } from '../entries.ts'
 import { changingProtection, foundEntry } from '../protection.ts'
 import { renaming } from '../rename.ts'
@@ -71,11 +71,9 @@ async function dropped(
   operation: Operation,
   identifier: TableIdentifier,
 ): Promise<Inverse> {
-  if (operation['purge-requested'] === true)
-    throw conflict('it was a drop with purge (undrop brings back what waits for the purge of its warehouse)')
   const { gone, row } = await keptOf(context, call, line, operation)
   if (gone.kind === 'namespace') throw new TypeError(`the id of ${displayIdentifier(identifier)} is that of a namespace`)
-  const back = await backEntry(context, call, identifier, gone.row)
+  const back = await backEntry(context, call, identifier, gone.row, await purgeOf(context, row))
   return { ...back, steps: [...back.steps, forget(row)] }
 }
 

@@ -47,7 +47,15 @@ export interface Line {
 }
 
 /** What keeps the thing at hand from being undone; where it can be, the later change that did so is named with it. */
-export class ChangedSince extends Error {}
+export class ChangedSince extends Error {
+  /** What of the change it is about, where that is not the operation at hand. */
+  readonly about: Operation | undefined
+
+  constructor(message: string, about?: Operation) {
+    super(message)
+    this.about = about
+  }
+}
 
 /** Of an operation that an earlier version has logged. */
 export const withoutId = (): IcebergError =>
@@ -106,15 +114,17 @@ function rightsOf(operation: Operation): Right[] {
   return [{ action: isCommit ? `${kind}.commit` : (`${kind}.${RIGHTS[verb]}` as EntryAction), identifier, known }]
 }
 
-/** The outermost namespace, where a line dropped one with all that was in it. */
-export function treeDropped({ operations }: Line): Operation | undefined {
-  const last = operations.at(-1)
-  return operations.length > 1 && last?.operation === 'drop-namespace' ? last : undefined
+/** The outermost namespace, where a line dropped or brought back one with all that was in it. */
+export function treeOf({ operations }: Line): Operation | undefined {
+  const [first, last] = [operations[0], operations.at(-1)]
+  if (operations.length < 2) return undefined
+  if (first?.operation === 'undrop-namespace') return first
+  return last?.operation === 'drop-namespace' ? last : undefined
 }
 
-/** The right to a namespace is one to all that comes back in it. */
+/** The right to a namespace is one to all that comes back in it, or goes with it. */
 function rightsFor(line: Line): Right[] {
-  const top = treeDropped(line)
+  const top = treeOf(line)
   return (top === undefined ? line.operations : [top]).flatMap(rightsOf)
 }
 
@@ -192,7 +202,10 @@ export async function keptOf(
     if (row !== undefined && row.kept_until > context.now()) return { gone: goneOf(row), row }
     if (row !== undefined || rows.at(-1)!.id < first) break
   }
-  throw conflict('what it dropped is not kept any more')
+  const isPurge = operation['purge-requested'] === true
+  throw conflict(
+    isPurge ? 'it was a drop with purge, and nothing is kept of it any more' : 'what it dropped is not kept any more',
+  )
 }
 
 /** By its id; in lines without one by its name, and that of a table or view by its metadata file, too. */

@@ -1,14 +1,16 @@
 /** The inverse of what was done to a namespace: found as the change left it, or not at all. */
 import { sameJson } from '../../iceberg/document.ts'
-import { conflict, displayNamespace } from '../../iceberg/errors.ts'
+import { conflict, displayIdentifier, displayNamespace } from '../../iceberg/errors.ts'
+import { isSameNamespace } from '../../iceberg/identifier.ts'
 import type { Row } from '../../stores/entities.ts'
 import type { CatalogCall, CatalogContext, Namespace } from '../call.ts'
+import { droppingTree, type Tree } from '../drop-tree.ts'
 import { droppedWith, forget } from '../dropped.ts'
-import { namespaceKey } from '../entries.ts'
+import { identifierOf, namespaceKey, titleOf } from '../entries.ts'
 import { changingProperties, droppingNamespace } from '../namespaces.ts'
 import { changingProtection, foundNamespace } from '../protection.ts'
 import { backNamespace, backTree } from '../undrop.ts'
-import { ChangedSince, keptOf, withoutId, type Inverse, type Line, type Operation, type What } from './line.ts'
+import { ChangedSince, keptOf, whatOf, withoutId, type Inverse, type Line, type Operation, type What } from './line.ts'
 
 type Values = Readonly<Record<string, string | null>>
 
@@ -41,7 +43,7 @@ export async function namespaceInverse(
 }
 
 /** Of a namespace that was dropped with all that was in it. */
-export async function treeInverse(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
+export async function treeBack(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
   const { gone, row } = await keptOf(context, call, line, top)
   if (gone.kind !== 'namespace' || top.namespace === undefined) throw conflict('what it dropped is not kept any more')
   const parts = await droppedWith(context, row)
@@ -49,6 +51,38 @@ export async function treeInverse(context: CatalogContext, call: CatalogCall, li
   if (missing > 0) throw conflict(`${missing} of the things that it dropped came back since, or are not kept any more`)
   const back = await backTree(context, call, top.namespace, gone.row, parts)
   return { ...back, steps: [...back.steps, forget(row)] }
+}
+
+/** Of a namespace that came back with all that was in it: it goes as it came, with that and nothing else in it. */
+export async function treeGone(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
+  if (top.namespace === undefined) throw withoutId()
+  await namespaceLeft(context, call, top.namespace, top)
+  return droppingTree(context, call, top.namespace, { check: (tree) => assertTreeLeft(tree, line.operations) })
+}
+
+/** @throws ChangedSince about what is not there any more or not as it came, and about the namespace for what came to be in it */
+function assertTreeLeft({ spaces, entries }: Tree, operations: readonly Operation[]): void {
+  const left = new Map(operations.map((operation) => [operation.id, operation]))
+  const check = (id: string, isSame: (operation: Operation) => boolean): void => {
+    const operation = left.get(id) ?? operations[0]!
+    if (!left.delete(id) || !isSame(operation)) throw new ChangedSince(titleOfThing(operation), operation)
+  }
+  for (const { namespace, row } of spaces) {
+    check(row.id, (one) => isSameNamespace(one.namespace ?? [], namespace) && sameJson(row.properties, one.after))
+  }
+  for (const row of entries) {
+    const { namespace, name } = identifierOf(row)
+    const isThere = ({ identifier }: Operation): boolean =>
+      identifier?.name === name && isSameNamespace(identifier.namespace, namespace)
+    check(row.id, (one) => isThere(one) && one['metadata-location'] === row.metadata_location)
+  }
+  for (const operation of left.values()) throw new ChangedSince(titleOfThing(operation), operation)
+}
+
+function titleOfThing(operation: Operation): string {
+  const { namespace, identifier } = operation
+  if (identifier === undefined) return `Namespace ${displayNamespace(namespace ?? [])}`
+  return `${titleOf(whatOf(operation).kind)} ${displayIdentifier(identifier)}`
 }
 
 async function namespaceLeft(

@@ -11,8 +11,8 @@ import { MAX_METADATA_BYTES } from '../documents/metadata-files.ts'
 import { assertSameCatalog, laneOf } from '../entries.ts'
 import { locationLane } from '../places/locations.ts'
 import { entryInverse } from './entries.ts'
-import { ChangedSince, findLine, guardsOf, treeDropped, whatOf, type Inverse, type Line, type Operation } from './line.ts'
-import { namespaceInverse, treeInverse } from './namespaces.ts'
+import { ChangedSince, findLine, guardsOf, treeOf, whatOf, type Inverse, type Line, type Operation } from './line.ts'
+import { namespaceInverse, treeBack, treeGone } from './namespaces.ts'
 import { laterChange } from './since.ts'
 
 export interface UndoRequest {
@@ -88,8 +88,8 @@ const PLANNED_AT_ONCE = 16
 
 /** Some at a time and bounded in all, like a transaction. */
 async function planAll(context: CatalogContext, call: CatalogCall, line: Line): Promise<Inverse[]> {
-  const top = treeDropped(line)
-  if (top !== undefined) return [await treeBack(context, call, line, top)]
+  const tree = treeOf(line)
+  if (tree !== undefined) return [await treeUndone(context, call, line, tree)]
   const inverses: Inverse[] = []
   let bytes = 0
   for (let from = 0; from < line.operations.length; from += PLANNED_AT_ONCE) {
@@ -104,10 +104,10 @@ async function planAll(context: CatalogContext, call: CatalogCall, line: Line): 
   return inverses
 }
 
-/** What is in it comes back with it, since it has no other place to come back to. */
-async function treeBack(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
+/** What is in it comes back with it, since it has no other place to come back to; and goes with it. */
+async function treeUndone(context: CatalogContext, call: CatalogCall, line: Line, top: Operation): Promise<Inverse> {
   try {
-    return await treeInverse(context, call, line, top)
+    return await (top.operation === 'drop-namespace' ? treeBack : treeGone)(context, call, line, top)
   } catch (error) {
     throw await inTheWay(context, call, line, top, error)
   }
@@ -133,7 +133,8 @@ async function inTheWay(
 ): Promise<unknown> {
   const isRefusal = error instanceof IcebergError && [400, 404, 409].includes(error.code)
   if (!isRefusal && !(error instanceof ChangedSince)) return error
-  const later = await laterChange(context, call, line, operation)
+  const about = error instanceof ChangedSince ? (error.about ?? operation) : operation
+  const later = await laterChange(context, call, line, about)
   const options = { cause: error }
   if (later?.isUndo === true) return conflict(`Change ${line.id} was undone already by ${later.text}`, options)
   if (error instanceof ChangedSince) {
