@@ -13,6 +13,7 @@ interface Payloads {
     readonly table: string
     readonly location: string
     readonly metadata_location: string
+    readonly uuid: string | null
   }
   'remove-folders': { readonly location: string }
   'delete-files': { readonly entry_id: string; readonly location: string; readonly files: readonly string[] }

@@ -32,6 +32,7 @@ const purgePayload = (identifier: TableIdentifier, row: NewRow<'entries'>) => ({
   table: displayIdentifier(identifier),
   location: row.location,
   metadata_location: row.metadata_location,
+  uuid: row.uuid,
 })
 
 /** The task, and what is kept of the entry until it is due. */
@@ -46,7 +47,7 @@ async function purgeSteps(
   const [from, ms] = [context.now(), call.catalog.purgeDelayMs]
   return [
     storeTask(context, call, 'purge-table', purgePayload(identifier, row), { id, dueAt: from + ms }),
-    ...(await giveUp(context, row.tenant_id, row.location)),
+    ...(await giveUp(context, row)),
     ...keep(context, call, gone, { id, from, ms }),
   ]
 }

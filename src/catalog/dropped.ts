@@ -1,12 +1,13 @@
 /**
  * What was dropped and can come back. The batch that removes the row of a table, view or namespace keeps it here, for as long as the
  * setting says. A drop with purge keeps it until the purge is due, where its warehouse has such a delay; and it gives up what was kept of
- * the same place. What is kept until a purge has the id of that task, and comes back in a batch that removes the task.
+ * the same table. What is kept until a purge has the id of that task, and comes back in a batch that removes the task.
  */
 import { conflict } from '../iceberg/errors.ts'
 import { namespaceOfKey } from '../iceberg/identifier.ts'
 import { stringify } from '../iceberg/json.ts'
 import type { Json, NewRow, Row } from '../stores/entities.ts'
+import { pagesOf } from '../stores/pages.ts'
 import type { Mutation } from '../stores/store.ts'
 import { assertMayTouchCatalog } from './authorize.ts'
 import { boundedPage } from './bounded-page.ts'
@@ -35,7 +36,8 @@ export type Gone =
   | { readonly kind: 'namespace'; readonly row: NewRow<'namespaces'> }
   | { readonly kind: 'table' | 'view'; readonly row: NewRow<'entries'> }
 
-const MOST_AT_A_PLACE = 100
+const PAGE = 100
+const MOST_GIVEN_UP = 500
 const DEFAULT_PAGE = 100
 
 export const goneOf = ({ kind, row }: Pick<Row<'dropped'>, 'kind' | 'row'>): Gone => ({ kind, row }) as unknown as Gone
@@ -125,10 +127,19 @@ export function keep(
   return [{ op: 'insert', entity: 'dropped', row: kept }]
 }
 
-/** Gives up what was kept of a place whose files are about to be purged: the table that is purged was one with it. */
-export async function giveUp({ store }: CatalogContext, tenant_id: string, location: string): Promise<Mutation[]> {
-  const rows = await store.list('dropped', { index: 'by_location', where: { tenant_id, location }, limit: MOST_AT_A_PLACE })
-  return rows.map(forget)
+/** Gives up what was kept of a table that is about to be purged, as which it was registered again. Others at its place are not it. */
+export async function giveUp({ store }: CatalogContext, { tenant_id, location, uuid }: NewRow<'entries'>): Promise<Mutation[]> {
+  const given: Mutation[] = []
+  for await (const rows of pagesOf(store, 'dropped', { index: 'by_location', where: { tenant_id, location }, pageRows: PAGE })) {
+    for (const row of rows) {
+      const gone = goneOf(row)
+      const isOther = gone.kind === 'namespace' || (gone.row.uuid !== null && uuid !== null && gone.row.uuid !== uuid)
+      if (!isOther) given.push(forget(row))
+    }
+    // Where there are more, the purge finds them and leaves all files.
+    if (given.length >= MOST_GIVEN_UP) break
+  }
+  return given
 }
 
 /** The step that removes the row of something that has come back, or can't any more. */

@@ -68,10 +68,12 @@ class Remover {
   /** Those that may be deleted. Asked with none: whether any may. */
   async #deletable(batch: readonly string[]): Promise<readonly string[]> {
     this.#signal.throwIfAborted()
-    const { id, tenant_id: tenantId } = this.#task
-    const doomed = { tenantId, location: this.#location, files: batch, owner: { is: 'gone', purge: id } } as const
+    const { id, tenant_id: tenantId, payload } = this.#task
+    // Tasks that a version before has stored do not name it.
+    const { uuid = null } = payload as { readonly uuid?: string | null }
+    const doomed = { tenantId, location: this.#location, files: batch, owner: { is: 'gone', purge: id, uuid } } as const
     const { files, keptBy } = await deletable(this.#options, doomed)
-    if (keptBy === undefined || keptBy.kind === 'place') return files
+    if (keptBy === undefined) return files
     const { kind, isDropped, location } = keptBy
     throw new Occupied(`${kind} ${keptBy.id} ${isDropped ? 'was dropped and can come back' : 'is'} at ${location}`)
   }
@@ -160,7 +162,7 @@ async function purge(options: PurgeOptions, task: Row<'tasks'>, { signal }: Task
   options.log('table-purged', { task: task.id, location, deleted: remover.deleted, kept: remover.kept })
 }
 
-/** The task kind `purge-table`: payload `warehouse_name`, `location`, `metadata_location`. */
+/** The task kind `purge-table`: payload `warehouse_name`, `location`, `metadata_location`, `uuid`. */
 export function purgeTable(options: PurgeOptions): TaskHandler {
   return async (task, context) => {
     try {

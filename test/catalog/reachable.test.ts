@@ -67,6 +67,17 @@ describe('what keeps the files of a table that is gone', () => {
     assert.equal((await asked(store, 's3://lake/t', { owner: { is: 'gone', purge: 'q' } })).keptBy?.isDropped, true)
   })
 
+  it('is of another table that was dropped at the very same place its metadata file alone', async () => {
+    const store = openMemoryStore()
+    const [location, files] = ['s3://lake/t', ['s3://lake/t/metadata/1', 's3://lake/t/metadata/2', 's3://lake/t/data/1']]
+    const free = async (uuid: string | null): Promise<readonly string[]> =>
+      (await asked(store, location, { files, owner: { is: 'gone', uuid } })).files
+    await addDropped(store, entryRow(location, files[0]!, { uuid: 'u1' }), NOW + 1)
+    assert.deepEqual([await free('u1'), await free(null), await free('u2')], [[], [], files.slice(1)])
+    await addDropped(store, entryRow(`${location}/in`, files[0]!, { uuid: 'u1' }), NOW + 1)
+    assert.deepEqual(await free('u2'), [])
+  })
+
   it('is, of places that others have for their files, those in it alone, as long as their tables are there', async () => {
     const store = openMemoryStore()
     const other = await addEntry(store, entryRow('s3://lake/other', 's3://lake/other/m'))
@@ -74,7 +85,7 @@ describe('what keeps the files of a table that is gone', () => {
     await addPlace(store, 's3://lake/t/metadata', 'nobody')
     const files = ['s3://lake/t/data/1', 's3://lake/t/data-2', 's3://lake/t/metadata/m', 's3://lake/t/']
     const answer = await asked(store, 's3://lake/t', { files })
-    assert.deepEqual([answer.files, answer.keptBy?.location], [files.slice(1), 's3://lake/t/data'])
+    assert.deepEqual(answer, { files: files.slice(1), keptBy: undefined })
   })
 
   it('never lets go of what lies elsewhere', async () => {
@@ -116,10 +127,20 @@ describe('what keeps metadata files that fell off the log of a table', () => {
     const other = await addEntry(store, entryRow('s3://lake/t/metadata', 's3://lake/t/metadata/9', { catalog_id: 'c2' }))
     assert.deepEqual(await free(store, logs), [])
     await store.write([{ op: 'remove', entity: 'entries', key: other, expected: 'any' }])
-    for (let i = 0; i < 32; i++) await addDropped(store, entryRow(location, files[0]!), NOW + 1)
+    for (let i = 0; i < 2000; i++) await addDropped(store, entryRow(location, files[0]!), NOW + 1)
     assert.deepEqual(await free(store, logs), [2, 4])
     await addDropped(store, entryRow(location, files[0]!), NOW + 1)
     assert.deepEqual(await free(store, logs), [])
+  })
+
+  it('is of another table that was dropped at the same place its metadata file alone, and its log is not read', async () => {
+    const store = openMemoryStore()
+    await addEntry(store, entryRow(location, current, { id: 'e1', uuid: 'u1' }))
+    await addDropped(store, entryRow(location, files[0]!, { uuid: 'u2' }), NOW + 1)
+    assert.deepEqual(await free(store, { [current]: [] }), [2, 4])
+    await addDropped(store, entryRow(location, files[1]!, { uuid: 'u1' }), NOW + 1)
+    assert.deepEqual(await free(store, { [current]: [], [files[1]!]: [files[3]!] }), [])
+    assert.deepEqual(await free(store, { [current]: [], [files[1]!]: [] }), [4])
   })
 
   it('is nothing where the table is elsewhere by now', async () => {

@@ -168,6 +168,28 @@ for (const [what, outer, inner] of [
   })
 }
 
+test('a table that was made again and again at one place is purged all the same, and those before it come back', async (t) => {
+  const fixture = await open(t)
+  const { context, call, catalog, files } = fixture
+  const location = `${catalog.root}/ns/again`
+  for (let n = 0; n < 120; n++) {
+    await createTable(context, call, ['ns'], { name: 't', schema, location })
+    await dropTable(context, call, ident('t'))
+  }
+  const before = files()
+  await createTable(context, call, ['ns'], { name: 't', schema, location })
+  await dropTable(context, call, ident('t'), { purgeRequested: true })
+  assert.ok((await work(t, fixture)).includes('table-purged'))
+  assert.deepEqual(files(), before)
+  for (let n = 0; n < 2; n++) {
+    await undrop(context, call, { id: (await listDropped(context, call, { pageSize: 1 })).dropped[0]!.id })
+    bodyOf(await loadTable(context, call, ident('t')))
+    await dropTable(context, call, ident('t'), { purgeRequested: true })
+    await work(t, fixture)
+    assert.equal(files().length, 119 - n)
+  }
+})
+
 test('a dropped table comes back, whatever its metadata was registered as and cleaned up since', async (t) => {
   const fixture = await open(t)
   const { context, call } = fixture

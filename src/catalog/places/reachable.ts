@@ -21,7 +21,7 @@ export type ReachContext = Pick<CatalogContext, 'store' | 'now'>
 /** The table or view whose files are to be deleted. */
 export type Owner =
   /** Dropped, or never made. `purge`: the task at work, since what was kept until that began does not come back. */
-  | { readonly is: 'gone'; readonly purge?: string }
+  | { readonly is: 'gone'; readonly purge?: string; readonly uuid?: string | null }
   /** There, and has no use for the files by itself. `named` tells what a metadata file leads to, itself not; undefined where it can't. */
   | {
       readonly is: 'there'
@@ -45,6 +45,8 @@ export interface Lead {
   readonly kind: 'table' | 'view' | 'place'
   /** Of the table or view. */
   readonly id: string
+  /** What its metadata says; null where that was not recorded, and of a place. */
+  readonly uuid: string | null
   readonly location: Location
   readonly isDropped: boolean
   /** None of a place. */
@@ -53,7 +55,7 @@ export interface Lead {
 
 export interface Deletable {
   readonly files: readonly string[]
-  /** The first of what keeps others; for files that are gone or to be, also where none were asked about. */
+  /** What keeps all of them, also where none were asked about. */
   readonly keptBy: Lead | undefined
 }
 
@@ -61,19 +63,20 @@ export interface Deletable {
 export async function deletable(context: ReachContext, doomed: Doomed): Promise<Deletable> {
   const { owner, location } = doomed
   let files = owner.is === 'to be' ? doomed.files : doomed.files.filter((file) => isWithin(location, file))
-  let keptBy: Lead | undefined
   const leads = await leadsTo(context, doomed)
-  const isOwner = ({ id, isDropped }: Lead): boolean => owner.is === 'there' && id === owner.id && !isDropped
+  const own = leads.find((lead) => owner.is === 'there' && isOf(owner, lead) && lead.location === location)
   // Unregistered, or elsewhere by now: whoever has it needs its history.
-  if (owner.is === 'there' && !leads.some((lead) => isOwner(lead) && lead.location === location)) return { files: [], keptBy }
+  if (owner.is === 'there' && own === undefined) return { files: [], keptBy: undefined }
+  const uuid = (owner.is === 'gone' ? owner.uuid : own?.uuid) ?? null
   for (const lead of leads) {
-    const holds = await holdOf(lead, doomed, isOwner(lead))
-    const free = holds === 'all' ? [] : files.filter((file) => !holds(canonicalOf(file)))
-    if (holds === 'all' || free.length < files.length) keptBy ??= lead
-    files = free
+    const holds = await holdOf(lead, doomed, uuid)
+    if (holds === 'all') return { files: [], keptBy: lead }
+    files = files.filter((file) => !holds(canonicalOf(file)))
   }
-  return { files, keptBy }
+  return { files, keptBy: undefined }
 }
+
+const isOf = (owner: Owner, { id, isDropped }: Lead): boolean => owner.is === 'there' && id === owner.id && !isDropped
 
 const canonicalOf = (file: string): Location | undefined => canonicalFile(file.endsWith('/') ? file.slice(0, -1) : file)
 
@@ -86,20 +89,23 @@ function isWithin(location: Location, file: string): boolean {
 type Holds = 'all' | ((file: Location | undefined) => boolean)
 
 /** What of the owner's a lead keeps. In doubt all: a file that stays costs bytes, and one that goes may cost a table. */
-async function holdOf(lead: Lead, { location, owner }: Doomed, isOwner: boolean): Promise<Holds> {
+async function holdOf(lead: Lead, { location, owner }: Doomed, ownUuid: string | null): Promise<Holds> {
   if (lead.kind === 'place') return (file) => file === undefined || liesWithin(lead.location, file)
   const pointer = canonicalFile(lead.metadataFile ?? '')
   if (pointer === undefined) return 'all'
   if (owner.is === 'to be') return (file) => file === pointer
-  if (owner.is === 'gone' || lead.location !== location || !(isOwner || lead.isDropped)) return 'all'
+  if (lead.location !== location || !(isOf(owner, lead) || lead.isDropped)) return 'all'
+  // Tables that are made again and again at one place share no history, and no files.
+  if (lead.uuid !== null && ownUuid !== null && lead.uuid !== ownUuid) return (file) => file === undefined || file === pointer
+  if (owner.is === 'gone') return 'all'
   const named = await owner.named(pointer)
   if (named === undefined) return 'all'
   const kept = new Set<Location | undefined>([pointer, ...named.map((file) => canonicalFile(file))])
   return (file) => file === undefined || kept.has(file)
 }
 
-/** So many are looked into; where there are more, those that were found are enough to keep everything. */
-const MOST_LEADS = 32
+/** Of a kind. Where there are more, that alone keeps everything. */
+const MOST_LEADS = 2000
 
 async function leadsTo(context: ReachContext, doomed: Doomed): Promise<Lead[]> {
   const found = await Promise.all([
@@ -170,7 +176,7 @@ async function* placeLeads(context: ReachContext, { tenantId: tenant_id, locatio
     // A server of before, beside this one, leaves the rows of what it drops.
     const [entry] = await store.list('entries', { index: 'by_id', where: { tenant_id, id }, limit: 1 })
     if (entry === undefined) continue
-    yield { kind: 'place', id, location: row.location as Location, isDropped: false, metadataFile: undefined }
+    yield { kind: 'place', id, uuid: null, location: row.location as Location, isDropped: false, metadataFile: undefined }
   }
 }
 
@@ -198,9 +204,12 @@ async function* rowsOver<R extends { readonly location: string | null }>(
   }
 }
 
-const leadOf = (row: Pick<Row<'entries'>, 'kind' | 'id' | 'location' | 'metadata_location'>, isDropped: boolean): Lead => ({
+type Entry = Pick<Row<'entries'>, 'kind' | 'id' | 'uuid' | 'location' | 'metadata_location'>
+
+const leadOf = (row: Entry, isDropped: boolean): Lead => ({
   kind: row.kind === 'view' ? 'view' : 'table',
   id: row.id,
+  uuid: row.uuid,
   location: row.location as Location,
   isDropped,
   metadataFile: row.metadata_location,
