@@ -106,8 +106,8 @@ export async function pastNamespace(
   })
 }
 
-/** Rows read at a time, since those of other times stand between. */
-const READ_AT_ONCE = 1000
+/** Rows read at a time, since those of other times stand between: the largest page and a name more, where none do. */
+const READ_AT_ONCE = 1024
 
 /** What is listed, for whom. */
 export type PastListing = Pick<Place, 'kind' | 'parent'> & { readonly call: CatalogCall }
@@ -160,7 +160,8 @@ export async function pastNames(
   const names: string[] = []
   const most = isAll ? Infinity : call.principal.bounds?.within === undefined ? MAX_SCANNED : MAX_SCANNED_NARROWED
   let after = behind === undefined ? undefined : { ...where, ...rowBehind(behind) }
-  for (let [scanned, size] = [0, Math.min(READ_AT_ONCE, Math.max(16, limit))]; ; size = Math.min(READ_AT_ONCE, 2 * size)) {
+  for (let scanned = 0; ;) {
+    const size = rowsFor(limit - names.length, scanned, names.length)
     const rows = await context.store.list('states', { index: 'primary', where, limit: size, ...(after && { after }) })
     const there = rows.filter((row) => isThere(row, catalog.at))
     for (const { name } of await readable(context, listing, there)) {
@@ -174,6 +175,12 @@ export async function pastNames(
     after = { ...where, name: last.name, since: last.since }
     await turn()
   }
+}
+
+/** How many rows to read for so many names, if these are as thinly spread as those found so far. */
+function rowsFor(wanted: number, scanned: number, found: number): number {
+  const spread = scanned === 0 ? 1 : scanned / Math.max(1, found)
+  return Math.min(READ_AT_ONCE, Math.max(16, Math.ceil(wanted * spread)))
 }
 
 /** The names of some that were there. */
