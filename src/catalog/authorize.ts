@@ -202,7 +202,7 @@ export function resolveNamespace(
 
 /**
  * The bounds of the principal in the catalog by the names that things have now, for listings and the ways to things; what is gone
- * is left out. Undefined where all of the catalog is the principal's.
+ * is left out; in the past also by those that they had when the token was made. Undefined where all of the catalog is the principal's.
  */
 export function boundsNow(context: CatalogContext, { principal, catalog }: CatalogCall): Soon<readonly NamedBound[] | undefined> {
   const within = boundsIn(principal, catalog)
@@ -218,6 +218,10 @@ async function boundNow(context: CatalogContext, catalog: CatalogHandle, bound: 
     row.catalog_id === catalog_id && row.branch === branch
   const { namespace: namespaceId, table: tableId } = bound.ids ?? {}
   if (tableId !== undefined) {
+    if (catalog.at !== undefined) {
+      const then = await findEntry(context, catalog, { namespace: bound.namespace ?? [], name: bound.table ?? '' })
+      if (then?.id === tableId) return named(bound)
+    }
     const rows = await context.store.list('entries', { index: 'by_id', where: { tenant_id, id: tableId }, limit: MOST_OF_ONE_ID })
     const row = rows.find(isHere)
     if (row === undefined) return undefined
@@ -226,7 +230,7 @@ async function boundNow(context: CatalogContext, catalog: CatalogHandle, bound: 
   }
   if (namespaceId === undefined) return named(bound)
   // Namespaces get no other name, but for those that come back under one: these are within, and found by who knows the name.
-  const row = await context.store.get('namespaces', namespaceKey(catalog, bound.namespace ?? []))
+  const row = await namespaceOrNone(context, catalog, bound.namespace ?? [])
   return row?.id === namespaceId ? named(bound) : undefined
 }
 

@@ -37,14 +37,14 @@ export interface Sequencer {
 }
 
 /** Changes of one round, and what they may do and weigh in all; the first is placed however much that is. */
-const MOST_ROWS = 256
+const MOST_ROWS = 512
 const MOST_EFFECTS = 1000
 const MOST_LENGTH = 1024 * 1024
 /**
  * So long changes are gathered for a round, from the beginning of the one before: a round costs as much as some thirty changes in
  * it. A reader of the past has one made at once.
  */
-const GATHER_MS = 200
+const GATHER_MS = 300
 const LEASE_MS = 800
 /** So often a process without the lease looks for changes of processes that are gone. */
 const SWEEP_MS = 10_000

@@ -119,11 +119,20 @@ test('a namespace that comes back is within again, with what was in it, also for
   assert.equal(await status(inA, '/api/v1/catalogs/lake/undrop', 'POST', { id, name: 'other' }), 403)
   assert.equal(await status(inA, '/api/v1/catalogs/lake/undrop', 'POST', { id }), 200)
   assert.equal(await status(inA, `${NAMESPACES}/a/tables/t`), 200)
+  // The same by undo, there and back.
+  const undoLast = async () => {
+    const [{ id: change }] = (await call(server, 'GET', '/api/v1/catalogs/lake/commits?limit=1')).json
+    return status(inA, '/api/v1/catalogs/lake/undo', 'POST', { change })
+  }
+  assert.equal(await undoLast(), 200)
+  assert.equal(await status(inA, `${NAMESPACES}/a/tables/t`), 404)
+  assert.equal(await undoLast(), 200)
+  assert.equal(await status(inA, `${NAMESPACES}/a/tables/t`), 200)
 })
 
 test('of the past it reads what it was bound to, under the name that it had', async (t) => {
   const bench = await open(t)
-  const { server, ok, mint, status } = bench
+  const { server, ok, mint, status, names } = bench
   const at = async () => (await call(server, 'GET', '/api/v1/catalogs/lake/commits?limit=1')).json[0].position as number
   const before = await at()
   const [one, all] = [
@@ -135,6 +144,9 @@ test('of the past it reads what it was bound to, under the name that it had', as
   const between = await at()
   const then = (position: number, path: string) => `/v1/lake@${position}/namespaces/${path}`
   assert.equal(await status(one, then(before, 'a/tables/t')), 200)
+  assert.deepEqual(await names(one, then(before, 'a/tables')), ['t'])
+  assert.deepEqual(await names(one, then(between, 'b/tables')), ['t'])
+  assert.equal(await status(one, then(between, 'a/tables')), 404)
   assert.equal(await status(one, then(between, 'b/tables/t')), 200)
   assert.equal(await status(one, then(between, 'a/tables/t')), 404)
   assert.equal(await status(all, then(between, 'a/tables/t')), 200)
@@ -143,5 +155,7 @@ test('of the past it reads what it was bound to, under the name that it had', as
   await ok('POST', NAMESPACES, { namespace: ['a'] })
   const anew = await mint('read', { catalog: 'lake', namespace: ['a'] })
   assert.equal(await status(all, then(between, 'a/tables/u')), 200)
+  assert.deepEqual((await call(server, 'GET', `/v1/lake@${between}/namespaces`, { token: all })).json.namespaces, [['a']])
+  assert.deepEqual((await call(server, 'GET', `/v1/lake@${between}/namespaces`, { token: anew })).json.namespaces, [])
   assert.equal(await status(anew, then(between, 'a/tables/u')), 404, 'that was in another namespace of the name')
 })
