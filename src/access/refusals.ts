@@ -1,6 +1,7 @@
 /** What a principal is told of what it may not do, or see: which token refuses, and what that one allows. */
 import { IcebergError } from '../iceberg/errors.ts'
 import type { Bound } from './bounds.ts'
+import { isById } from './decide.ts'
 import type { Principal } from './principal.ts'
 
 const SHOWN = 3
@@ -15,7 +16,9 @@ function allowedBy({ bounds }: Principal): string {
   const { access, within } = bounds
   if (within === undefined) return `${access} everywhere`
   const more = within.length > SHOWN ? ` and ${within.length - SHOWN} more` : ''
-  return `${access} within ${within.slice(0, SHOWN).map(placeOf).join(', ')}${more}`
+  // It is bound to what had these names, which may have others by now.
+  const then = within.some(isById) ? ', as things were called when it was made' : ''
+  return `${access} within ${within.slice(0, SHOWN).map(placeOf).join(', ')}${more}${then}`
 }
 
 const tokenOf = ({ name, tokenId }: Principal): string =>

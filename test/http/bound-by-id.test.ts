@@ -55,6 +55,11 @@ test('a table that is renamed stays within, wherever it goes, and what gets its 
   const change = { requirements: [], updates: [{ action: 'set-properties', updates: { a: 'b' } }] }
   assert.equal(await status(token, `${NAMESPACES}/a/tables/t`, 'POST', change), 404)
   assert.equal(await status(token, `${NAMESPACES}/b/tables/moved`, 'POST', change), 200)
+  const refused = await call(bench.server, 'GET', `${NAMESPACES}/a/tables/t`, { token })
+  assert.match(
+    refused.text,
+    /Table does not exist: a\.t \(.* allows read-write within lake\.a\.t, as things were called when it was made\)/,
+  )
   // The way to it is the one that there is now.
   assert.deepEqual(await names(token, `${NAMESPACES}/b/tables`), ['moved'])
   assert.equal(await status(token, `${NAMESPACES}/a/tables`), 404)
