@@ -175,7 +175,8 @@ export async function assertNoEntryAt(
 
 /**
  * Read before looking whether a place is free: the row that changes whenever a place is taken that a client chose. A batch that
- * takes a place requires the version that was found, so that it fails when another one was faster, in whatever process.
+ * takes a place requires the version that was found, so that it fails when another one was faster, in whatever process. It is the
+ * tenant's row, since that is the one lock of places that servers of the versions before know, too.
  */
 export async function groundOf(context: CatalogContext, catalog: CatalogHandle): Promise<Row<'tenants'>> {
   const tenant = await context.store.get('tenants', { id: catalog.tenantId })
