@@ -19,7 +19,7 @@ import { updateTable } from '../../src/catalog/update-table.ts'
 import { dropNamespaceTree } from '../../src/catalog/drop-tree.ts'
 import { IcebergError } from '../../src/iceberg/errors.ts'
 import type { Store } from '../../src/stores/store.ts'
-import { bodyOf, ident, open, schema, set, type Fixture } from './setup.ts'
+import { NEW_TABLE, bodyOf, ident, open, schema, set, type Fixture } from './setup.ts'
 
 /** Runs `work` before the read of this number, counted from 0. */
 function interrupted(store: Store, at: number, work: () => Promise<void>): Store & { readonly reads: () => number } {
@@ -54,12 +54,7 @@ const bound = ({ call }: Fixture, ...within: Omit<Bound, 'catalog'>[]): CatalogC
 const STAGED = [
   { action: 'assign-uuid', uuid: '5a1f5e4e-3b8f-4f43-9d0e-1f0f6a1f0c11' },
   { action: 'upgrade-format-version', 'format-version': 2 },
-  { action: 'add-schema', schema: { ...schema, 'schema-id': 0 } },
-  { action: 'set-current-schema', 'schema-id': -1 },
-  { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
-  { action: 'set-default-spec', 'spec-id': -1 },
-  { action: 'add-sort-order', 'sort-order': { 'order-id': 0, fields: [] } },
-  { action: 'set-default-sort-order', 'sort-order-id': -1 },
+  ...NEW_TABLE,
 ]
 
 const outcomeOf = async (ask: () => unknown): Promise<unknown> => {

@@ -13,7 +13,7 @@ import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { createView, listViews, loadView } from '../../src/catalog/views.ts'
 import { canonicalLocation } from '../../src/iceberg/location.ts'
 import { faultyStore } from '../stores/faulty.ts'
-import { VIEW_VERSION, bodyOf, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
+import { NEW_TABLE, VIEW_VERSION, bodyOf, ident, key7, open, rejects, schema, set, withKey, type Fixture } from './setup.ts'
 
 type Part = Omit<Bound, 'catalog'>
 const narrowed = (call: CatalogCall, access: 'read' | 'read-write', ...parts: Part[]): CatalogCall => ({
@@ -155,12 +155,7 @@ describe('bounds: changes', () => {
     const updates = [
       { action: 'assign-uuid', uuid },
       { action: 'upgrade-format-version', 'format-version': 2 },
-      { action: 'add-schema', schema: { ...schema, 'schema-id': 0 } },
-      { action: 'set-current-schema', 'schema-id': -1 },
-      { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
-      { action: 'set-default-spec', 'spec-id': -1 },
-      { action: 'add-sort-order', 'sort-order': { 'order-id': 0, fields: [] } },
-      { action: 'set-default-sort-order', 'sort-order-id': -1 },
+      ...NEW_TABLE,
       { action: 'set-location', location },
     ]
     const create = { requirements: [{ type: 'assert-create' }], updates }

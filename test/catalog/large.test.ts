@@ -12,7 +12,7 @@ import { DEFAULT_TABLE_LIMITS } from '../../src/iceberg/table-limits.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { bytesOf, countingThreads, field, ident, rejects, schema } from './large.ts'
-import { open, type Fixture } from './setup.ts'
+import { NEW_TABLE, open, type Fixture } from './setup.ts'
 
 const properties = (count: number, length = 10) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`key-${n}`, 'v'.repeat(length)]))
@@ -78,12 +78,7 @@ test('a large commit creates a table, and a large transaction changes several', 
   const create = [
     { action: 'assign-uuid', uuid: '11111111-2222-4333-8444-555555555555' },
     { action: 'upgrade-format-version', 'format-version': 2 },
-    { action: 'add-schema', schema: { ...schema, 'schema-id': 0 } },
-    { action: 'set-current-schema', 'schema-id': -1 },
-    { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
-    { action: 'set-default-spec', 'spec-id': -1 },
-    { action: 'add-sort-order', 'sort-order': { 'order-id': 0, fields: [] } },
-    { action: 'set-default-sort-order', 'sort-order-id': -1 },
+    ...NEW_TABLE,
     ...setting(properties(2000, 100)).updates,
   ]
   await updateTable(context, call, ident('new'), bytesOf({ requirements: [{ type: 'assert-create' }], updates: create }))

@@ -181,6 +181,16 @@ export const ident = (name: string, ...namespace: string[]) => ({ namespace: nam
 export const newTable = async (fixture: Fixture, name: string, properties: Record<string, string> = {}): Promise<LoadResult> =>
   bodyOf(await createTable(fixture.context, fixture.call, ['ns'], { name, schema, properties }))
 
+/** The updates of a commit that give a new table its schema, spec and sort order. */
+export const NEW_TABLE = [
+  { action: 'add-schema', schema: { ...schema, 'schema-id': 0 } },
+  { action: 'set-current-schema', 'schema-id': -1 },
+  { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
+  { action: 'set-default-spec', 'spec-id': -1 },
+  { action: 'add-sort-order', 'sort-order': { 'order-id': 0, fields: [] } },
+  { action: 'set-default-sort-order', 'sort-order-id': -1 },
+]
+
 export const set = (updates: Record<string, string>) => ({ action: 'set-properties', updates })
 
 /** A UUID of version 7; equal for equal numbers. */

@@ -7,7 +7,7 @@ import { loadTable } from '../../src/catalog/tables.ts'
 import { commitTransaction } from '../../src/catalog/transactions.ts'
 import { StorageError } from '../../src/storage/storage.ts'
 import { StoreError } from '../../src/stores/store.ts'
-import { bodyOf, ident, newTable, open, rejects, schema, set } from './setup.ts'
+import { NEW_TABLE, bodyOf, ident, newTable, open, rejects, set } from './setup.ts'
 import type { Fixture } from './setup.ts'
 
 const change = (name: string, updates: object[], requirements: object[] = []) => ({
@@ -114,12 +114,7 @@ test('tables can be created in a transaction, not at overlapping places', async 
   const fixture = await open(t)
   await newTable(fixture, 'a')
   const create = (location: string) => [
-    { action: 'add-schema', schema: { ...schema, 'schema-id': 0 } },
-    { action: 'set-current-schema', 'schema-id': -1 },
-    { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
-    { action: 'set-default-spec', 'spec-id': -1 },
-    { action: 'add-sort-order', 'sort-order': { 'order-id': 0, fields: [] } },
-    { action: 'set-default-sort-order', 'sort-order-id': -1 },
+    ...NEW_TABLE,
     { action: 'set-location', location: `file://${fixture.folder}/extra/${location}` },
   ]
   const absent = [{ type: 'assert-create' }]
