@@ -74,13 +74,13 @@ function inOrder(access: Access, within: readonly Bound[] | undefined): Omit<Bou
   return { access, within: ordered.map(([, bound]) => bound), text: `${access} [${ordered.map(([one]) => one).join()}]` }
 }
 
-function normalized({ catalog, namespace, table, ids }: Bound): Bound {
-  const bound = ids && { ids: inFixedOrder(ids) }
+function normalized(bound: Bound): Bound {
+  const { namespace, table, ids } = bound
   if (namespace !== undefined) checkNamespace(namespace)
-  if (table === undefined) return { catalog, ...(namespace && { namespace }), ...bound }
-  checkName(table, 'Table name')
-  if (namespace === undefined) throw badRequest(`Invalid within: the table ${table} needs its namespace beside it`)
-  return { catalog, namespace, table, ...bound }
+  if (table !== undefined) checkName(table, 'Table name')
+  if (table !== undefined && namespace === undefined)
+    throw badRequest(`Invalid within: the table ${table} needs its namespace beside it`)
+  return { ...named(bound), ...(ids && { ids: inFixedOrder(ids) }) }
 }
 
 /** Databases keep the keys of JSON in an order of their own. */

@@ -157,7 +157,7 @@ export function mayTouchNamespace(
   return soon(levelsOf(context, call, namespace, isRoot ? undefined : row), (levels) => {
     if (isAllowed(principal, action, { ...about(call), namespace: levels })) return true
     if (!isOnWay(action)) return false
-    // Who sees the catalog sees that it has a root.
+    // A principal that sees the catalog sees its root.
     if (isRoot) return isAllowed(principal, 'config.read', about(call))
     return soon(boundsNow(context, call), (within) =>
       (within ?? []).some((bound) => isWithinNamespace(bound.namespace ?? [], namespace)),
@@ -178,8 +178,10 @@ export function assertMayTouchNamespace(
     const { principal, catalog } = call
     // Of what is to be made, that is what is around it.
     const seen = action === 'namespace.create' ? namespace.slice(0, -1) : namespace
-    return soon(isNarrowed(call) ? mayTouchNamespace(context, call, 'namespace.see', seen) : true, (sees) => {
-      if (sees && !isOnWay(action)) throw notAllowed(principal, `${action} of ${catalog.name}.${displayNamespace(namespace)}`)
+    // To see a namespace takes no more than to lie on the way: what is refused that is not seen.
+    const sees = !isOnWay(action) && (!isNarrowed(call) || mayTouchNamespace(context, call, 'namespace.see', seen))
+    return soon(sees, (isSeen) => {
+      if (isSeen) throw notAllowed(principal, `${action} of ${catalog.name}.${displayNamespace(namespace)}`)
       throw hinted(noSuchNamespace(seen), principal)
     })
   })
@@ -229,7 +231,7 @@ async function boundNow(context: CatalogContext, catalog: CatalogHandle, bound: 
     return { catalog: name, namespace: [...namespace], table }
   }
   if (namespaceId === undefined) return named(bound)
-  // Namespaces get no other name, but for those that come back under one: these are within, and found by who knows the name.
+  // Namespaces get no other name, but for those that come back under one: these are within, and are found by their name alone.
   const row = await namespaceOrNone(context, catalog, bound.namespace ?? [])
   return row?.id === namespaceId ? named(bound) : undefined
 }

@@ -178,9 +178,13 @@ export const getNamespace = (context: CatalogContext, catalog: CatalogHandle, na
     return row
   })
 
+/** Of the namespaces along the way, outermost first. */
+export const keysAlong = (catalog: CatalogHandle, namespace: Namespace): Key<'namespaces'>[] =>
+  namespace.map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1)))
+
 /** The ids of the namespaces along the way, outermost first: of as many of them as exist. */
 export async function namespaceIds(context: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Promise<string[]> {
-  const keys = namespace.map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1)))
+  const keys = keysAlong(catalog, namespace)
   const rows = isPast(catalog)
     ? await Promise.all(keys.map((key) => pastNamespace(context, catalog, key)))
     : await context.store.getMany('namespaces', keys)

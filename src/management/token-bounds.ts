@@ -1,5 +1,5 @@
 /** What a token is to be bound to: from the names in a request to what has them now. */
-import { createBounds, type Bound, type Bounds, type NamedBound } from '../access/bounds.ts'
+import { createBounds, named, type Bound, type Bounds } from '../access/bounds.ts'
 import { MAIN_BRANCH } from '../catalog/catalogs.ts'
 import { entryKey, namespaceKey } from '../catalog/entries.ts'
 import type { ManagementContext } from './context.ts'
@@ -13,19 +13,15 @@ export async function resolvedBounds(context: ManagementContext, tenantId: strin
   return createBounds(access, within && (await Promise.all(within.map((bound) => resolved(context, tenantId, bound)))))
 }
 
-async function resolved(
-  { catalog: { store } }: ManagementContext,
-  tenantId: string,
-  { catalog: name, namespace, table }: NamedBound,
-): Promise<Bound> {
-  const named = { catalog: name, ...(namespace && { namespace }), ...(table !== undefined && { table }) }
+async function resolved({ catalog: { store } }: ManagementContext, tenantId: string, bound: Bound): Promise<Bound> {
+  const { catalog: name, namespace, table } = bound
   const row = await store.get('catalogs', { tenant_id: tenantId, name })
-  if (row === undefined) return named
+  if (row === undefined) return named(bound)
   const place = { tenantId, id: row.id, branch: MAIN_BRANCH }
   const [space, entry] = await Promise.all([
     namespace && store.get('namespaces', namespaceKey(place, namespace)),
     namespace && table !== undefined ? store.get('entries', entryKey(place, { namespace, name: table })) : undefined,
   ])
   const ids = { catalog: row.id, ...(space && { namespace: space.id }), ...(entry && { table: entry.id }) }
-  return { ...named, ids }
+  return { ...named(bound), ids }
 }

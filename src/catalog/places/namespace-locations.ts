@@ -18,7 +18,7 @@ import { MAX_LEVELS } from '../../iceberg/identifier.ts'
 import type { Location } from '../../iceberg/location.ts'
 import type { Row } from '../../stores/entities.ts'
 import type { CatalogContext, CatalogHandle, Namespace } from '../call.ts'
-import { getNamespace, namespaceKey } from '../entries.ts'
+import { getNamespace, keysAlong, namespaceKey } from '../entries.ts'
 import { refuse } from './locations.ts'
 import { soon, type Soon } from '../soon.ts'
 
@@ -79,10 +79,7 @@ function locationBelow({ root }: CatalogHandle, above: Location, levels: Namespa
 /** The rows of the namespaces around this one, outermost first. */
 async function rowsAround({ store }: CatalogContext, catalog: CatalogHandle, namespace: Namespace): Promise<Line> {
   if (namespace.length < 2) return []
-  return store.getMany(
-    'namespaces',
-    namespace.slice(1).map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1))),
-  )
+  return store.getMany('namespaces', keysAlong(catalog, namespace.slice(0, -1)))
 }
 
 /** `row` is that of the namespace; without it, where one would lie that is to be created. */
@@ -122,8 +119,8 @@ export async function locationsFrom(
   namespace: Namespace,
   levels: number,
 ): Promise<Location[]> {
-  const keys = namespace.map((_, at) => namespaceKey(catalog, namespace.slice(0, at + 1)))
-  const along = locationsAlong(catalog, namespace, await context.store.getMany('namespaces', keys))
+  const rows = await context.store.getMany('namespaces', keysAlong(catalog, namespace))
+  const along = locationsAlong(catalog, namespace, rows)
   return levels === 0 ? [catalog.root, ...along] : along.slice(levels - 1)
 }
 
