@@ -45,8 +45,8 @@ export interface Authenticator {
   /** At once when the credential is remembered. @throws IcebergError 401 */
   authenticate(headers: Credentials, address: string): Principal | Promise<Principal>
   /**
-   * The user, or undefined when name, password or tenant are wrong. Without a tenant it is the only user of that name: where several
-   * tenants have one, the name alone says nobody. @throws IcebergError 429
+   * The user, or undefined when name, password or tenant are wrong. Without a tenant it is the only user of that name; undefined
+   * where several tenants have one. @throws IcebergError 429
    */
   login(username: string, password: string, address: string, tenantId?: string): Promise<Row<'users'> | undefined>
   /** The user whom a token of either kind names, and when it ends. */

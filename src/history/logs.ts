@@ -1,4 +1,4 @@
-/** Which log: that of a branch of a catalog, or (with both empty) the tenant's own. */
+/** Keys of logs. A branch of a catalog has a log, and so has the tenant: in its key, catalog and branch are empty. */
 import type { Key } from '../stores/entities.ts'
 
 export type LogKey = Key<'logs'>

@@ -123,7 +123,7 @@ async function ensureAdministrator(context: ManagementContext, options: FirstSta
     lost: async () => {
       if ((await findAdministrator(context)) !== undefined) return
       await removeIdleFile()
-      throw new FirstStartError(`the name ${JSON.stringify(made?.name ?? options.adminUser)} belongs to somebody else`)
+      throw new FirstStartError(`the name ${JSON.stringify(made?.name ?? options.adminUser)} belongs to another user`)
     },
     replay: DONE.answer,
   })

@@ -105,7 +105,7 @@ const NEEDS: { readonly [E in EntityName]?: (row: Row<E>) => readonly Need[] } =
     need(
       'users',
       { id: row.user_id },
-      error('orphan-token', `Its user ${row.user_id} does not exist in its tenant: it lets nobody in.`),
+      error('orphan-token', `Its user ${row.user_id} does not exist in its tenant: no request is accepted with it.`),
       { tenant_id: row.tenant_id },
     ),
   ],

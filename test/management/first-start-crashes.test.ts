@@ -183,7 +183,7 @@ test('a name that somebody else of the tenant has is told, one that another tena
   const store = openMemoryStore()
   await store.write([insert('users', user({ tenant_id: DEFAULT_TENANT, username: 'admin', role: 'tenant-user' }))])
   const start = (adminUser: string) => firstStart(contextOf(store, dataDirectory), { ...optionsIn(dataDirectory), adminUser })
-  await assert.rejects(start('admin'), /the name "admin" belongs to somebody else/)
+  await assert.rejects(start('admin'), /the name "admin" belongs to another user/)
   assert.deepEqual([await linesOf(store), await rowsOf(store, 'tenants')], [[], []])
   assert.ok(!existsSync(join(dataDirectory, 'admin.json')), 'whose token nothing accepts')
   await store.write([insert('users', user({ tenant_id: 'another', username: 'root', role: 'tenant-admin' }))])

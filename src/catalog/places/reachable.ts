@@ -65,7 +65,7 @@ export async function deletable(context: ReachContext, doomed: Doomed): Promise<
   let files = owner.is === 'to be' ? doomed.files : doomed.files.filter((file) => isWithin(location, file))
   const leads = await leadsTo(context, doomed)
   const own = leads.find((lead) => owner.is === 'there' && isOf(owner, lead) && lead.location === location)
-  // Unregistered, or elsewhere by now: whoever has it needs its history.
+  // Unregistered, or elsewhere by now: another program may have registered it, with its history.
   if (owner.is === 'there' && own === undefined) return { files: [], keptBy: undefined }
   const uuid = (owner.is === 'gone' ? owner.uuid : own?.uuid) ?? null
   for (const lead of leads) {

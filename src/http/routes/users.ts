@@ -36,7 +36,7 @@ export const userRoutes: readonly Route[] = [
       const request = decode(LoginRequest, exchange.json())
       const { username, password } = request
       const user = await exchange.context.authenticator.login(username, password, exchange.clientAddress, tenantIn(request))
-      // The same whatever is wrong: who exists in which tenant is for nobody to find out here.
+      // The same whatever is wrong: the answer does not tell which users a tenant has.
       if (user === undefined) throw new IcebergError('NotAuthorizedException', 'Name or password is not right')
       const { token, expiresAt } = await exchange.context.sessions.issue(subjectOf({ user, expiresAt: Infinity }))
       const info = {
